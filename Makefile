@@ -1,0 +1,26 @@
+GO ?= go
+
+.PHONY: test test-all bench lint deps
+
+# Runs every test with a private PostgreSQL and Redis; lists at the end what this machine could not test.
+test: lint-vet
+	$(GO) run ./internal/testenv/testrun $(GO) test ./...
+
+# The same with the race detector and longer fuzzing.
+test-all: lint
+	$(GO) run ./internal/testenv/testrun $(GO) test -race ./...
+	$(GO) test ./ci/config -run '^$$' -fuzz FuzzParse -fuzztime 60s
+
+lint-vet:
+	$(GO) vet ./...
+
+lint: lint-vet
+	$(GO) tool staticcheck ./...
+	@test -z "$$($(GO) tool gofumpt -l .)" || { echo "not formatted:"; $(GO) tool gofumpt -l .; exit 1; }
+
+bench:
+	$(GO) run ./internal/testenv/testrun --durable $(GO) test ./bench -run '^$$' -bench . -benchtime 1x -timeout 20m -v
+
+# Installs what the tests need from Debian's packages. Needs root.
+deps:
+	./.ci/deps

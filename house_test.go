@@ -1,0 +1,236 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// mayImport says, for each folder, which folders of ours it may import; the folder itself and its own
+// sub-folders stand without saying. The longest matching name counts. docs/architecture.md draws it.
+var mayImport = map[string][]string{
+	".":                       {"app"},
+	"app":                     {"web", "api", "chatops", "runnerproto", "ci", "models", "internal"},
+	"bench":                   {"app", "runnerproto", "ci", "models", "internal"},
+	"web":                     {"chatops", "ci", "models", "internal"},
+	"api":                     {"chatops", "ci", "models", "internal"},
+	"api/git":                 {"ci", "models", "internal"},
+	"chatops":                 {"ci", "models", "internal"},
+	"chatops/slack":           {"chatops", "ci", "models", "internal"},
+	"chatops/mattermost":      {"chatops", "ci", "models", "internal"},
+	"runnerproto":             {},
+	"runnerproto/server":      {"runnerproto", "ci", "models", "internal"},
+	"runnerproto/client":      {"runnerproto"},
+	"runnerproto/shellrunner": {"runnerproto", "internal"},
+	"ci":                      {"models", "internal"},
+	"ci/config":               {"models/enum", "ci/expression", "ci/variable"},
+	"ci/expression":           {"models/enum"},
+	"ci/variable":             {"models/enum"},
+	"ci/plan":                 {"models/enum", "ci/config", "ci/expression", "ci/variable"},
+	"ci/process":              {"models/enum"},
+	"ci/access":               {"models", "internal"},
+	"ci/tasks":                {"models", "internal"},
+	"ci/trace":                {"models", "internal"},
+	"ci/artifact":             {"models", "internal"},
+	"models":                  {"internal"},
+	"models/enum":             {},
+	"internal":                {},
+}
+
+// pure folders know no database, clock, network or logger.
+var pure = []string{"ci/config", "ci/expression", "ci/variable", "ci/plan", "ci/process", "models/enum"}
+
+var impure = []string{"net", "net/http", "database/sql", "log", "log/slog", "os", "os/exec", "context", "math/rand", "crypto/rand"}
+
+// edges never import one another.
+var edges = []string{"web", "api", "api/git", "runnerproto/server", "chatops/slack", "chatops/mattermost"}
+
+type source struct {
+	path, folder string
+	file         *ast.File
+}
+
+func sources(t *testing.T) []source {
+	t.Helper()
+	var out []source
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution|parser.ParseComments)
+		out = append(out, source{path, filepath.ToSlash(filepath.Dir(path)), f})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out) < 10 {
+		t.Fatalf("found only %d files", len(out))
+	}
+	return out
+}
+
+func (s source) imports() []string {
+	var out []string
+	for _, i := range s.file.Imports {
+		p, _ := strconv.Unquote(i.Path.Value)
+		out = append(out, p)
+	}
+	return out
+}
+
+func within(folder, parent string) bool {
+	return folder == parent || strings.HasPrefix(folder, parent+"/")
+}
+
+// rule finds the longest name in mayImport that holds the folder.
+func rule(folder string) string {
+	for f := folder; ; f = filepath.ToSlash(filepath.Dir(f)) {
+		if _, ok := mayImport[f]; ok || f == "." {
+			return f
+		}
+	}
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	for _, s := range sources(t) {
+		name := rule(s.folder)
+		for _, p := range s.imports() {
+			ours, ok := strings.CutPrefix(p, "signalbox/")
+			if !ok {
+				continue
+			}
+			allowed := within(ours, name) && name != "." || ours == s.folder
+			for _, a := range mayImport[name] {
+				allowed = allowed || within(ours, a)
+			}
+			if name == "api" && within(ours, "api/git") || name == "chatops" && rule(ours) != "chatops" && within(ours, "chatops") ||
+				name == "runnerproto" && ours != "runnerproto" {
+				allowed = false
+			}
+			if !allowed {
+				t.Errorf("%s imports %s: %s may import only %v", s.path, ours, name, mayImport[name])
+			}
+			for _, e := range edges {
+				if rule(s.folder) != e && rule(ours) == e && contains(edges, rule(s.folder)) {
+					t.Errorf("%s: an edge imports the edge %s", s.path, ours)
+				}
+			}
+		}
+	}
+}
+
+func TestPurePackagesStayPure(t *testing.T) {
+	for _, s := range sources(t) {
+		for _, folder := range pure {
+			if !within(s.folder, folder) {
+				continue
+			}
+			for _, p := range s.imports() {
+				if contains(impure, p) {
+					t.Errorf("%s imports %s", s.path, p)
+				}
+				if strings.Contains(strings.Split(p, "/")[0], ".") && p != "github.com/goccy/go-yaml/ast" &&
+					!strings.HasPrefix(p, "github.com/goccy/go-yaml/") && p != "github.com/bmatcuk/doublestar/v4" {
+					t.Errorf("%s imports %s", s.path, p)
+				}
+			}
+			ast.Inspect(s.file, func(n ast.Node) bool {
+				if sel, ok := n.(*ast.SelectorExpr); ok {
+					if x, ok := sel.X.(*ast.Ident); ok && x.Name == "time" && sel.Sel.Name == "Now" {
+						t.Errorf("%s reads the clock", s.path)
+					}
+				}
+				return true
+			})
+		}
+	}
+}
+
+func TestOnlyModelsKnowsTheObjectMapper(t *testing.T) {
+	for _, s := range sources(t) {
+		mapper := map[string]bool{}
+		for _, p := range s.imports() {
+			if !strings.HasPrefix(p, "gorm.io/") && !strings.HasPrefix(p, "github.com/glebarez/") {
+				continue
+			}
+			if s.folder != "models" {
+				t.Errorf("%s imports %s", s.path, p)
+			}
+			mapper[filepath.Base(p)] = true
+		}
+		for _, d := range s.file.Decls {
+			if exported(d) {
+				checkExposed(t, s, d, mapper)
+			}
+		}
+	}
+}
+
+func exported(d ast.Decl) bool {
+	if f, ok := d.(*ast.FuncDecl); ok {
+		return f.Name.IsExported()
+	}
+	return true
+}
+
+// checkExposed reports the mapper's types in signatures and in exported fields.
+func checkExposed(t *testing.T, s source, d ast.Decl, mapper map[string]bool) {
+	look := func(n ast.Node) {
+		ast.Inspect(n, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok {
+				if x, ok := sel.X.(*ast.Ident); ok && mapper[x.Name] {
+					t.Errorf("%s exposes %s.%s", s.path, x.Name, sel.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		look(d.Type)
+	case *ast.GenDecl:
+		for _, spec := range d.Specs {
+			ts, ok := spec.(*ast.TypeSpec)
+			if !ok || !ts.Name.IsExported() {
+				continue
+			}
+			st, ok := ts.Type.(*ast.StructType)
+			if !ok {
+				look(ts.Type)
+				continue
+			}
+			for _, f := range st.Fields.List {
+				if len(f.Names) == 0 || f.Names[0].IsExported() {
+					look(f.Type)
+				}
+			}
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
+	documented := map[string]bool{}
+	for _, s := range sources(t) {
+		documented[s.folder] = documented[s.folder] || s.file.Doc != nil
+	}
+	for folder, ok := range documented {
+		if !ok {
+			t.Errorf("package %s has no doc comment", folder)
+		}
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, l := range list {
+		if l == s {
+			return true
+		}
+	}
+	return false
+}

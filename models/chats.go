@@ -1,0 +1,200 @@
+package models
+
+import (
+	"fmt"
+	"time"
+
+	"signalbox/internal/secret"
+	"signalbox/models/enum"
+)
+
+// ChatIntegration connects a project to a chat's slash command.
+type ChatIntegration struct {
+	ID              int64
+	ProjectID       int64
+	Chat            enum.Chat
+	Active          bool
+	TokenHash       string
+	SigningSecret   secret.Sealed // Slack's; if set, requests must be signed
+	BotToken        secret.Sealed // sends what a response address no longer takes
+	ChannelVariable string        // name or id: what CHAT_CHANNEL holds
+	KeepANSI        bool          `gorm:"column:keep_ansi"`
+	ReplyHosts      []string      `gorm:"serializer:json"` // further hosts that replies may go to
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+}
+
+// Place is what a secret of the integration is sealed for.
+func (c *ChatIntegration) Place(field string) string {
+	return fmt.Sprintf("chat_integrations.%s/%d/%s", field, c.ProjectID, c.Chat)
+}
+
+// ChatIdentity is a chat user linked to a signalbox user.
+type ChatIdentity struct {
+	ID           int64
+	UserID       int64
+	Chat         enum.Chat
+	TeamID       string
+	TeamDomain   string
+	ChatUserID   string
+	ChatUserName string
+	LastUsedAt   *time.Time
+	CreatedAt    time.Time
+}
+
+// ChatLink is a one-time page on which a chat user is linked.
+type ChatLink struct {
+	ID           int64
+	TokenHash    string
+	Chat         enum.Chat
+	TeamID       string
+	TeamDomain   string
+	ChatUserID   string
+	ChatUserName string
+	ExpiresAt    time.Time
+	CreatedAt    time.Time
+}
+
+// ChatCommand is a command that a chat gave, and what became of it.
+type ChatCommand struct {
+	ID              int64
+	ProjectID       int64
+	IntegrationID   *int64
+	Chat            enum.Chat
+	DeliveryKey     string
+	TeamID          string
+	TeamDomain      string
+	ChannelID       string
+	ChannelName     string
+	Thread          string
+	ChatUserID      string
+	ChatUserName    string
+	UserID          *int64
+	TriggerWord     string
+	Text            string
+	ResponseURL     secret.Sealed
+	Posts           int // how many of the response address's posts are spent
+	State           enum.CommandState
+	Acknowledgement string
+	InChannel       bool // the acknowledgement is for everyone
+	Answered        bool // the acknowledgement reached the chat as the answer to its request
+	Refusal         string
+	PipelineID      *int64
+	JobID           *int64
+	Reply           *string
+	DeliveryError   string
+	CreatedAt       time.Time
+	FinishedAt      *time.Time
+}
+
+// Place is what the response address is sealed for.
+func (c *ChatCommand) Place() string { return "chat_commands.response_url/" + c.DeliveryKey }
+
+// Ended says whether nothing more will happen to the command by itself.
+func (c *ChatCommand) Ended() bool {
+	return c.State != enum.CommandAccepted && c.State != enum.CommandRunning
+}
+
+// Integration finds a project's integration with a chat.
+func (tx *Tx) Integration(projectID int64, chat enum.Chat) (*ChatIntegration, error) {
+	return first[ChatIntegration](tx.db.Where("project_id = ? AND chat = ?", projectID, chat))
+}
+
+// IntegrationByID finds an integration.
+func (tx *Tx) IntegrationByID(id int64) (*ChatIntegration, error) {
+	return first[ChatIntegration](tx.db.Where("id = ?", id))
+}
+
+// SaveIntegration creates or updates an integration.
+func (tx *Tx) SaveIntegration(c *ChatIntegration) error {
+	c.UpdatedAt = tx.now()
+	if c.ReplyHosts == nil {
+		c.ReplyHosts = []string{}
+	}
+	if c.ID != 0 {
+		return tx.db.Save(c).Error
+	}
+	c.CreatedAt = tx.now()
+	return translate(tx.db.Create(c).Error)
+}
+
+// DeleteIntegration removes an integration.
+func (tx *Tx) DeleteIntegration(id int64) error {
+	return tx.db.Where("id = ?", id).Delete(&ChatIntegration{}).Error
+}
+
+// Identity finds who a chat user is.
+func (tx *Tx) Identity(chat enum.Chat, teamID, chatUserID string) (*ChatIdentity, error) {
+	return first[ChatIdentity](tx.db.Where("chat = ? AND team_id = ? AND chat_user_id = ?", chat, teamID, chatUserID))
+}
+
+// SaveIdentity links a chat user, replacing an earlier link of it.
+func (tx *Tx) SaveIdentity(i *ChatIdentity) error {
+	old, err := tx.Identity(i.Chat, i.TeamID, i.ChatUserID)
+	if err == ErrNotFound {
+		i.CreatedAt = tx.now()
+		return translate(tx.db.Create(i).Error)
+	}
+	if err != nil {
+		return err
+	}
+	i.ID, i.CreatedAt = old.ID, old.CreatedAt
+	return tx.db.Save(i).Error
+}
+
+// TouchIdentity notes that a link was used.
+func (tx *Tx) TouchIdentity(id int64) error {
+	return tx.db.Model(&ChatIdentity{}).Where("id = ?", id).Update("last_used_at", tx.now()).Error
+}
+
+// CreateLink stores a one-time link.
+func (tx *Tx) CreateLink(l *ChatLink) error {
+	l.CreatedAt = tx.now()
+	return translate(tx.db.Create(l).Error)
+}
+
+// Link finds a one-time link that is still good.
+func (tx *Tx) Link(hash string) (*ChatLink, error) {
+	return first[ChatLink](tx.db.Where("token_hash = ? AND expires_at > ?", hash, tx.now()))
+}
+
+// UseLink removes a one-time link; false if somebody used it before.
+func (tx *Tx) UseLink(id int64) (bool, error) {
+	res := tx.db.Where("id = ?", id).Delete(&ChatLink{})
+	return res.RowsAffected == 1, res.Error
+}
+
+// DeleteExpiredLinks removes links nobody used.
+func (tx *Tx) DeleteExpiredLinks() error {
+	return tx.db.Where("expires_at <= ?", tx.now()).Delete(&ChatLink{}).Error
+}
+
+// CreateCommand stores a command; ErrDuplicate if its delivery was stored before.
+func (tx *Tx) CreateCommand(c *ChatCommand) error {
+	c.CreatedAt = tx.now()
+	return translate(tx.db.Create(c).Error)
+}
+
+// Command finds a command by id.
+func (tx *Tx) Command(id int64) (*ChatCommand, error) {
+	return first[ChatCommand](tx.db.Where("id = ?", id))
+}
+
+// CommandByDelivery finds a command by its delivery key.
+func (tx *Tx) CommandByDelivery(key string) (*ChatCommand, error) {
+	return first[ChatCommand](tx.db.Where("delivery_key = ?", key))
+}
+
+// CommandByPipeline finds the command that made a pipeline.
+func (tx *Tx) CommandByPipeline(pipelineID int64) (*ChatCommand, error) {
+	return first[ChatCommand](tx.db.Where("pipeline_id = ?", pipelineID))
+}
+
+// ListCommands pages through a project's commands, newest first.
+func (tx *Tx) ListCommands(projectID int64, p Page) ([]*ChatCommand, int64, error) {
+	p.Descending = true
+	return list[ChatCommand](tx.db.Model(&ChatCommand{}).Where("project_id = ?", projectID), "id", p)
+}
+
+// UpdateCommand stores all fields of c.
+func (tx *Tx) UpdateCommand(c *ChatCommand) error { return tx.db.Save(c).Error }

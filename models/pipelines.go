@@ -1,0 +1,313 @@
+package models
+
+import (
+	"time"
+
+	"gorm.io/gorm/clause"
+
+	"signalbox/internal/secret"
+	"signalbox/models/enum"
+)
+
+// Pipeline is one run of a configuration on a commit.
+type Pipeline struct {
+	ID            int64
+	IID           int64 `gorm:"column:iid"`
+	ProjectID     int64
+	UserID        int64
+	Source        enum.Source
+	Ref           string
+	Tag           bool
+	SHA           string `gorm:"column:sha"`
+	BeforeSHA     string `gorm:"column:before_sha"`
+	Protected     bool
+	Status        enum.Status
+	FailureReason string
+	YAMLErrors    string `gorm:"column:yaml_errors"`
+	// CreationKey makes creation happen once, however often its task runs.
+	CreationKey *string
+	CommitTitle string
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	StartedAt   *time.Time
+	FinishedAt  *time.Time
+	Duration    *int64 // seconds
+}
+
+// Job is one attempt at a job of a pipeline. What it does stands apart, in its definition.
+type Job struct {
+	ID            int64
+	PipelineID    int64
+	ProjectID     int64
+	DefinitionID  int64
+	UserID        int64
+	Name          string
+	Stage         string
+	StageIndex    int
+	Position      int
+	Needs         *[]string `gorm:"serializer:json"` // nil: by stage; a list, even empty: by needs
+	When          enum.When `gorm:"column:job_when"`
+	AllowFailure  bool
+	EnqueueNow    bool // a retried manual or delayed job starts at once
+	Retried       bool
+	Status        enum.Status
+	FailureReason enum.FailureReason
+	ExitCode      *int
+	Tags          []string `gorm:"serializer:json"`
+	Timeout       int      // seconds; set when the job is handed out
+	RunnerID      *int64
+	ManagerID     *int64
+	TokenHash     string // of the accepted attempt's job token
+	TraceSize     int64
+	TraceArchived bool
+	Variables     secret.Sealed // JSON of the variables typed when it was played
+	CreatedAt     time.Time
+	QueuedAt      *time.Time
+	ScheduledAt   *time.Time
+	StartedAt     *time.Time
+	FinishedAt    *time.Time
+	ErasedAt      *time.Time
+	ErasedByID    *int64
+}
+
+// JobDefinition is what a job does, as JSON of plan.Definition: written once, shared by its retries.
+type JobDefinition struct {
+	ID         int64
+	PipelineID int64
+	Data       string
+}
+
+// NextIID counts a project's pipelines. Concurrent callers wait for one another.
+func (tx *Tx) NextIID(projectID int64, kind string) (int64, error) {
+	var value int64
+	err := tx.db.Raw(`INSERT INTO iids (project_id, kind, value) VALUES (?, ?, 1)
+		ON CONFLICT (project_id, kind) DO UPDATE SET value = iids.value + 1 RETURNING value`,
+		projectID, kind).Scan(&value).Error
+	return value, err
+}
+
+// CreatePipeline stores a pipeline and its variables.
+func (tx *Tx) CreatePipeline(p *Pipeline, variables []*PipelineVariable) error {
+	p.CreatedAt, p.UpdatedAt = tx.now(), tx.now()
+	if err := tx.db.Create(p).Error; err != nil {
+		return translate(err)
+	}
+	for _, v := range variables {
+		v.PipelineID = p.ID
+	}
+	if len(variables) == 0 {
+		return nil
+	}
+	return translate(tx.db.Create(variables).Error)
+}
+
+// NewJob is a job with its definition, as creation stores them.
+type NewJob struct {
+	Job        *Job
+	Definition string
+}
+
+// CreateJobs stores the jobs of a pipeline and their definitions.
+func (tx *Tx) CreateJobs(pipelineID int64, jobs []NewJob) error {
+	if len(jobs) == 0 {
+		return nil
+	}
+	defs := make([]*JobDefinition, len(jobs))
+	for i, j := range jobs {
+		defs[i] = &JobDefinition{PipelineID: pipelineID, Data: j.Definition}
+	}
+	if err := tx.db.CreateInBatches(defs, 200).Error; err != nil {
+		return err
+	}
+	rows := make([]*Job, len(jobs))
+	for i, j := range jobs {
+		j.Job.PipelineID, j.Job.DefinitionID, j.Job.CreatedAt = pipelineID, defs[i].ID, tx.now()
+		rows[i] = j.Job
+	}
+	return tx.db.CreateInBatches(rows, 100).Error
+}
+
+// CloneJob stores a further attempt, which shares the definition.
+func (tx *Tx) CloneJob(j *Job) error {
+	j.ID, j.CreatedAt = 0, tx.now()
+	return tx.db.Create(j).Error
+}
+
+// Pipeline finds a pipeline by id.
+func (tx *Tx) Pipeline(id int64) (*Pipeline, error) {
+	return first[Pipeline](tx.db.Where("id = ?", id))
+}
+
+// PipelineByCreationKey finds the pipeline that a task made on an earlier try.
+func (tx *Tx) PipelineByCreationKey(key string) (*Pipeline, error) {
+	return first[Pipeline](tx.db.Where("creation_key = ?", key))
+}
+
+// LockPipeline finds a pipeline and keeps every other writer of its jobs out until the transaction ends.
+// Whoever changes a job's state calls it first; several pipelines are locked in the order of their ids.
+func (tx *Tx) LockPipeline(id int64) (*Pipeline, error) {
+	q := tx.db.Where("id = ?", id)
+	if tx.postgres {
+		q = q.Clauses(clause.Locking{Strength: "UPDATE"})
+	}
+	return first[Pipeline](q)
+}
+
+// UpdatePipelineStatus stores status, times and duration of a pipeline.
+func (tx *Tx) UpdatePipelineStatus(p *Pipeline) error {
+	p.UpdatedAt = tx.now()
+	return tx.db.Model(p).Select("status", "started_at", "finished_at", "duration", "updated_at").Updates(p).Error
+}
+
+// PipelineFilter narrows a list of pipelines.
+type PipelineFilter struct {
+	Ref    string
+	SHA    string
+	Status enum.Status
+	Source enum.Source
+}
+
+// ListPipelines pages through a project's pipelines, newest first.
+func (tx *Tx) ListPipelines(projectID int64, f PipelineFilter, p Page) ([]*Pipeline, int64, error) {
+	q := tx.db.Model(&Pipeline{}).Where("project_id = ?", projectID)
+	if f.Ref != "" {
+		q = q.Where("ref = ?", f.Ref)
+	}
+	if f.SHA != "" {
+		q = q.Where("sha = ?", f.SHA)
+	}
+	if f.Status != "" {
+		q = q.Where("status = ?", f.Status)
+	}
+	if f.Source != "" {
+		q = q.Where("source = ?", f.Source)
+	}
+	p.Descending = true
+	return list[Pipeline](q, "id", p)
+}
+
+// Job finds a job by id.
+func (tx *Tx) Job(id int64) (*Job, error) { return first[Job](tx.db.Where("id = ?", id)) }
+
+// Definition finds what a job does.
+func (tx *Tx) Definition(id int64) (string, error) {
+	d, err := first[JobDefinition](tx.db.Where("id = ?", id))
+	if err != nil {
+		return "", err
+	}
+	return d.Data, nil
+}
+
+// PipelineJobs lists the latest attempts of a pipeline's jobs in the order of stages, and the earlier
+// attempts too if asked. The number of jobs a pipeline may have bounds it.
+func (tx *Tx) PipelineJobs(pipelineID int64, retried bool) ([]*Job, error) {
+	q := tx.db.Where("pipeline_id = ?", pipelineID)
+	if !retried {
+		q = q.Where("retried = ?", false)
+	}
+	var rows []*Job
+	err := q.Order("stage_index, position, id").Find(&rows).Error
+	return rows, err
+}
+
+// ListJobs pages through a project's jobs, newest first, in any of the statuses if some are given.
+func (tx *Tx) ListJobs(projectID int64, in []enum.Status, p Page) ([]*Job, int64, error) {
+	q := tx.db.Model(&Job{}).Where("project_id = ?", projectID)
+	if len(in) > 0 {
+		q = q.Where("status IN ?", in)
+	}
+	p.Descending = true
+	return list[Job](q, "id", p)
+}
+
+// Attempts counts the earlier attempts of a job of this name.
+func (tx *Tx) Attempts(pipelineID int64, name string) (int, error) {
+	var n int64
+	err := tx.db.Model(&Job{}).Where("pipeline_id = ? AND retried = ? AND name = ?", pipelineID, true, name).Count(&n).Error
+	return int(n), err
+}
+
+// MoveJob stores j if the job is still in the status from: a compare and swap. It answers false, and
+// changes nothing, if somebody else moved the job before.
+func (tx *Tx) MoveJob(j *Job, from enum.Status) (bool, error) {
+	res := tx.db.Model(&Job{}).Where("id = ? AND status = ?", j.ID, from).Select("*").Omit("id").Updates(j)
+	return res.RowsAffected == 1, res.Error
+}
+
+// MarkRetried takes an attempt out of the pipeline's latest ones.
+func (tx *Tx) MarkRetried(id int64) (bool, error) {
+	res := tx.db.Model(&Job{}).Where("id = ? AND retried = ?", id, false).Update("retried", true)
+	return res.RowsAffected == 1, res.Error
+}
+
+// SetTrace stores the size of a job's trace, and whether it lies in the blob store now.
+func (tx *Tx) SetTrace(jobID, size int64, archived bool) error {
+	return tx.db.Model(&Job{}).Where("id = ?", jobID).
+		Updates(map[string]any{"trace_size": size, "trace_archived": archived}).Error
+}
+
+// EraseJob notes that a job's trace and artifacts are gone.
+func (tx *Tx) EraseJob(jobID, userID int64) error {
+	return tx.db.Model(&Job{}).Where("id = ?", jobID).Updates(map[string]any{
+		"erased_at": tx.now(), "erased_by_id": userID, "trace_size": 0, "token_hash": "",
+	}).Error
+}
+
+// DueScheduled lists delayed jobs whose time has come.
+func (tx *Tx) DueScheduled(limit int) ([]*Job, error) {
+	var rows []*Job
+	err := tx.db.Where("status = ? AND scheduled_at <= ?", enum.Scheduled, tx.now()).Order("id").Limit(limit).Find(&rows).Error
+	return rows, err
+}
+
+// Artifact is a stored archive or report of a job. Its row exists only once its bytes are whole.
+type Artifact struct {
+	ID        int64
+	JobID     int64
+	ProjectID int64
+	Type      string
+	Format    string
+	Filename  string
+	Size      int64
+	SHA256    string `gorm:"column:sha256"`
+	BlobKey   string
+	ExpireAt  *time.Time
+	CreatedAt time.Time
+}
+
+// CreateArtifact stores an artifact; ErrDuplicate if the job has one of the type.
+func (tx *Tx) CreateArtifact(a *Artifact) error {
+	a.CreatedAt = tx.now()
+	return translate(tx.db.Create(a).Error)
+}
+
+// Artifacts lists the artifacts of jobs.
+func (tx *Tx) Artifacts(jobIDs ...int64) ([]*Artifact, error) {
+	var rows []*Artifact
+	err := tx.db.Where("job_id IN ?", jobIDs).Order("id").Find(&rows).Error
+	return rows, err
+}
+
+// Artifact finds a job's artifact of a type.
+func (tx *Tx) Artifact(jobID int64, kind string) (*Artifact, error) {
+	return first[Artifact](tx.db.Where("job_id = ? AND type = ?", jobID, kind))
+}
+
+// ExpiredArtifacts lists artifacts whose time is over.
+func (tx *Tx) ExpiredArtifacts(limit int) ([]*Artifact, error) {
+	var rows []*Artifact
+	err := tx.db.Where("expire_at IS NOT NULL AND expire_at <= ?", tx.now()).Order("expire_at").Limit(limit).Find(&rows).Error
+	return rows, err
+}
+
+// DeleteArtifacts removes rows; the caller removes the blobs after the commit.
+func (tx *Tx) DeleteArtifacts(ids []int64) error {
+	return tx.db.Where("id IN ?", ids).Delete(&Artifact{}).Error
+}
+
+// PipelineCommands lists the chat commands that made the pipelines.
+func (tx *Tx) PipelineCommands(pipelineIDs []int64) ([]*ChatCommand, error) {
+	var rows []*ChatCommand
+	err := tx.db.Where("pipeline_id IN ?", pipelineIDs).Find(&rows).Error
+	return rows, err
+}

@@ -1,0 +1,277 @@
+package models
+
+import (
+	"time"
+
+	"signalbox/models/enum"
+)
+
+// Runner is a registered runner: a token that any number of runner managers may use.
+type Runner struct {
+	ID              int64
+	Type            enum.RunnerType
+	TokenHash       string
+	ShortToken      string
+	TokenExpiresAt  *time.Time
+	NamespaceID     *int64 // of a group runner
+	Description     string
+	MaintenanceNote string
+	Active          bool
+	Locked          bool
+	RunUntagged     bool
+	RefProtected    bool
+	MaximumTimeout  int      // seconds; 0: no limit
+	Tags            []string `gorm:"serializer:json"`
+	CreatorID       *int64
+	CreatedAt       time.Time
+}
+
+// RunnerManager is one machine that uses a runner's token.
+type RunnerManager struct {
+	ID           int64
+	RunnerID     int64
+	SystemID     string
+	Version      string
+	Revision     string
+	Platform     string
+	Architecture string
+	Executor     string
+	IPAddress    string
+	Features     map[string]bool `gorm:"serializer:json"`
+	ContactedAt  *time.Time
+	CreatedAt    time.Time
+}
+
+// RunnerProject links a project runner to a project.
+type RunnerProject struct {
+	RunnerID  int64
+	ProjectID int64
+}
+
+// PendingJob is a job that waits for a runner, with all that decides which one may take it.
+type PendingJob struct {
+	ID            int64
+	JobID         int64
+	ProjectID     int64
+	Traversal     string   // ids of the groups above the project, as "/1/5/"
+	Tags          []string `gorm:"serializer:json"`
+	Protected     bool
+	SharedRunners bool
+	GroupRunners  bool
+	QueuedAt      time.Time
+}
+
+// HandOut is one offer of a job to a runner manager. The job runs once it is accepted.
+type HandOut struct {
+	ID               int64
+	JobID            int64
+	ProjectID        int64
+	RunnerID         int64
+	ManagerID        int64
+	SharedRunner     bool
+	CancelGracefully bool
+	TokenHash        string
+	Timeout          int
+	ExpiresAt        time.Time
+	AcceptedAt       *time.Time
+	SeenAt           time.Time
+	DeadlineAt       *time.Time
+	CreatedAt        time.Time
+}
+
+// CreateRunner stores a runner and the projects it works for.
+func (tx *Tx) CreateRunner(r *Runner, projectIDs ...int64) error {
+	r.CreatedAt = tx.now()
+	if r.Tags == nil {
+		r.Tags = []string{}
+	}
+	if err := tx.db.Create(r).Error; err != nil {
+		return translate(err)
+	}
+	for _, id := range projectIDs {
+		if err := tx.db.Create(&RunnerProject{RunnerID: r.ID, ProjectID: id}).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RunnerByHash finds a runner by the hash of its token.
+func (tx *Tx) RunnerByHash(hash string) (*Runner, error) {
+	return first[Runner](tx.db.Where("token_hash = ?", hash))
+}
+
+// Runner finds a runner by id.
+func (tx *Tx) Runner(id int64) (*Runner, error) { return first[Runner](tx.db.Where("id = ?", id)) }
+
+// UpdateRunner stores all fields of r.
+func (tx *Tx) UpdateRunner(r *Runner) error { return translate(tx.db.Save(r).Error) }
+
+// DeleteRunner removes a runner and its managers. Jobs keep its id.
+func (tx *Tx) DeleteRunner(id int64) error {
+	return tx.db.Where("id = ?", id).Delete(&Runner{}).Error
+}
+
+// ListRunners pages through the runners of the instance, or of one project.
+func (tx *Tx) ListRunners(projectID int64, p Page) ([]*Runner, int64, error) {
+	q := tx.db.Model(&Runner{})
+	if projectID != 0 {
+		q = q.Where("id IN (?)", tx.db.Model(&RunnerProject{}).Select("runner_id").Where("project_id = ?", projectID))
+	}
+	return list[Runner](q, "id", p)
+}
+
+// RunnerProjects lists the projects of a project runner.
+func (tx *Tx) RunnerProjects(runnerID int64) ([]int64, error) {
+	var ids []int64
+	err := tx.db.Model(&RunnerProject{}).Where("runner_id = ?", runnerID).Order("project_id").Pluck("project_id", &ids).Error
+	return ids, err
+}
+
+// Managers lists the machines of a runner, latest contact first.
+func (tx *Tx) Managers(runnerID int64) ([]*RunnerManager, error) {
+	var rows []*RunnerManager
+	err := tx.db.Where("runner_id = ?", runnerID).Order("id DESC").Limit(100).Find(&rows).Error
+	return rows, err
+}
+
+// Manager finds a machine of a runner by its system id.
+func (tx *Tx) Manager(runnerID int64, systemID string) (*RunnerManager, error) {
+	return first[RunnerManager](tx.db.Where("runner_id = ? AND system_id = ?", runnerID, systemID))
+}
+
+// ManagerByID finds a machine.
+func (tx *Tx) ManagerByID(id int64) (*RunnerManager, error) {
+	return first[RunnerManager](tx.db.Where("id = ?", id))
+}
+
+// SaveManager creates or updates a machine of a runner.
+func (tx *Tx) SaveManager(m *RunnerManager) error {
+	if m.Features == nil {
+		m.Features = map[string]bool{}
+	}
+	if m.ID != 0 {
+		return tx.db.Save(m).Error
+	}
+	m.CreatedAt = tx.now()
+	return translate(tx.db.Create(m).Error)
+}
+
+// DeleteManager removes a machine.
+func (tx *Tx) DeleteManager(runnerID int64, systemID string) error {
+	res := tx.db.Where("runner_id = ? AND system_id = ?", runnerID, systemID).Delete(&RunnerManager{})
+	if res.Error == nil && res.RowsAffected == 0 {
+		return ErrNotFound
+	}
+	return res.Error
+}
+
+// TouchManagers stores when machines were last heard of.
+func (tx *Tx) TouchManagers(contacts map[int64]time.Time) error {
+	for id, at := range contacts {
+		if err := tx.db.Model(&RunnerManager{}).Where("id = ?", id).Update("contacted_at", at).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Enqueue puts a job into the queue.
+func (tx *Tx) Enqueue(p *PendingJob) error {
+	if p.Tags == nil {
+		p.Tags = []string{}
+	}
+	p.QueuedAt = tx.now()
+	return translate(tx.db.Create(p).Error)
+}
+
+// Dequeue takes a job out of the queue; false if it was not there.
+func (tx *Tx) Dequeue(jobID int64) (bool, error) {
+	res := tx.db.Where("job_id = ?", jobID).Delete(&PendingJob{})
+	return res.RowsAffected == 1, res.Error
+}
+
+// PendingAfter lists queue rows with an id over after, oldest first.
+func (tx *Tx) PendingAfter(after int64, limit int) ([]*PendingJob, error) {
+	var rows []*PendingJob
+	err := tx.db.Where("id > ?", after).Order("id").Limit(limit).Find(&rows).Error
+	return rows, err
+}
+
+// PendingSince lists queue rows that entered the queue before a time, oldest first.
+func (tx *Tx) PendingSince(before time.Time, limit int) ([]*PendingJob, error) {
+	var rows []*PendingJob
+	err := tx.db.Where("queued_at < ?", before).Order("id").Limit(limit).Find(&rows).Error
+	return rows, err
+}
+
+// CreateHandOut stores an offer.
+func (tx *Tx) CreateHandOut(h *HandOut) error {
+	h.CreatedAt, h.SeenAt = tx.now(), tx.now()
+	return translate(tx.db.Create(h).Error)
+}
+
+// HandOutByToken finds the offer that a job token belongs to.
+func (tx *Tx) HandOutByToken(hash string) (*HandOut, error) {
+	return first[HandOut](tx.db.Where("token_hash = ?", hash))
+}
+
+// HandOut finds the offer of a job.
+func (tx *Tx) HandOut(jobID int64) (*HandOut, error) {
+	return first[HandOut](tx.db.Where("job_id = ?", jobID))
+}
+
+// SharedRunning counts, by project, the jobs that instance runners hold, for the fair order of the queue.
+// The table holds running work only.
+func (tx *Tx) SharedRunning() (map[int64]int, error) {
+	var rows []struct {
+		ProjectID int64
+		N         int
+	}
+	err := tx.db.Model(&HandOut{}).Select("project_id, COUNT(*) AS n").Where("shared_runner = ?", true).
+		Group("project_id").Scan(&rows).Error
+	out := make(map[int64]int, len(rows))
+	for _, r := range rows {
+		out[r.ProjectID] = r.N
+	}
+	return out, err
+}
+
+// AcceptHandOut turns an offer into a running job's row; false if it has expired or was accepted before.
+func (tx *Tx) AcceptHandOut(h *HandOut) (bool, error) {
+	res := tx.db.Model(&HandOut{}).Where("id = ? AND accepted_at IS NULL AND expires_at > ?", h.ID, tx.now()).
+		Select("accepted_at", "seen_at", "deadline_at").Updates(h)
+	return res.RowsAffected == 1, res.Error
+}
+
+// DeleteHandOut removes the offer of a job, and with it the job token's power; false if there was none.
+func (tx *Tx) DeleteHandOut(jobID int64) (bool, error) {
+	res := tx.db.Where("job_id = ?", jobID).Delete(&HandOut{})
+	return res.RowsAffected == 1, res.Error
+}
+
+// ExpiredHandOuts lists offers that nobody accepted in time.
+func (tx *Tx) ExpiredHandOuts(limit int) ([]*HandOut, error) {
+	var rows []*HandOut
+	err := tx.db.Where("accepted_at IS NULL AND expires_at <= ?", tx.now()).Order("expires_at").Limit(limit).Find(&rows).Error
+	return rows, err
+}
+
+// LostHandOuts lists accepted jobs without a sign of life since a time, or past their deadline.
+func (tx *Tx) LostHandOuts(silentSince time.Time, limit int) ([]*HandOut, error) {
+	var rows []*HandOut
+	err := tx.db.Where("accepted_at IS NOT NULL AND (seen_at < ? OR deadline_at < ?)", silentSince, tx.now()).
+		Order("id").Limit(limit).Find(&rows).Error
+	return rows, err
+}
+
+// TouchHandOuts stores when the runners of accepted jobs were last heard of.
+func (tx *Tx) TouchHandOuts(seen map[int64]time.Time) error {
+	for jobID, at := range seen {
+		err := tx.db.Model(&HandOut{}).Where("job_id = ? AND seen_at < ?", jobID, at).Update("seen_at", at).Error
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,186 @@
+package models
+
+import (
+	"time"
+
+	"gorm.io/gorm/clause"
+)
+
+// Task is a durable effect: it runs at least once after the transaction that stored it.
+type Task struct {
+	ID          int64
+	Kind        string
+	Key         *string // a second task of the same key is not stored
+	Payload     string
+	RunAt       time.Time
+	Attempts    int
+	LockedUntil *time.Time
+	LastError   string
+	CreatedAt   time.Time
+}
+
+// AddTask stores a task, to run now if RunAt is zero. A task of the same key is left as it is.
+func (tx *Tx) AddTask(t *Task) error {
+	t.CreatedAt = tx.now()
+	if t.RunAt.IsZero() {
+		t.RunAt = tx.now()
+	}
+	return tx.db.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "key"}}, DoNothing: true}).Create(t).Error
+}
+
+// ClaimTasks takes due tasks that nobody holds, for the given time, by the database's clock. At most
+// limit rows are touched.
+func (tx *Tx) ClaimTasks(limit int, hold time.Duration) ([]*Task, error) {
+	now, err := tx.databaseTime()
+	if err != nil {
+		return nil, err
+	}
+	q := tx.db.Where("run_at <= ? AND (locked_until IS NULL OR locked_until <= ?)", now, now).Order("run_at, id").Limit(limit)
+	if tx.postgres {
+		q = q.Clauses(clause.Locking{Strength: "UPDATE", Options: "SKIP LOCKED"})
+	}
+	var rows []*Task
+	if err := q.Find(&rows).Error; err != nil {
+		return nil, err
+	}
+	until := now.Add(hold)
+	for _, t := range rows {
+		t.Attempts++
+		t.LockedUntil = &until
+		if err := tx.db.Model(t).Select("attempts", "locked_until").Updates(t).Error; err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
+}
+
+// DueTasks says whether a claim would find something; it writes nothing.
+func (tx *Tx) DueTasks() (bool, error) {
+	var n int64
+	now := tx.now()
+	err := tx.db.Model(&Task{}).Where("run_at <= ? AND (locked_until IS NULL OR locked_until <= ?)", now, now).Limit(1).Count(&n).Error
+	return n > 0, err
+}
+
+// DoneTask removes a task that ran.
+func (tx *Tx) DoneTask(id int64) error { return tx.db.Where("id = ?", id).Delete(&Task{}).Error }
+
+// DeleteTaskByKey removes a task that is not wanted any more.
+func (tx *Tx) DeleteTaskByKey(key string) error {
+	return tx.db.Where("key = ?", key).Delete(&Task{}).Error
+}
+
+// DueNow lets a waiting task run at once.
+func (tx *Tx) DueNow(key string) error {
+	return tx.db.Model(&Task{}).Where("key = ?", key).Update("run_at", tx.now()).Error
+}
+
+// PostponeTask lets a task run again later, and notes why.
+func (tx *Tx) PostponeTask(id int64, runAt time.Time, reason string) error {
+	return tx.db.Model(&Task{}).Where("id = ?", id).
+		Updates(map[string]any{"run_at": runAt, "locked_until": nil, "last_error": reason}).Error
+}
+
+// databaseTime is the clock that nodes share: PostgreSQL's own, or the one node's with SQLite.
+func (tx *Tx) databaseTime() (time.Time, error) {
+	if !tx.postgres {
+		return tx.now(), nil
+	}
+	var now time.Time
+	err := tx.db.Raw("SELECT clock_timestamp()").Scan(&now).Error
+	return now.UTC(), err
+}
+
+// Lease is the right of one node to do something alone for a while.
+type Lease struct {
+	Name      string `gorm:"primaryKey"`
+	Holder    string
+	ExpiresAt time.Time
+}
+
+// TakeLease gives or extends a lease; false if another node holds it.
+func (tx *Tx) TakeLease(name, holder string, hold time.Duration) (bool, error) {
+	now, err := tx.databaseTime()
+	if err != nil {
+		return false, err
+	}
+	res := tx.db.Exec(`INSERT INTO leases (name, holder, expires_at) VALUES (?, ?, ?)
+		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
+		WHERE leases.holder = excluded.holder OR leases.expires_at <= ?`, name, holder, now.Add(hold), now)
+	return res.RowsAffected == 1, res.Error
+}
+
+// AuditEvent records who changed what that matters for security.
+type AuditEvent struct {
+	ID         int64
+	UserID     *int64
+	Action     string
+	EntityType string
+	EntityID   int64
+	Details    string
+	IPAddress  string
+	CreatedAt  time.Time
+}
+
+// Audit stores an event.
+func (tx *Tx) Audit(e *AuditEvent) error {
+	e.CreatedAt = tx.now()
+	return tx.db.Create(e).Error
+}
+
+// AuditEvents lists what happened to one thing, newest first.
+func (tx *Tx) AuditEvents(entityType string, entityID int64, p Page) ([]*AuditEvent, int64, error) {
+	p.Descending = true
+	return list[AuditEvent](tx.db.Model(&AuditEvent{}).Where("entity_type = ? AND entity_id = ?", entityType, entityID), "id", p)
+}
+
+// Setting is a value of the whole instance.
+type Setting struct {
+	Key   string `gorm:"primaryKey"`
+	Value string
+}
+
+// Setting reads a setting; "" if it was never set.
+func (tx *Tx) Setting(key string) (string, error) {
+	s, err := first[Setting](tx.db.Where("key = ?", key))
+	if err == ErrNotFound {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return s.Value, nil
+}
+
+// SetSetting stores a setting.
+func (tx *Tx) SetSetting(key, value string) error {
+	return tx.db.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "key"}}, UpdateAll: true}).
+		Create(&Setting{Key: key, Value: value}).Error
+}
+
+// Session is what a browser's cookie stands for.
+type Session struct {
+	TokenHash string `gorm:"primaryKey"`
+	Data      []byte
+	ExpiresAt time.Time
+}
+
+// Session finds a session that has not ended.
+func (tx *Tx) Session(hash string) (*Session, error) {
+	return first[Session](tx.db.Where("token_hash = ? AND expires_at > ?", hash, tx.now()))
+}
+
+// SaveSession creates or replaces a session.
+func (tx *Tx) SaveSession(s *Session) error {
+	return tx.db.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "token_hash"}}, UpdateAll: true}).Create(s).Error
+}
+
+// DeleteSession ends a session.
+func (tx *Tx) DeleteSession(hash string) error {
+	return tx.db.Where("token_hash = ?", hash).Delete(&Session{}).Error
+}
+
+// DeleteExpiredSessions removes sessions that have ended.
+func (tx *Tx) DeleteExpiredSessions() error {
+	return tx.db.Where("expires_at <= ?", tx.now()).Delete(&Session{}).Error
+}
