@@ -1,0 +1,225 @@
+package yaml
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	v4 "go.yaml.in/yaml/v4"
+)
+
+// show prints a value the same way for both readers.
+func show(n *Node) string {
+	switch n.Kind {
+	case Null:
+		return "null"
+	case Bool:
+		return fmt.Sprint(n.Bool)
+	case Int:
+		return fmt.Sprint(n.Int)
+	case Float:
+		return fmt.Sprintf("%gf", n.Float)
+	case Symbol:
+		return ":" + n.Text
+	case String:
+		return fmt.Sprintf("%q", n.Text)
+	case List:
+		var items []string
+		for _, i := range n.Items {
+			items = append(items, show(i))
+		}
+		return n.Tag + "[" + strings.Join(items, ", ") + "]"
+	}
+	var pairs []string
+	for _, p := range n.Pairs {
+		pairs = append(pairs, show(p.Key)+": "+show(p.Value))
+	}
+	return "{" + strings.Join(pairs, ", ") + "}"
+}
+
+func TestScalarsAsPsychReadsThem(t *testing.T) {
+	for in, want := range map[string]string{
+		"on": "true", "Yes": "true", "TRUE": "true", "off": "false", "No": "false", "y": `"y"`, "n": `"n"`,
+		"0777": "511", "012345": "5349", "0o777": `"0o777"`, "1,000": "1000", "1_000": "1000", "1:30": "5400", "1e3": `"1e3"`,
+		"1.5e+3": "1500f", "1.5": "1.5f", ".5": "0.5f", ":sym": ":sym", "~": "null", "null": "null", "''": `""`,
+		"0x1F": "31", "0b101": "5", "-12": "-12", "+3": "3", "089": `"089"`, "'on'": `"on"`, `"1"`: `"1"`, "1.2.3": `"1.2.3"`,
+		".": `"."`, "-": "[null]", ".inf": "+Inff", "v1": `"v1"`, "12:30:45": "45045", "!!str 12": `"12"`, "1__0": `"1__0"`, "00": "0",
+		"99999999999999999999": `"99999999999999999999"`, "a #b": `"a"`, "a#b": `"a#b"`,
+	} {
+		docs, err := Parse([]byte("k: " + in))
+		if in == "-" {
+			docs, err = Parse([]byte("k:\n-"))
+		}
+		if err != nil {
+			t.Errorf("%s: %v", in, err)
+			continue
+		}
+		if got := show(docs[0].Get("k")); got != want {
+			t.Errorf("%s = %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestMappings(t *testing.T) {
+	for in, want := range map[string]string{
+		"a: &a {b: 1}\nc:\n  b: 9\n  <<: *a":                     `{"a": {"b": 1}, "c": {"b": 1}}`,
+		"a: &a {b: 1}\nc:\n  <<: *a\n  b: 9":                     `{"a": {"b": 1}, "c": {"b": 9}}`,
+		"a: &a {b: 1}\nx: &x {b: 2, d: 3}\nc:\n  <<: [*a, *x]":   `{"a": {"b": 1}, "x": {"b": 2, "d": 3}, "c": {"b": 1, "d": 3}}`,
+		"a: &a {b: 1}\nx: &x {d: 3}\nc:\n  <<: *a\n  <<: *x":     `{"a": {"b": 1}, "x": {"d": 3}, "c": {"b": 1, "d": 3}}`,
+		"a: 1\nb: 2\na: 3":                                       `{"a": 3, "b": 2}`,
+		"\ufeffa: 1":                                             `{"a": 1}`,
+		"a: !reference [.x, script]":                             `{"a": !reference[".x", "script"]}`,
+		"a:\n  - run\n    --x\n    # note\n  - b":                `{"a": ["run --x", "b"]}`,
+		"on: x\n10: y":                                           `{true: "x", 10: "y"}`,
+		"? a b\n: c":                                             `{"a b": "c"}`,
+		"a: {b, c: d}":                                           `{"a": {"b": null, "c": "d"}}`,
+		"a: |\n  x\n   y\n\nb: >\n  p\n  q\n\n  r\nc: |-\n  z\n": `{"a": "x\n y\n", "b": "p q\nr\n", "c": "z"}`,
+		"a: 'it''s'\nb: \"t\\tn\\u00e9\"":                        `{"a": "it's", "b": "t\tné"}`,
+		"a.b: &x.y [1]\nc: *x.y":                                 `{"a.b": [1], "c": [1]}`,
+		"<<: text":                                               `{"<<": "text"}`,
+	} {
+		docs, err := Parse([]byte(in))
+		if err != nil {
+			t.Errorf("%q: %v", in, err)
+			continue
+		}
+		if got := show(docs[0]); got != want {
+			t.Errorf("%q\n got %s\nwant %s", in, got, want)
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	bomb := "a0: &a0 [1,1,1,1,1,1,1,1,1,1]\n"
+	for i := 1; i < 10; i++ {
+		bomb += fmt.Sprintf("a%d: &a%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d,", i-1), 10), ","))
+	}
+	for in, want := range map[string]string{
+		"a: *nope":                      "line 1, column 4: Unknown alias: nope",
+		"key:\n}":                       "cannot start a value",
+		"a: b: c":                       "line 1, column 4: mapping value",
+		"a: [1, 2":                      "not found",
+		"d: 2026-01-31":                 "unspecified class: Date",
+		"a: &a [*a]":                    "inside its own anchor",
+		"a: !ruby/object:Foo {}":        "unspecified class",
+		"a: \"\x00\"":                   "NUL",
+		"a: \xff":                       "UTF-8",
+		bomb:                            "too big",
+		strings.Repeat("[", 2000):       "too big",
+		strings.Repeat("a:\n ", 3):      "",
+		strings.Repeat(" ", 3<<20):      "too big",
+		strings.Repeat("- ", 500) + "x": "too big",
+	} {
+		_, err := Parse([]byte(in))
+		if want == "" {
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.40q: error %v, want %q", in, err, want)
+		}
+	}
+}
+
+func TestDocuments(t *testing.T) {
+	for in, want := range map[string]int{"": 1, "# only a comment": 1, "a: 1": 1, "spec: {}\n---\na: 1": 2, "---\na: 1\n": 1, "---\n---\na: 1": 1} {
+		docs, err := Parse([]byte(in))
+		if err != nil || len(docs) > want {
+			t.Errorf("%q: %d documents, %v", in, len(docs), err)
+		}
+	}
+}
+
+// viaV4 reads a text with another parser and our resolver's rules.
+func viaV4(t *testing.T, text []byte) (string, bool) {
+	t.Helper()
+	var doc v4.Node
+	if err := v4.Unmarshal(text, &doc); err != nil {
+		return "", false
+	}
+	if len(doc.Content) == 0 {
+		return "null", true
+	}
+	return show(fromV4(t, doc.Content[0])), true
+}
+
+func fromV4(t *testing.T, n *v4.Node) *Node {
+	t.Helper()
+	out := &Node{}
+	switch n.Kind {
+	case v4.AliasNode:
+		return fromV4(t, n.Alias)
+	case v4.SequenceNode:
+		out.Kind = List
+		if n.Tag == "!reference" {
+			out.Tag = n.Tag
+		}
+		for _, c := range n.Content {
+			out.Items = append(out.Items, fromV4(t, c))
+		}
+	case v4.MappingNode:
+		out.Kind = Map
+		index := map[string]int{}
+		for i := 0; i < len(n.Content); i += 2 {
+			key, value := fromV4(t, n.Content[i]), fromV4(t, n.Content[i+1])
+			if n.Content[i].Value == "<<" && n.Content[i].Style == 0 && mergeable(value) {
+				for _, p := range merged(value) {
+					put(out, index, p)
+				}
+				continue
+			}
+			put(out, index, Pair{key, value})
+		}
+	default:
+		if n.Style&(v4.SingleQuotedStyle|v4.DoubleQuotedStyle|v4.LiteralStyle|v4.FoldedStyle) != 0 || n.Tag == "!!str" && n.Style&v4.TaggedStyle != 0 {
+			return &Node{Kind: String, Text: n.Value}
+		}
+		if e := plain(out, n.Value); e != nil {
+			t.Error(e)
+		}
+	}
+	return out
+}
+
+// TestAgreesWithAnotherParser is the guard against faults of the parser that we build on.
+func TestAgreesWithAnotherParser(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.yml")
+	if err != nil || len(files) < 8 {
+		t.Fatalf("corpus has %d files, %v", len(files), err)
+	}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, ok := viaV4(t, text)
+		docs, err := Parse(text)
+		if ok != (err == nil) {
+			t.Errorf("%s: accepted by the other parser: %v; by ours: %v", f, ok, err)
+			continue
+		}
+		if ok {
+			if d := cmp.Diff(strings.Split(want, ", "), strings.Split(show(docs[0]), ", ")); d != "" {
+				t.Errorf("%s (-other +ours):\n%s", f, d)
+			}
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	files, _ := filepath.Glob("testdata/*.yml")
+	for _, name := range files {
+		text, _ := os.ReadFile(name)
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		docs, err := Parse(text)
+		if err == nil {
+			for _, d := range docs {
+				show(d)
+			}
+		}
+	})
+}

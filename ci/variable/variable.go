@@ -1,0 +1,202 @@
+// Package variable holds CI/CD variables: ordered collections, their precedence and expansion, and the
+// predefined variables of a pipeline and a job. It follows the fact sheet pipeline-semantics, section 3,
+// and ci-yaml, section 14. It reads nothing from anywhere: facts come in, collections go out.
+package variable
+
+import (
+	"regexp"
+	"strings"
+)
+
+// Variable is one variable as a job sees it.
+type Variable struct {
+	Key    string `json:"key"`
+	Value  string `json:"value"`
+	Public bool   `json:"public"`
+	Masked bool   `json:"masked"`
+	File   bool   `json:"file,omitempty"`
+	Raw    bool   `json:"raw,omitempty"`
+}
+
+// Collection is a list in the order of precedence: of two with the same key the later one wins.
+type Collection []Variable
+
+// Add appends a public variable.
+func (c *Collection) Add(key, value string) {
+	*c = append(*c, Variable{Key: key, Value: value, Public: true})
+}
+
+// AddSecret appends a variable that runners mask in logs.
+func (c *Collection) AddSecret(key, value string) {
+	*c = append(*c, Variable{Key: key, Value: value, Masked: true})
+}
+
+// Get finds the value that wins.
+func (c Collection) Get(key string) (string, bool) {
+	for i := len(c) - 1; i >= 0; i-- {
+		if c[i].Key == key {
+			return c[i].Value, true
+		}
+	}
+	return "", false
+}
+
+// Map is the winning value of every key.
+func (c Collection) Map() map[string]string {
+	out := make(map[string]string, len(c))
+	for _, v := range c {
+		out[v.Key] = v.Value
+	}
+	return out
+}
+
+// Masked lists the values that must not be shown.
+func (c Collection) Masked() []string {
+	var out []string
+	for _, v := range c {
+		if v.Masked && v.Value != "" {
+			out = append(out, v.Value)
+		}
+	}
+	return out
+}
+
+var reference = regexp.MustCompile(`\$\$|%%|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)|%([A-Za-z_][A-Za-z0-9_]*)%`)
+
+func name(m []string) string { return m[1] + m[2] + m[3] }
+
+// Expand replaces every reference in text by the value of its variable, once: replaced text is not looked
+// at again. With keep, references to unknown variables stay as they are; without, they become empty.
+func (c Collection) Expand(text string, keep bool) string {
+	if !strings.ContainsAny(text, "$%") {
+		return text
+	}
+	values := c.Map()
+	return replace(text, func(key, whole string) string {
+		if v, ok := values[key]; ok {
+			return v
+		}
+		if keep {
+			return whole
+		}
+		return ""
+	})
+}
+
+func replace(text string, value func(key, whole string) string) string {
+	var b strings.Builder
+	for {
+		m := reference.FindStringSubmatchIndex(text)
+		if m == nil {
+			b.WriteString(text)
+			return b.String()
+		}
+		whole := text[m[0]:m[1]]
+		b.WriteString(text[:m[0]])
+		key := ""
+		for g := 1; g <= 3; g++ {
+			if m[2*g] >= 0 {
+				key = text[m[2*g]:m[2*g+1]]
+			}
+		}
+		if key == "" {
+			b.WriteString(whole) // $$ and %%
+		} else {
+			b.WriteString(value(key, whole))
+		}
+		text = text[m[1]:]
+	}
+}
+
+// CycleError says that variables refer to one another in a circle.
+type CycleError struct{ Keys []string }
+
+func (e *CycleError) Error() string {
+	return `circular variable reference detected: ["` + strings.Join(e.Keys, `", "`) + `"]`
+}
+
+// ExpandAll expands the values among themselves, in the order of their references. References to unknown,
+// raw and file variables stay: the runner resolves them. The values of raw variables are not looked at. On
+// a circle it returns the collection unchanged and a CycleError. Cost: linear in the total size of values.
+func (c Collection) ExpandAll() (Collection, error) {
+	e := &expander{
+		out: append(Collection(nil), c...), state: make([]int, len(c)),
+		last: make(map[string]int, len(c)), prev: make([]int, len(c)),
+	}
+	for i, v := range c {
+		e.prev[i] = -1
+		if p, ok := e.last[v.Key]; ok {
+			e.prev[i] = p
+		}
+		e.last[v.Key] = i
+	}
+	for i := range c {
+		if err := e.visit(i, nil); err != nil {
+			return c, err
+		}
+	}
+	return e.out, nil
+}
+
+type expander struct {
+	out   Collection
+	state []int // 0 new, 1 under way, 2 done
+	last  map[string]int
+	prev  []int // the earlier variable of the same key
+}
+
+const maxExpanded = 1 << 20
+
+func (e *expander) visit(i int, path []string) error {
+	v := &e.out[i]
+	if e.state[i] == 2 || v.Raw || !strings.ContainsAny(v.Value, "$%") {
+		e.state[i] = 2
+		return nil
+	}
+	if e.state[i] == 1 {
+		return &CycleError{Keys: path}
+	}
+	e.state[i] = 1
+	path = append(path, v.Key)
+	for _, m := range reference.FindAllStringSubmatch(v.Value, -1) {
+		j, ok := e.target(i, name(m))
+		if ok && !e.out[j].Raw && !e.out[j].File {
+			if err := e.visit(j, path); err != nil {
+				return err
+			}
+		}
+	}
+	v.Value = replace(v.Value, func(key, whole string) string {
+		j, ok := e.target(i, key)
+		if !ok || e.out[j].Raw || e.out[j].File || len(v.Value)+len(e.out[j].Value) > maxExpanded {
+			return whole
+		}
+		return e.out[j].Value
+	})
+	e.state[i] = 2
+	return nil
+}
+
+// target finds what a reference in variable i means: the winning variable of the key, or, if that is i
+// itself, the one that i overrides, so that PATH: $PATH/x is no circle.
+func (e *expander) target(i int, key string) (int, bool) {
+	j, ok := e.last[key]
+	if ok && j == i && e.prev[i] >= 0 {
+		return e.prev[i], true
+	}
+	return j, ok
+}
+
+// Slug is the lower-case form for addresses: at most 63 characters of a-z, 0-9 and '-'.
+func Slug(s string) string {
+	s = strings.ToLower(s)
+	b := []byte(nil)
+	for _, r := range s {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			b = append(b, byte(r))
+		} else {
+			b = append(b, '-')
+		}
+	}
+	return strings.Trim(string(b[:min(63, len(b))]), "-")
+}
