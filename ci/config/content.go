@@ -1,0 +1,267 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"signalbox/ci/config/yaml"
+	"signalbox/models/enum"
+)
+
+func (l *loader) image(v *yaml.Node, at string) *Image { return l.container(v, at, false) }
+
+func (l *loader) services(v *yaml.Node, at string) []Image {
+	if v.Kind != yaml.List {
+		l.bad(v, at+" config", "should be a array")
+		return nil
+	}
+	var out []Image
+	for _, i := range v.Items {
+		if s := l.container(i, at+":service", true); s != nil {
+			out = append(out, *s)
+		}
+	}
+	return out
+}
+
+func (l *loader) container(v *yaml.Node, at string, service bool) *Image {
+	if v.IsText() {
+		if v.Text == "" {
+			l.bad(v, at+" config", "can't be blank")
+		}
+		return &Image{Name: v.Text}
+	}
+	if v.Kind != yaml.Map {
+		l.bad(v, at+" config", "should be a hash or a string")
+		return nil
+	}
+	keys := []string{"name", "entrypoint", "pull_policy", "docker", "kubernetes"}
+	if service {
+		keys = append(keys, "command", "alias", "variables")
+	}
+	l.unknownKeys(v, at+" config", keys...)
+	for _, later := range []string{"docker", "kubernetes"} {
+		if v.Get(later) != nil {
+			l.unsupported(v.Get(later), at+":"+later)
+		}
+	}
+	i := &Image{Name: l.text(v.Get("name"), at+" name"), Alias: l.text(v.Get("alias"), at+" alias")}
+	if i.Name == "" {
+		l.bad(v, at+" config", "missing required keys: name")
+	}
+	i.Entrypoint = l.optionalStrings(v.Get("entrypoint"), at+" entrypoint")
+	i.Command = l.optionalStrings(v.Get("command"), at+" command")
+	if vars := v.Get("variables"); vars != nil {
+		i.Variables = l.variables(vars, at+":variables", false)
+	}
+	if p := v.Get("pull_policy"); p != nil && p.Kind != yaml.Null {
+		i.PullPolicy = l.oneOrMany(p, at+":pull_policy config")
+		for _, word := range i.PullPolicy {
+			if !slices.Contains([]string{"always", "never", "if-not-present"}, word) {
+				l.bad(p, at+":pull_policy config", "contains unknown values: %s", word)
+			}
+		}
+	}
+	return i
+}
+
+func (l *loader) optionalStrings(v *yaml.Node, location string) []string {
+	if v == nil || v.Kind == yaml.Null {
+		return nil
+	}
+	out, _ := l.strings(v, location, "should be an array of strings")
+	return out
+}
+
+var reportKinds = []string{
+	"junit", "codequality", "sast", "secret_detection", "dependency_scanning", "container_scanning",
+	"cluster_image_scanning", "dast", "performance", "browser_performance", "load_performance", "license_scanning",
+	"metrics", "lsif", "dotenv", "terraform", "accessibility", "coverage_fuzzing", "api_fuzzing", "requirements",
+	"requirements_v2", "cyclonedx", "annotations", "repository_xray", "sarif", "coverage_report",
+}
+
+func (l *loader) artifacts(v *yaml.Node, at string) *Artifacts {
+	if v.Kind != yaml.Map {
+		l.bad(v, at+" config", "should be a hash")
+		return nil
+	}
+	l.unknownKeys(v, at+" config", "name", "paths", "exclude", "expose_as", "untracked", "when", "expire_in",
+		"public", "access", "reports")
+	for _, later := range []string{"expose_as", "public", "access"} {
+		if v.Get(later) != nil {
+			l.unsupported(v.Get(later), at+":"+later)
+		}
+	}
+	a := &Artifacts{
+		Name:      l.text(v.Get("name"), at+" name"),
+		Paths:     l.optionalStrings(v.Get("paths"), at+" paths"),
+		Exclude:   l.optionalStrings(v.Get("exclude"), at+" exclude"),
+		Untracked: l.boolean(v.Get("untracked"), at+" untracked"),
+		When:      l.oneOf(v.Get("when"), at+" when", "on_success", "on_success", "on_failure", "always"),
+	}
+	if e := v.Get("expire_in"); e != nil && e.Kind != yaml.Null {
+		if _, ok := ParseDuration(e.Text); !e.IsText() || !ok && e.Text != "never" {
+			l.bad(e, at+" expire in", "should be a duration")
+		}
+		a.ExpireIn = e.Text
+	}
+	if r := v.Get("reports"); r != nil && r.Kind != yaml.Null {
+		a.Reports = l.reports(r, at)
+	}
+	return a
+}
+
+func (l *loader) reports(v *yaml.Node, at string) map[string][]string {
+	if v.Kind != yaml.Map {
+		l.bad(v, at+" reports", "should be a hash")
+		return nil
+	}
+	l.unknownKeys(v, at+":reports config", reportKinds...)
+	out := map[string][]string{}
+	for _, p := range v.Pairs {
+		if p.Key.Text != "coverage_report" {
+			out[p.Key.Text] = l.oneOrMany(p.Value, at+":reports "+strings.ReplaceAll(p.Key.Text, "_", " "))
+			continue
+		}
+		l.unknownKeys(p.Value, at+":reports:coverage_report config", "coverage_format", "path")
+		format := l.oneOf(p.Value.Get("coverage_format"), at+":reports:coverage_report coverage format", "", "cobertura", "jacoco")
+		if path := l.text(p.Value.Get("path"), at+":reports:coverage_report path"); format != "" && path != "" {
+			out[format] = []string{path}
+		}
+	}
+	return out
+}
+
+const maxCaches = 4
+
+func (l *loader) caches(v *yaml.Node, at string) []Cache {
+	list := []*yaml.Node{v}
+	if v.Kind == yaml.List {
+		list = v.Items
+	}
+	if len(list) > maxCaches {
+		l.bad(v, at+" config", "no more than 4 caches can be created")
+	}
+	out := []Cache{}
+	for _, c := range list {
+		if c.Kind != yaml.Map {
+			l.bad(c, at+" config", "can only be a hash or an array")
+			continue
+		}
+		if len(c.Pairs) > 0 {
+			out = append(out, l.cache(c, at))
+		}
+	}
+	return out
+}
+
+func (l *loader) cache(v *yaml.Node, at string) Cache {
+	l.unknownKeys(v, at+" config", "key", "paths", "untracked", "unprotect", "policy", "when", "fallback_keys")
+	c := Cache{
+		Key:       "default",
+		Paths:     l.optionalStrings(v.Get("paths"), at+":paths config"),
+		Untracked: l.boolean(v.Get("untracked"), at+":untracked config"),
+		Unprotect: l.boolean(v.Get("unprotect"), at+":unprotect config"),
+		Policy:    "pull-push",
+		When:      l.oneOf(v.Get("when"), at+" when", "on_success", "on_success", "on_failure", "always"),
+	}
+	c.FallbackKeys = l.optionalStrings(v.Get("fallback_keys"), at+":fallback_keys config")
+	if p := v.Get("policy"); p != nil && p.Kind != yaml.Null {
+		c.Policy = l.text(p, at+" policy")
+		if !slices.Contains([]string{"pull-push", "push", "pull"}, c.Policy) && !strings.HasPrefix(c.Policy, "$") {
+			l.bad(p, at+" policy", "should be a variable or one of: pull-push, push, pull")
+		}
+	}
+	if k := v.Get("key"); k != nil && k.Kind != yaml.Null {
+		l.cacheKey(&c, k, at+":key")
+	}
+	return c
+}
+
+func (l *loader) cacheKey(c *Cache, k *yaml.Node, at string) {
+	switch {
+	case k.IsText():
+		if strings.Contains(k.Text, "/") {
+			l.bad(k, at+" config", `cannot contain the "/" character`)
+		}
+		if k.Text == "." || k.Text == ".." {
+			l.bad(k, at+" config", `cannot be "." or ".."`)
+		}
+		c.Key = k.Text
+	case k.Kind == yaml.Map:
+		l.unknownKeys(k, at+" config", "files", "files_commits", "prefix")
+		if k.Get("files_commits") != nil {
+			l.unsupported(k.Get("files_commits"), at+":files_commits")
+			return
+		}
+		files := k.Get("files")
+		if files == nil {
+			l.bad(k, at+" config", "must use exactly one of these keys: files, files_commits")
+			return
+		}
+		list, ok := l.strings(files, at+":files config", "should be an array of strings")
+		switch {
+		case ok && len(list) == 0:
+			l.bad(files, at+":files config", "requires at least 1 item")
+		case len(list) > 2:
+			l.bad(files, at+":files config", "has too many items (maximum is 2)")
+		}
+		c.Files, c.Prefix = list, l.text(k.Get("prefix"), at+":prefix config")
+	default:
+		l.bad(k, at, "should be a hash, a string or a symbol")
+	}
+}
+
+const maxRetries = 2
+
+// retry reads `retry`. GitLab's texts name no job here.
+func (l *loader) retry(v *yaml.Node) *Retry {
+	r := &Retry{}
+	limit := func(n *yaml.Node, name string) {
+		switch {
+		case n.Kind != yaml.Int:
+			l.bad(n, name, "must be an integer")
+		case n.Int > maxRetries:
+			l.bad(n, name, "must be less than or equal to 2")
+		case n.Int < 0:
+			l.bad(n, name, "must be greater than or equal to 0")
+		default:
+			r.Max = int(n.Int)
+		}
+	}
+	switch v.Kind {
+	case yaml.Int:
+		limit(v, "retry config")
+	case yaml.Map:
+		l.unknownKeys(v, "retry config", "max", "when", "exit_codes")
+		if m := v.Get("max"); m != nil {
+			limit(m, "retry max")
+		}
+		if w := v.Get("when"); w != nil {
+			r.When = l.oneOrMany(w, "retry when")
+			l.retryWords(w, r.When)
+		}
+		if codes := v.Get("exit_codes"); codes != nil {
+			r.ExitCodes = l.integers(codes, "retry exit codes")
+		}
+	default:
+		l.add(v, "retry config has to be either an integer or a hash")
+	}
+	return r
+}
+
+func (l *loader) retryWords(at *yaml.Node, words []string) {
+	var unknown []string
+	for _, w := range words {
+		if w != "always" && !slices.Contains(enum.FailureReasons, enum.FailureReason(w)) {
+			unknown = append(unknown, w)
+		}
+	}
+	switch {
+	case len(unknown) == 0:
+	case at.IsText():
+		l.bad(at, "retry when", "is not included in the list")
+	default:
+		l.bad(at, "retry when", "contains unknown values: %s", strings.Join(unknown, ", "))
+	}
+}

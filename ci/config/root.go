@@ -1,0 +1,166 @@
+package config
+
+import (
+	"slices"
+
+	"signalbox/ci/config/yaml"
+)
+
+// settings are the keywords that stand in `default`, at the root (in the old form) and in jobs.
+type settings map[string]*yaml.Node
+
+var oldGlobals = []string{"image", "services", "cache", "before_script", "after_script"}
+
+var defaultKeys = []string{
+	"after_script", "artifacts", "before_script", "cache", "hooks", "id_tokens", "image", "interruptible", "retry",
+	"services", "tags", "timeout",
+}
+
+// laterKeys are GitLab's keywords that this version refuses by name.
+var laterKeys = []string{
+	"extends", "rules", "inherit", "resource_group", "environment", "trigger", "hooks", "coverage", "parallel",
+	"release", "id_tokens", "publish", "pages", "manual_confirmation", "run", "inputs", "secrets", "identity",
+	"dast_configuration", "interruptible",
+}
+
+func (l *loader) root(root *yaml.Node) *Config {
+	c := &Config{Stages: []string{".pre", "build", "test", "deploy", ".post"}}
+	l.jobs = map[string]*yaml.Node{}
+	defaults := settings{}
+	for _, p := range root.Pairs {
+		key, v := p.Key.Text, p.Value
+		switch {
+		case !p.Key.IsText():
+			l.bad(p.Key, "jobs:"+keyText(p.Key), "name should be a symbol")
+		case key == "stages":
+			c.Stages = l.stages(v)
+		case key == "variables":
+			c.Variables = l.variables(v, "variables", true)
+		case key == "default" && !looksLikeJob(v):
+			l.defaults(v, defaults)
+		case key == "include" || key == "workflow" && !looksLikeJob(v):
+			if v.Kind != yaml.Null {
+				l.unsupported(p.Key, key)
+			}
+		case slices.Contains(oldGlobals, key), key == "types":
+		default:
+			l.jobs[key] = p.Key
+		}
+	}
+	l.globals(root, defaults)
+	l.allJobs(root, c, defaults)
+	return c
+}
+
+func keyText(n *yaml.Node) string {
+	if n.Text != "" {
+		return n.Text
+	}
+	return n.Kind.String()
+}
+
+func looksLikeJob(v *yaml.Node) bool {
+	return v.Get("script") != nil || v.Get("run") != nil || v.Get("trigger") != nil
+}
+
+func (l *loader) defaults(v *yaml.Node, into settings) {
+	if v.Kind == yaml.Null {
+		return
+	}
+	if v.Kind != yaml.Map {
+		l.bad(v, "default config", "should be a hash")
+		return
+	}
+	for _, p := range v.Pairs {
+		switch {
+		case !slices.Contains(defaultKeys, p.Key.Text):
+			l.bad(p.Key, "default config", "contains unknown keys: %s", p.Key.Text)
+		case slices.Contains(laterKeys, p.Key.Text):
+			l.unsupported(p.Key, "default:"+p.Key.Text)
+		case p.Value.Kind != yaml.Null:
+			into[p.Key.Text] = p.Value
+		}
+	}
+	l.check(into, "default")
+}
+
+// globals takes the old form of defaults, written at the root.
+func (l *loader) globals(root *yaml.Node, into settings) {
+	old := settings{}
+	for _, key := range oldGlobals {
+		v := root.Get(key)
+		if v == nil || v.Kind == yaml.Null {
+			continue
+		}
+		if into[key] != nil {
+			l.add(v, key+" is defined in top-level and `default:` entry")
+			continue
+		}
+		old[key] = v
+	}
+	l.check(old, "")
+	for key, v := range old {
+		into[key] = v
+	}
+}
+
+// check validates settings where they stand, so that each mistake is reported once and at its place.
+func (l *loader) check(s settings, location string) {
+	keys := make([]string, 0, len(s))
+	for k := range s {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b string) int { return s[a].Line - s[b].Line })
+	var j Job
+	for _, k := range keys {
+		l.setting(&j, k, s[k], joined(location, k))
+	}
+}
+
+func joined(location, key string) string {
+	if location == "" {
+		return key
+	}
+	return location + ":" + key
+}
+
+func (l *loader) stages(v *yaml.Node) []string {
+	out := []string{".pre"}
+	list, ok := flatten(v, 0)
+	if v.Kind == yaml.Null {
+		list, ok = []*yaml.Node{
+			{Kind: yaml.String, Text: "build"}, {Kind: yaml.String, Text: "test"}, {Kind: yaml.String, Text: "deploy"},
+		}, true
+	}
+	if !ok || v.Kind != yaml.List && v.Kind != yaml.Null {
+		l.bad(v, "stages config", "should be an array of strings or a nested array of strings up to 10 levels deep")
+	}
+	for _, s := range list {
+		if s.Text != ".pre" && s.Text != ".post" && !slices.Contains(out, s.Text) {
+			out = append(out, s.Text)
+		}
+	}
+	return append(out, ".post")
+}
+
+// maxNesting is how deep lists of scripts, stages and rules may nest.
+const maxNesting = 10
+
+// flatten lists the texts of a nested list; false if something else stands in it or it nests too deep.
+func flatten(n *yaml.Node, depth int) ([]*yaml.Node, bool) {
+	if n.Kind != yaml.List {
+		return []*yaml.Node{n}, n.IsText()
+	}
+	if depth >= maxNesting {
+		return nil, false
+	}
+	var out []*yaml.Node
+	for _, i := range n.Items {
+		sub, ok := flatten(i, depth+1)
+		if !ok || i.Tag != "" {
+			return nil, false
+		}
+		out = append(out, sub...)
+	}
+	return out, true
+}

@@ -1,0 +1,272 @@
+package config
+
+import (
+	"slices"
+	"strconv"
+
+	"signalbox/ci/config/yaml"
+)
+
+// script reads before_script, script and after_script: a text, or lists of texts in lists.
+func (l *loader) script(v *yaml.Node, at string) []string {
+	list, ok := flatten(v, 0)
+	if !ok {
+		l.bad(v, at+" config", "should be a string or a nested array of strings up to 10 levels deep")
+	}
+	return texts(list)
+}
+
+func texts(list []*yaml.Node) []string {
+	out := make([]string, 0, len(list))
+	for _, n := range list {
+		out = append(out, n.Text)
+	}
+	return out
+}
+
+// strings reads a list of texts.
+func (l *loader) strings(v *yaml.Node, location, message string) ([]string, bool) {
+	ok := v.Kind == yaml.List && !slices.ContainsFunc(v.Items, func(i *yaml.Node) bool { return !i.IsText() })
+	if !ok {
+		l.bad(v, location, "%s", message)
+		return nil, false
+	}
+	return texts(v.Items), true
+}
+
+// oneOrMany reads a text or a list of texts.
+func (l *loader) oneOrMany(v *yaml.Node, location string) []string {
+	if v.IsText() {
+		return []string{v.Text}
+	}
+	out, _ := l.strings(v, location, "should be an array of strings or a string")
+	return out
+}
+
+func (l *loader) integers(v *yaml.Node, location string) []int {
+	if v != nil && v.Kind == yaml.Int {
+		return []int{int(v.Int)}
+	}
+	if v == nil || v.Kind != yaml.List || slices.ContainsFunc(v.Items, func(i *yaml.Node) bool { return i.Kind != yaml.Int }) {
+		l.bad(v, location, "should be an array of integers or an integer")
+		return nil
+	}
+	var out []int
+	for _, i := range v.Items {
+		out = append(out, int(i.Int))
+	}
+	return out
+}
+
+func (l *loader) text(v *yaml.Node, location string) string {
+	if v == nil || v.Kind == yaml.Null {
+		return ""
+	}
+	if !v.IsText() {
+		l.bad(v, location, "should be a string")
+	}
+	return v.Text
+}
+
+func (l *loader) boolean(v *yaml.Node, location string) bool {
+	if v == nil || v.Kind == yaml.Null {
+		return false
+	}
+	if v.Kind != yaml.Bool {
+		l.bad(v, location, "should be a boolean value")
+	}
+	return v.Bool
+}
+
+func (l *loader) oneOf(v *yaml.Node, location, fallback string, allowed ...string) string {
+	if v == nil || v.Kind == yaml.Null {
+		return fallback
+	}
+	if !v.IsText() || !slices.Contains(allowed, v.Text) {
+		l.bad(v, location, "should be one of: %s", joinComma(allowed))
+		return fallback
+	}
+	return v.Text
+}
+
+func joinComma(list []string) string {
+	out := ""
+	for i, s := range list {
+		if i > 0 {
+			out += ", "
+		}
+		out += s
+	}
+	return out
+}
+
+// variables reads a hash of variables; root allows the keys for prefilling the run form.
+func (l *loader) variables(v *yaml.Node, at string, root bool) []Variable {
+	if v.Kind == yaml.Null {
+		return nil
+	}
+	if v.Kind != yaml.Map {
+		l.bad(v, at+" config", "should be a hash")
+		return nil
+	}
+	allowed := []string{"value", "expand"}
+	if root {
+		allowed = append(allowed, "description", "options")
+	}
+	var out []Variable
+	for _, p := range v.Pairs {
+		out = append(out, l.variable(p, at+":"+keyText(p.Key), allowed))
+	}
+	return out
+}
+
+func (l *loader) variable(p yaml.Pair, at string, allowed []string) Variable {
+	key := p.Key.Text
+	if p.Key.Kind == yaml.Int {
+		key = strconv.FormatInt(p.Key.Int, 10)
+	}
+	v := Variable{Key: key}
+	value, ok := scalarText(p.Value)
+	if ok {
+		v.Value = value
+		return v
+	}
+	if p.Value.Kind != yaml.Map {
+		l.add(p.Value, "variable definition must be either a string or a hash")
+		return v
+	}
+	for _, f := range p.Value.Pairs {
+		switch {
+		case !slices.Contains(allowed, f.Key.Text):
+			l.bad(f.Key, at+" config", "uses invalid data keys: %s", f.Key.Text)
+		case f.Key.Text == "value":
+			if v.Value, ok = scalarText(f.Value); !ok {
+				l.bad(f.Value, at+" config value", "should be a string")
+			}
+		case f.Key.Text == "description":
+			v.Description = l.text(f.Value, at+" config description")
+		case f.Key.Text == "expand":
+			if f.Value.Kind != yaml.Bool {
+				l.bad(f.Value, at+" config expand", "should be a boolean value")
+			}
+			v.Raw = f.Value.Kind == yaml.Bool && !f.Value.Bool
+		}
+	}
+	if options := p.Value.Get("options"); options != nil {
+		list, ok := l.strings(options, at+" config options", "should be an array of strings")
+		if ok && !slices.Contains(list, v.Value) {
+			l.bad(options, at+" config", "value must be present in options")
+		}
+	}
+	return v
+}
+
+func scalarText(n *yaml.Node) (string, bool) {
+	switch n.Kind {
+	case yaml.String, yaml.Symbol:
+		return n.Text, true
+	case yaml.Int:
+		return strconv.FormatInt(n.Int, 10), true
+	case yaml.Null:
+		return "", true
+	}
+	return "", false
+}
+
+const maxTags = 50
+
+func (l *loader) tags(v *yaml.Node, at string) []string {
+	list, ok := flatten(v, 0)
+	if !ok || v.Kind != yaml.List {
+		l.bad(v, at+" config", "should be an array of strings")
+		return nil
+	}
+	if len(list) >= maxTags {
+		l.bad(v, at+" config", "must be less than the limit of %d tags", maxTags)
+	}
+	return texts(list)
+}
+
+// policy reads only and except.
+func (l *loader) policy(v *yaml.Node, at string) *Policy {
+	refs := v
+	switch v.Kind {
+	case yaml.Map:
+		if len(v.Pairs) == 0 {
+			l.bad(v, at+" config", "can't be blank")
+			return nil
+		}
+		l.unknownKeys(v, at+" config", "refs", "kubernetes", "variables", "changes")
+		for _, later := range []string{"kubernetes", "variables", "changes"} {
+			if n := v.Get(later); n != nil {
+				l.unsupported(n, at+":"+later)
+			}
+		}
+		if refs = v.Get("refs"); refs == nil {
+			return nil
+		}
+	case yaml.List:
+	default:
+		l.add(v, at+" has to be either an array of conditions or a hash")
+		return nil
+	}
+	p := &Policy{Line: v.Line}
+	if refs.Kind == yaml.List {
+		for _, r := range refs.Items {
+			if !r.IsText() || !validPattern(r.Text) {
+				l.bad(r, at+" config", "should be an array of strings or regular expressions using re2 syntax")
+				return nil
+			}
+			p.Refs = append(p.Refs, r.Text)
+		}
+		return p
+	}
+	l.bad(refs, at+" config", "should be an array of strings or regular expressions using re2 syntax")
+	return nil
+}
+
+// needs reads the jobs that must come before.
+func (l *loader) needs(v *yaml.Node, at string) *[]Need {
+	if v.Kind != yaml.List {
+		l.bad(v, at+" config", "can only be a hash or an array")
+		return nil
+	}
+	out := []Need{}
+	for _, i := range v.Items {
+		if n, ok := l.need(i, at+":need"); ok {
+			out = append(out, n)
+		}
+	}
+	return &out
+}
+
+func (l *loader) need(v *yaml.Node, at string) (Need, bool) {
+	if v.IsText() {
+		return Need{Job: v.Text, Artifacts: true}, true
+	}
+	if v.Kind != yaml.Map {
+		l.bad(v, at, "has an unsupported type")
+		return Need{}, false
+	}
+	for _, later := range []string{"pipeline", "project", "parallel"} {
+		if v.Get(later) != nil {
+			l.unsupported(v.Get(later), at+":"+later)
+			return Need{}, false
+		}
+	}
+	l.unknownKeys(v, at+" config", "job", "artifacts", "optional")
+	job := v.Get("job")
+	switch {
+	case job == nil || job.Kind == yaml.Null || job.IsText() && job.Text == "":
+		l.bad(v, at+" job", "can't be blank")
+		return Need{}, false
+	case !job.IsText():
+		l.bad(job, at+" job", "should be a string")
+		return Need{}, false
+	}
+	n := Need{Job: job.Text, Artifacts: true, Optional: l.boolean(v.Get("optional"), at+" optional")}
+	if a := v.Get("artifacts"); a != nil && a.Kind != yaml.Null {
+		n.Artifacts = l.boolean(a, at+" artifacts")
+	}
+	return n, true
+}
