@@ -29,30 +29,34 @@ func (c *ChatIntegration) Place(field string) string {
 	return fmt.Sprintf("chat_integrations.%s/%d/%s", field, c.ProjectID, c.Chat)
 }
 
-// ChatIdentity is a chat user linked to a signalbox user.
+// ChatIdentity is a chat user linked to a signalbox user, for the commands of one integration: whoever knows
+// an integration's token can write any chat user's name into a request, so a link made for one project must
+// not count for another.
 type ChatIdentity struct {
-	ID           int64
-	UserID       int64
-	Chat         enum.Chat
-	TeamID       string
-	TeamDomain   string
-	ChatUserID   string
-	ChatUserName string
-	LastUsedAt   *time.Time
-	CreatedAt    time.Time
+	ID            int64
+	UserID        int64
+	IntegrationID int64
+	Chat          enum.Chat
+	TeamID        string
+	TeamDomain    string
+	ChatUserID    string
+	ChatUserName  string
+	LastUsedAt    *time.Time
+	CreatedAt     time.Time
 }
 
 // ChatLink is a one-time page on which a chat user is linked.
 type ChatLink struct {
-	ID           int64
-	TokenHash    string
-	Chat         enum.Chat
-	TeamID       string
-	TeamDomain   string
-	ChatUserID   string
-	ChatUserName string
-	ExpiresAt    time.Time
-	CreatedAt    time.Time
+	ID            int64
+	TokenHash     string
+	IntegrationID int64
+	Chat          enum.Chat
+	TeamID        string
+	TeamDomain    string
+	ChatUserID    string
+	ChatUserName  string
+	ExpiresAt     time.Time
+	CreatedAt     time.Time
 }
 
 // ChatCommand is a command that a chat gave, and what became of it.
@@ -123,14 +127,14 @@ func (tx *Tx) DeleteIntegration(id int64) error {
 	return tx.db.Where("id = ?", id).Delete(&ChatIntegration{}).Error
 }
 
-// Identity finds who a chat user is.
-func (tx *Tx) Identity(chat enum.Chat, teamID, chatUserID string) (*ChatIdentity, error) {
-	return first[ChatIdentity](tx.db.Where("chat = ? AND team_id = ? AND chat_user_id = ?", chat, teamID, chatUserID))
+// Identity finds who a chat user is, for an integration.
+func (tx *Tx) Identity(integrationID int64, teamID, chatUserID string) (*ChatIdentity, error) {
+	return first[ChatIdentity](tx.db.Where("integration_id = ? AND team_id = ? AND chat_user_id = ?", integrationID, teamID, chatUserID))
 }
 
 // SaveIdentity links a chat user, replacing an earlier link of it.
 func (tx *Tx) SaveIdentity(i *ChatIdentity) error {
-	old, err := tx.Identity(i.Chat, i.TeamID, i.ChatUserID)
+	old, err := tx.Identity(i.IntegrationID, i.TeamID, i.ChatUserID)
 	if err == ErrNotFound {
 		i.CreatedAt = tx.now()
 		return translate(tx.db.Create(i).Error)

@@ -5,9 +5,12 @@ package models
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -19,6 +22,8 @@ import (
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
+
+	"signalbox/internal/fault"
 )
 
 // ErrNotFound says that no row answers the query.
@@ -227,6 +232,7 @@ func retryable(err error) bool {
 }
 
 func translate(err error) error {
+	var known *fault.Error
 	switch {
 	case err == nil:
 		return nil
@@ -234,6 +240,26 @@ func translate(err error) error {
 		return ErrNotFound
 	case errors.Is(err, gorm.ErrDuplicatedKey):
 		return ErrDuplicate
+	case errors.As(err, &known):
+		return err
+	case lost(err):
+		return fault.Wrap(fault.Unavailable, err, "503 Service Unavailable - the database cannot be reached; try again")
 	}
 	return err
+}
+
+// lost says whether the database is away, rather than unhappy with a query.
+func lost(err error) bool {
+	var state interface{ SQLState() string }
+	if errors.As(err, &state) {
+		code := state.SQLState()
+		return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P") || strings.HasPrefix(code, "53")
+	}
+	var network net.Error
+	if errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errClosed) {
+		return !errors.Is(err, context.Canceled)
+	}
+	text := err.Error()
+	return strings.Contains(text, "database or disk is full") || strings.Contains(text, "readonly database") ||
+		strings.Contains(text, "disk I/O error") || strings.Contains(text, "unexpected EOF")
 }

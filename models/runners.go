@@ -191,6 +191,11 @@ func (tx *Tx) Dequeue(jobID int64) (bool, error) {
 	return res.RowsAffected == 1, res.Error
 }
 
+// Pending finds the queue row of a job.
+func (tx *Tx) Pending(jobID int64) (*PendingJob, error) {
+	return first[PendingJob](tx.db.Where("job_id = ?", jobID))
+}
+
 // PendingAfter lists queue rows with an id over after, oldest first.
 func (tx *Tx) PendingAfter(after int64, limit int) ([]*PendingJob, error) {
 	var rows []*PendingJob

@@ -254,6 +254,7 @@ CREATE TABLE pending_jobs (
   group_runners BOOLEAN NOT NULL DEFAULT TRUE,
   queued_at DATETIME NOT NULL
 );
+CREATE INDEX pending_jobs_queued ON pending_jobs (queued_at);
 
 CREATE TABLE hand_outs (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -309,6 +310,7 @@ CREATE UNIQUE INDEX chat_integrations_project ON chat_integrations (project_id, 
 CREATE TABLE chat_identities (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  integration_id INTEGER NOT NULL REFERENCES chat_integrations (id) ON DELETE CASCADE,
   chat TEXT NOT NULL,
   team_id TEXT NOT NULL,
   team_domain TEXT NOT NULL DEFAULT '',
@@ -317,12 +319,13 @@ CREATE TABLE chat_identities (
   last_used_at DATETIME,
   created_at DATETIME NOT NULL
 );
-CREATE UNIQUE INDEX chat_identities_user ON chat_identities (chat, team_id, chat_user_id);
+CREATE UNIQUE INDEX chat_identities_user ON chat_identities (integration_id, team_id, chat_user_id);
 CREATE INDEX chat_identities_owner ON chat_identities (user_id);
 
 CREATE TABLE chat_links (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   token_hash TEXT NOT NULL UNIQUE,
+  integration_id INTEGER NOT NULL REFERENCES chat_integrations (id) ON DELETE CASCADE,
   chat TEXT NOT NULL,
   team_id TEXT NOT NULL,
   team_domain TEXT NOT NULL,

@@ -1,0 +1,194 @@
+// Package git serves repositories over smart HTTP: who may fetch and push what is asked here, before the
+// system's git sees the request; a push that was taken makes its pipelines.
+package git
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"signalbox/ci"
+	"signalbox/ci/access"
+	"signalbox/internal/fault"
+	"signalbox/internal/gitrepo"
+	"signalbox/models"
+)
+
+// Handler serves fetches and pushes of all projects.
+type Handler struct {
+	ci   *ci.Coordinator
+	auth *access.Authenticator
+	log  *slog.Logger
+}
+
+// New makes the handler.
+func New(c *ci.Coordinator, auth *access.Authenticator, log *slog.Logger) *Handler {
+	return &Handler{ci: c, auth: auth, log: log}
+}
+
+// Split finds the project's path and git's own part in an address, such as /group/app.git/info/refs. It
+// answers false if the address is not one of git's.
+func Split(path string) (project, rest string, ok bool) {
+	for _, suffix := range []string{"/info/refs", "/git-upload-pack", "/git-receive-pack"} {
+		if p, found := strings.CutSuffix(path, ".git"+suffix); found {
+			return strings.TrimPrefix(p, "/"), suffix, true
+		}
+	}
+	return "", "", false
+}
+
+// ServeHTTP answers one request of a git client.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path, rest, ok := Split(r.URL.Path)
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	if err := h.serve(w, r, path, rest); err != nil {
+		h.refuse(w, r, err)
+	}
+}
+
+// refuse answers in words, which git shows to its user.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	status := http.StatusInternalServerError
+	switch fault.KindOf(err) {
+	case fault.Unauthorized:
+		w.Header().Set("WWW-Authenticate", `Basic realm="GitLab"`)
+		status = http.StatusUnauthorized
+	case fault.NotFound:
+		status = http.StatusNotFound
+	case fault.Forbidden:
+		status = http.StatusForbidden
+	case fault.Invalid:
+		status = http.StatusBadRequest
+	default:
+		if r.Context().Err() == nil {
+			h.log.ErrorContext(r.Context(), "git request failed", "path", r.URL.Path, "error", err)
+		}
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	io.WriteString(w, fault.Message(err)+"\n")
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, path, rest string) error {
+	service := gitrepo.Service(strings.TrimPrefix(rest, "/"))
+	if rest == "/info/refs" {
+		service = gitrepo.Service(r.URL.Query().Get("service"))
+	}
+	if service != gitrepo.UploadPack && service != gitrepo.ReceivePack {
+		return fault.New(fault.Forbidden, "only git's smart protocol is served")
+	}
+	if (rest == "/info/refs") != (r.Method == http.MethodGet) {
+		return fault.New(fault.Invalid, "wrong method")
+	}
+	actor, err := h.actor(r)
+	if err != nil {
+		return err
+	}
+	project, err := h.project(r.Context(), actor, path, service)
+	if err != nil {
+		return err
+	}
+	repo := h.ci.Repo(project)
+	w.Header().Set("Cache-Control", "no-cache, max-age=0, must-revalidate")
+	if rest == "/info/refs" {
+		w.Header().Set("Content-Type", "application/x-"+string(service)+"-advertisement")
+		return committed(repo.Advertise(r.Context(), service, r.Header.Get("Git-Protocol"), w))
+	}
+	body, err := plain(r)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/x-"+string(service)+"-result")
+	if service == gitrepo.ReceivePack {
+		return h.push(w, r, actor, project, body)
+	}
+	return committed(repo.Serve(r.Context(), service, r.Header.Get("Git-Protocol"), body, w))
+}
+
+// committed: once git writes, an error can only be shown by cutting the answer off.
+func committed(err error) error {
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
+
+func plain(r *http.Request) (io.Reader, error) {
+	if r.Header.Get("Content-Encoding") != "gzip" {
+		return r.Body, nil
+	}
+	z, err := gzip.NewReader(r.Body)
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "the body is not gzip")
+	}
+	return z, nil
+}
+
+// actor finds who is calling: nobody, a job, or a user by token or password.
+func (h *Handler) actor(r *http.Request) (access.Actor, error) {
+	name, password, ok := r.BasicAuth()
+	if !ok {
+		return access.Actor{}, nil
+	}
+	if name == "gitlab-ci-token" {
+		return h.jobActor(r.Context(), password)
+	}
+	actor, err := h.auth.Token(r.Context(), password)
+	var invalid *access.InvalidToken
+	switch {
+	case errors.As(err, &invalid):
+		return access.Actor{}, fault.New(fault.Unauthorized, "HTTP Basic: Access denied. %s", invalid.Description)
+	case fault.KindOf(err) != fault.Unauthorized:
+		return actor, err
+	}
+	actor, err = h.auth.Password(r.Context(), name, password)
+	if fault.KindOf(err) == fault.Unauthorized {
+		return access.Actor{}, fault.Wrap(fault.Unauthorized, err, "HTTP Basic: Access denied. Use your password or a personal access token")
+	}
+	return actor, err
+}
+
+func (h *Handler) jobActor(ctx context.Context, token string) (access.Actor, error) {
+	job, err := h.ci.JobOfToken(ctx, token)
+	if errors.Is(err, models.ErrNotFound) {
+		return access.Actor{}, fault.New(fault.Unauthorized, "HTTP Basic: Access denied. The job token is not that of a running job")
+	}
+	if err != nil {
+		return access.Actor{}, err
+	}
+	var user *models.User
+	err = h.ci.DB().Read(ctx, func(tx *models.Tx) (err error) {
+		user, err = tx.User(job.UserID)
+		return err
+	})
+	return access.Actor{User: user, Job: job}, err
+}
+
+func (h *Handler) project(ctx context.Context, a access.Actor, path string, service gitrepo.Service) (*models.Project, error) {
+	ability := access.ReadRepository
+	if service == gitrepo.ReceivePack {
+		ability = access.PushRef
+	}
+	p, _, err := h.ci.FindProject(ctx, a, path, ability)
+	if err == nil {
+		if service == gitrepo.ReceivePack && p.Source != "hosted" {
+			return nil, fault.New(fault.Forbidden, "this project mirrors another repository and takes no pushes")
+		}
+		return p, nil
+	}
+	// Whoever has not signed in is asked to, whether the project exists or not.
+	if a.User == nil && fault.KindOf(err) != fault.Internal {
+		return nil, fault.New(fault.Unauthorized, "HTTP Basic: Access denied")
+	}
+	if fault.KindOf(err) == fault.NotFound {
+		return nil, fault.New(fault.NotFound, "The project you were looking for could not be found or you don't have permission to view it.")
+	}
+	return nil, err
+}

@@ -1,0 +1,78 @@
+package access
+
+import (
+	"testing"
+
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+func TestAllowed(t *testing.T) {
+	user := &models.User{ID: 1, State: "active"}
+	root := &models.User{ID: 2, State: "active", Admin: true}
+	blocked := &models.User{ID: 3, State: "blocked", Admin: true}
+	project := func(v enum.Visibility) *models.Project { return &models.Project{ID: 7, Visibility: v} }
+	rules := []*models.ProtectedRef{
+		{Kind: "branch", Name: "main", PushLevel: enum.Maintainer, MergeLevel: enum.Developer},
+		{Kind: "branch", Name: "release-*", PushLevel: enum.NoAccess, MergeLevel: enum.Maintainer},
+		{Kind: "tag", Name: "v*", PushLevel: enum.Maintainer},
+	}
+	at := func(level enum.AccessLevel, ref string, tag bool) Subject {
+		return Subject{Project: project(enum.Private), Level: level, Protected: rules, Ref: ref, Tag: tag}
+	}
+	session, token := Actor{User: user}, Actor{User: user, Scopes: []string{"read_api"}}
+	for name, c := range map[string]struct {
+		a    Actor
+		what Ability
+		s    Subject
+		want bool
+	}{
+		"nobody, private":               {Actor{}, ReadProject, at(0, "", false), false},
+		"nobody, public":                {Actor{}, ReadProject, Subject{Project: project(enum.Public)}, true},
+		"nobody, internal":              {Actor{}, ReadProject, Subject{Project: project(enum.Internal)}, false},
+		"stranger, internal":            {session, ReadProject, Subject{Project: project(enum.Internal)}, true},
+		"guest reads":                   {session, ReadProject, at(enum.Guest, "", false), true},
+		"guest, repository":             {session, ReadRepository, at(enum.Guest, "", false), false},
+		"reporter pushes":               {session, PushRef, at(enum.Reporter, "x", false), false},
+		"developer pushes":              {session, PushRef, at(enum.Developer, "x", false), true},
+		"developer pushes main":         {session, PushRef, at(enum.Developer, "main", false), false},
+		"developer runs on main":        {session, CreatePipeline, at(enum.Developer, "main", false), true},
+		"maintainer pushes main":        {session, PushRef, at(enum.Maintainer, "main", false), true},
+		"nobody pushes release":         {session, PushRef, at(enum.Owner, "release-1/x", false), false},
+		"admin pushes release":          {Actor{User: root}, PushRef, at(enum.AdminAccess, "release-1", false), true},
+		"developer tags":                {session, PushRef, at(enum.Developer, "v1", true), false},
+		"developer runs tag":            {session, CreatePipeline, at(enum.Developer, "v1", true), false},
+		"other tag":                     {session, PushRef, at(enum.Developer, "x1", true), true},
+		"branch named as tag":           {session, PushRef, at(enum.Developer, "v1", false), true},
+		"blocked admin":                 {Actor{User: blocked}, ReadProject, at(enum.AdminAccess, "", false), false},
+		"reading token reads":           {token, ReadPipelines, at(enum.Developer, "", false), true},
+		"reading token writes":          {token, UpdateJob, at(enum.Owner, "", false), false},
+		"repository token pushes":       {Actor{User: user, Scopes: []string{"write_repository"}}, PushRef, at(enum.Developer, "x", false), true},
+		"repository token, API":         {Actor{User: user, Scopes: []string{"write_repository"}}, CreatePipeline, at(enum.Owner, "", false), false},
+		"job token clones":              {Actor{User: user, Job: &models.Job{ProjectID: 7}}, ReadRepository, at(0, "", false), true},
+		"job token, other project":      {Actor{User: root, Job: &models.Job{ProjectID: 8}}, ReadRepository, at(enum.AdminAccess, "", false), false},
+		"job token does nothing else":   {Actor{User: root, Job: &models.Job{ProjectID: 7}}, PushRef, at(enum.AdminAccess, "", false), false},
+		"user is no administrator":      {session, AdminInstance, Subject{}, false},
+		"administrator":                 {Actor{User: root}, AdminInstance, Subject{}, true},
+		"administrator's reading token": {Actor{User: root, Scopes: []string{"read_api"}}, AdminInstance, Subject{}, false},
+		"unknown ability":               {Actor{User: root}, "fly", at(enum.Owner, "", false), false},
+	} {
+		if got := Allowed(c.a, c.what, c.s); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if ForcePush(rules, "main") || !ForcePush(rules, "x") {
+		t.Error("force push")
+	}
+}
+
+func TestEveryAbilityHasARule(t *testing.T) {
+	for _, a := range []Ability{
+		ReadProject, ReadRepository, PushRef, CreatePipeline, SetVariables, ReadPipelines, UpdateJob, EraseJob, AdminProject,
+		ReadCommands, CreateCommand, AdminInstance, CreateNamespace,
+	} {
+		if _, ok := table[a]; !ok {
+			t.Errorf("%s has no rule", a)
+		}
+	}
+}

@@ -1,0 +1,263 @@
+package ci
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"signalbox/ci/access"
+	"signalbox/ci/process"
+	"signalbox/ci/variable"
+	"signalbox/internal/fault"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+// may asks whether somebody may act on the jobs of a pipeline: the role, and the right to its ref.
+func (c *Coordinator) may(tx *models.Tx, a access.Actor, p *models.Pipeline) error {
+	project, err := tx.Project(p.ProjectID)
+	if err != nil {
+		return err
+	}
+	subject, err := access.SubjectOf(tx, a, project)
+	if err != nil {
+		return err
+	}
+	if !access.Allowed(a, access.UpdateJob, subject.On(p.Ref, p.Tag)) {
+		return fault.New(fault.Forbidden, "403 Forbidden")
+	}
+	return nil
+}
+
+// onJob runs an action on a job within its pipeline's lock, for somebody who may.
+func (c *Coordinator) onJob(ctx context.Context, a access.Actor, jobID int64, act func(m *mover, j *models.Job) error) error {
+	var pipelineID int64
+	err := c.db.Read(ctx, func(tx *models.Tx) error {
+		j, err := tx.Job(jobID)
+		if err == nil {
+			pipelineID = j.PipelineID
+		}
+		return err
+	})
+	if errors.Is(err, models.ErrNotFound) {
+		return fault.New(fault.NotFound, "404 Job Not Found")
+	}
+	if err != nil {
+		return err
+	}
+	return c.db.Write(ctx, func(tx *models.Tx) error {
+		m, err := c.lock(tx, pipelineID)
+		if err != nil {
+			return err
+		}
+		if err := c.may(tx, a, m.pipeline); err != nil {
+			return err
+		}
+		j, err := tx.Job(jobID)
+		if err != nil {
+			return err
+		}
+		return act(m, j)
+	})
+}
+
+// PlayJob starts a job that waits to be started, as the one who starts it, with variables of its own.
+func (c *Coordinator) PlayJob(ctx context.Context, a access.Actor, jobID int64, vars []variable.Variable) (job *models.Job, err error) {
+	err = c.onJob(ctx, a, jobID, func(m *mover, j *models.Job) error {
+		if !process.Playable(j.Status) {
+			return fault.New(fault.Invalid, "400 Bad request - Unplayable Job")
+		}
+		job = j
+		err := m.move(j, process.Enqueue, func(j *models.Job) {
+			j.UserID = a.User.ID
+			if len(vars) > 0 {
+				text, _ := json.Marshal(vars) // plain structs of strings and bools
+				j.Variables = c.keys.Seal(playedPlace(j.PipelineID, j.Name), string(text))
+			}
+		})
+		if err != nil {
+			return err
+		}
+		return m.revive(a.User.ID, j.ID)
+	})
+	return job, err
+}
+
+// revive gives the skipped jobs that depend on the given ones another chance, and lets the pipeline follow.
+func (m *mover) revive(userID int64, of ...int64) error {
+	jobs, err := m.tx.PipelineJobs(m.pipeline.ID, false)
+	if err != nil {
+		return err
+	}
+	byID := map[int64]*models.Job{}
+	for _, j := range jobs {
+		byID[j.ID] = j
+	}
+	for _, id := range process.Dependents(snapshot(jobs), of...) {
+		if err := m.move(byID[id], process.Process, func(j *models.Job) { j.UserID = userID }); err != nil {
+			return err
+		}
+	}
+	return m.advance(jobs)
+}
+
+// RetryJob makes another attempt at a finished job, as the one who asks, and returns it.
+func (c *Coordinator) RetryJob(ctx context.Context, a access.Actor, jobID int64) (next *models.Job, err error) {
+	err = c.onJob(ctx, a, jobID, func(m *mover, j *models.Job) error {
+		if !process.Retryable(j.Status) || j.Retried {
+			return fault.New(fault.Forbidden, "403 Forbidden - Job is not retryable")
+		}
+		if next, err = m.again(j, a.User.ID, true); err != nil {
+			return err
+		}
+		return m.revive(a.User.ID, next.ID)
+	})
+	return next, err
+}
+
+// again takes an attempt out of the latest ones and stores the next.
+func (m *mover) again(j *models.Job, userID int64, now bool) (*models.Job, error) {
+	first, err := m.tx.MarkRetried(j.ID)
+	if err != nil {
+		return nil, err
+	}
+	if !first {
+		return nil, errMoved
+	}
+	return m.clone(j, userID, now)
+}
+
+// CancelJob stops a job. One that runs gets to clean up if its runner can; with force, or asked again, it is
+// canceled at once.
+func (c *Coordinator) CancelJob(ctx context.Context, a access.Actor, jobID int64, force bool) (job *models.Job, err error) {
+	err = c.onJob(ctx, a, jobID, func(m *mover, j *models.Job) error {
+		job = j
+		if !j.Status.Cancelable() && !(j.Status == enum.Canceling && force) {
+			return fault.New(fault.NotAllowed, "Job is not cancelable")
+		}
+		if err := m.cancel(j, force); err != nil {
+			return err
+		}
+		return m.advance(nil)
+	})
+	return job, err
+}
+
+func (m *mover) cancel(j *models.Job, force bool) error {
+	event := process.Cancel
+	if j.Status == enum.Running && !force {
+		h, err := m.tx.HandOut(j.ID)
+		if err != nil && !errors.Is(err, models.ErrNotFound) {
+			return err
+		}
+		if h != nil && h.CancelGracefully {
+			event = process.StartCancel
+		}
+	}
+	if err := m.move(j, event, nil); err != nil {
+		return err
+	}
+	m.tx.AfterCommit(func() { m.c.hub.Publish(TopicTrace(j.ID)) })
+	return nil
+}
+
+// onPipeline runs an action within a pipeline's lock, for somebody who may.
+func (c *Coordinator) onPipeline(ctx context.Context, a access.Actor, id int64, act func(m *mover, jobs []*models.Job) error) (p *models.Pipeline, err error) {
+	err = c.db.Write(ctx, func(tx *models.Tx) error {
+		m, err := c.lock(tx, id)
+		if err != nil {
+			return err
+		}
+		if err := c.may(tx, a, m.pipeline); err != nil {
+			return err
+		}
+		jobs, err := tx.PipelineJobs(id, false)
+		if err != nil {
+			return err
+		}
+		p = m.pipeline
+		return act(m, jobs)
+	})
+	return p, err
+}
+
+// CancelPipeline stops every job of a pipeline that can be stopped.
+func (c *Coordinator) CancelPipeline(ctx context.Context, a access.Actor, id int64) (*models.Pipeline, error) {
+	return c.onPipeline(ctx, a, id, func(m *mover, jobs []*models.Job) error {
+		for _, j := range jobs {
+			if j.Status.Cancelable() {
+				if err := m.cancel(j, false); err != nil {
+					return err
+				}
+			}
+		}
+		return m.advance(nil)
+	})
+}
+
+// RetryPipeline makes another attempt at every failed or canceled job and gives skipped ones another chance.
+func (c *Coordinator) RetryPipeline(ctx context.Context, a access.Actor, id int64) (*models.Pipeline, error) {
+	return c.onPipeline(ctx, a, id, func(m *mover, jobs []*models.Job) error {
+		for _, j := range jobs {
+			var err error
+			switch j.Status {
+			case enum.Failed, enum.Canceled:
+				_, err = m.again(j, a.User.ID, false)
+			case enum.Skipped:
+				err = m.move(j, process.Process, func(j *models.Job) { j.UserID = a.User.ID })
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return m.advance(nil)
+	})
+}
+
+// EraseJob removes the log and the artifacts of a finished job.
+func (c *Coordinator) EraseJob(ctx context.Context, a access.Actor, jobID int64) (job *models.Job, err error) {
+	var artifacts []*models.Artifact
+	err = c.db.Write(ctx, func(tx *models.Tx) error {
+		if job, err = tx.Job(jobID); err != nil {
+			return err
+		}
+		project, err := tx.Project(job.ProjectID)
+		if err != nil {
+			return err
+		}
+		subject, err := access.SubjectOf(tx, a, project)
+		if err != nil {
+			return err
+		}
+		if !access.Allowed(a, access.EraseJob, subject) {
+			return fault.New(fault.Forbidden, "403 Forbidden")
+		}
+		if !job.Status.Completed() || job.ErasedAt != nil {
+			return fault.New(fault.Forbidden, "403 Forbidden - Job is not erasable!")
+		}
+		if artifacts, err = tx.Artifacts(jobID); err != nil {
+			return err
+		}
+		var ids []int64
+		for _, art := range artifacts {
+			ids = append(ids, art.ID)
+		}
+		if err := tx.DeleteArtifacts(ids); err != nil {
+			return err
+		}
+		if err := tx.EraseJob(jobID, a.User.ID); err != nil {
+			return err
+		}
+		job, err = tx.Job(jobID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, art := range artifacts {
+		if err := c.blobs.Delete(ctx, art.BlobKey); err != nil {
+			c.log.WarnContext(ctx, "artifact cannot be deleted", "key", art.BlobKey, "error", err)
+		}
+	}
+	return job, c.traces.Delete(ctx, jobID)
+}

@@ -1,0 +1,136 @@
+// Package ci is the engine: its use cases create pipelines, hand jobs to runners, keep their logs and
+// artifacts, and let people play, retry, cancel and erase. Decisions are made by the pure packages below
+// it; this package reads facts, asks them, and stores what they answer. It knows no HTTP.
+package ci
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"signalbox/ci/tasks"
+	"signalbox/ci/trace"
+	"signalbox/ci/variable"
+	"signalbox/internal/blob"
+	"signalbox/internal/events"
+	"signalbox/internal/gitrepo"
+	"signalbox/internal/secret"
+	"signalbox/models"
+)
+
+// Version is GitLab's version that signalbox claims to be compatible with.
+const Version = "18.9.0"
+
+// Kinds of durable tasks that the engine stores.
+const (
+	TaskPush      = "push"       // a push was taken: make its pipelines
+	TaskChatReply = "chat-reply" // a chat job ended: answer the chat
+	TaskArchive   = "archive"    // a job ended: move its log to the blob store
+)
+
+// Settings are what an administrator may choose, with design.md's defaults when zero.
+type Settings struct {
+	URL            string        // the address people and runners use, without a trailing slash
+	AcceptWithin   time.Duration // how long an offer waits for a runner that acknowledges
+	LegacyAccept   time.Duration // the same for runners that only call when they have something to say
+	LostAfter      time.Duration // silence after which a running job is lost
+	StuckAfter     time.Duration // how long a job may wait for a runner
+	HoldPolls      time.Duration // how long an empty request of a runner is held
+	MaxTrace       int64         // bytes of a log
+	MaxArtifact    int64         // bytes of an artifact
+	ArtifactExpiry time.Duration // of artifacts without expire_in
+}
+
+func (s *Settings) defaults() {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	def(&s.AcceptWithin, time.Minute)
+	def(&s.LegacyAccept, 2*time.Minute)
+	def(&s.LostAfter, 10*time.Minute)
+	def(&s.StuckAfter, 24*time.Hour)
+	def(&s.HoldPolls, 50*time.Second)
+	def(&s.ArtifactExpiry, 30*24*time.Hour)
+	if s.MaxTrace == 0 {
+		s.MaxTrace = 100 << 20
+	}
+	if s.MaxArtifact == 0 {
+		s.MaxArtifact = 100 << 20
+	}
+}
+
+// Coordinator is the engine of one node.
+type Coordinator struct {
+	db       *models.DB
+	keys     *secret.Keyring
+	repos    *gitrepo.Store
+	traces   *trace.Store
+	blobs    blob.Store
+	hub      *events.Hub
+	tasks    *tasks.Runner
+	log      *slog.Logger
+	settings Settings
+	queue    *queue
+	runners  *runnerCache
+	contacts contacts
+}
+
+// Parts are what a Coordinator is made of.
+type Parts struct {
+	DB       *models.DB
+	Keys     *secret.Keyring
+	Repos    *gitrepo.Store
+	Traces   *trace.Store
+	Blobs    blob.Store
+	Hub      *events.Hub
+	Tasks    *tasks.Runner
+	Log      *slog.Logger
+	Settings Settings
+}
+
+// New makes a Coordinator and registers its tasks.
+func New(p Parts) *Coordinator {
+	p.Settings.defaults()
+	c := &Coordinator{
+		db: p.DB, keys: p.Keys, repos: p.Repos, traces: p.Traces, blobs: p.Blobs, hub: p.Hub, tasks: p.Tasks, log: p.Log,
+		settings: p.Settings, queue: newQueue(), runners: newRunnerCache(),
+	}
+	p.Tasks.Handle(TaskPush, c.runPush)
+	p.Tasks.Handle(TaskArchive, c.runArchive)
+	return c
+}
+
+// Run keeps the queue and the sweeps going until the context ends, then answers all held requests.
+func (c *Coordinator) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { c.sweep(ctx) })
+	<-ctx.Done()
+	c.queue.close()
+	wg.Wait()
+	c.flushContacts(context.WithoutCancel(ctx))
+}
+
+// Drain answers all held requests of runners, for a shutdown that is to be quick.
+func (c *Coordinator) Drain() { c.queue.close() }
+
+// DB is the database, for the edges' own reads.
+func (c *Coordinator) DB() *models.DB { return c.db }
+
+// Keys is the keyring that seals secrets.
+func (c *Coordinator) Keys() *secret.Keyring { return c.keys }
+
+// Hub is where changes are announced; see the Topic functions.
+func (c *Coordinator) Hub() *events.Hub { return c.hub }
+
+// URL is the address of this installation, without a trailing slash.
+func (c *Coordinator) URL() string { return c.settings.URL }
+
+// Repo is the repository of a project.
+func (c *Coordinator) Repo(p *models.Project) *gitrepo.Repo { return c.repos.Repo(p.Storage) }
+
+func (c *Coordinator) server() variable.Server {
+	return variable.Server{URL: c.settings.URL, Version: Version}
+}

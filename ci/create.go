@@ -1,0 +1,326 @@
+package ci
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"signalbox/ci/access"
+	"signalbox/ci/config"
+	"signalbox/ci/plan"
+	"signalbox/ci/variable"
+	"signalbox/internal/fault"
+	"signalbox/internal/gitrepo"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+// PipelineRequest asks for a pipeline.
+type PipelineRequest struct {
+	Project   *models.Project
+	Actor     access.Actor // who it runs as
+	Source    enum.Source
+	Ref       string // short or full name of a branch or tag; short names that are both are refused
+	SHA       string // the commit; "" means the head of the ref
+	BeforeSHA string
+	Variables []variable.Variable // of the pipeline itself
+	ChatJob   string              // chat: the one job that is wanted
+	// Key makes creation happen once: a second request of the same key gets the first one's pipeline.
+	Key string
+	// Within runs in the transaction that stores the pipeline.
+	Within func(tx *models.Tx, p *models.Pipeline, jobs []*models.Job) error
+}
+
+// ConfigError says that a configuration is broken, and where.
+type ConfigError struct{ Errors []*config.Error }
+
+func (e *ConfigError) Error() string {
+	texts := make([]string, len(e.Errors))
+	for i, err := range e.Errors {
+		texts[i] = err.Text
+	}
+	return strings.Join(texts, "\n")
+}
+
+// Report is the errors with place and excerpt.
+func (e *ConfigError) Report() string {
+	texts := make([]string, len(e.Errors))
+	for i, err := range e.Errors {
+		texts[i] = err.Report()
+	}
+	return strings.Join(texts, "\n")
+}
+
+// maxConfig is the largest configuration file, in bytes.
+const maxConfig = 2 << 20
+
+// CreatePipeline makes a pipeline and starts its first jobs. It is refused with a *fault.Error, a
+// *plan.Refusal or a *ConfigError. For sources that keep failed pipelines a broken configuration makes a
+// failed pipeline, without error. A commit that asks for no CI gives a skipped pipeline, or, where nothing
+// is kept, a refusal.
+func (c *Coordinator) CreatePipeline(ctx context.Context, r PipelineRequest) (*models.Pipeline, error) {
+	if r.Key != "" {
+		if p, err := c.created(ctx, r.Key); err != models.ErrNotFound {
+			return p, err
+		}
+	}
+	b := &builder{c: c, r: r}
+	if err := b.gather(ctx); err != nil {
+		return nil, err
+	}
+	if plan.SkipsCI(b.commit.Message) && !r.Source.IgnoresSkip() {
+		return b.skipped(ctx)
+	}
+	p, err := b.plan(ctx)
+	if err != nil {
+		return b.broken(ctx, err)
+	}
+	return b.store(ctx, p)
+}
+
+func (c *Coordinator) created(ctx context.Context, key string) (p *models.Pipeline, err error) {
+	err = c.db.Read(ctx, func(tx *models.Tx) error {
+		p, err = tx.PipelineByCreationKey(key)
+		return err
+	})
+	return p, err
+}
+
+// builder carries what is known on the way to one pipeline.
+type builder struct {
+	c         *Coordinator
+	r         PipelineRequest
+	ref       gitrepo.Ref
+	short     string
+	tag       bool
+	protected bool
+	commit    *gitrepo.Commit
+	config    []byte
+}
+
+// gather reads the ref and the commit and asks whether the actor may.
+func (b *builder) gather(ctx context.Context) error {
+	r := b.r
+	switch {
+	case r.Project.PendingDelete:
+		return fault.New(fault.Invalid, "Project is deleted!")
+	case !r.Project.BuildsEnabled:
+		return fault.New(fault.Invalid, "Pipelines are disabled!")
+	}
+	var subject access.Subject
+	err := b.c.db.Read(ctx, func(tx *models.Tx) (err error) {
+		subject, err = access.SubjectOf(tx, r.Actor, r.Project)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if !access.Allowed(r.Actor, access.CreatePipeline, subject) {
+		return fault.New(fault.Forbidden, "Insufficient permissions to create a new pipeline")
+	}
+	if err := b.resolve(ctx); err != nil {
+		return err
+	}
+	if !access.Allowed(r.Actor, access.CreatePipeline, subject.On(b.short, b.tag)) {
+		return fault.New(fault.Forbidden, "You do not have sufficient permission to run a pipeline on '%s'. "+
+			"Please select a different branch or contact your administrator for assistance.", b.short)
+	}
+	if len(r.Variables) > 0 && r.Source != enum.SourceChat && subject.Level < r.Project.VariablesMinimumRole {
+		return fault.New(fault.Invalid, "Insufficient permissions to set pipeline variables")
+	}
+	b.protected = len(access.Matching(subject.Protected, b.short, b.tag)) > 0
+	return nil
+}
+
+// resolve finds branch or tag and commit of the request.
+func (b *builder) resolve(ctx context.Context) error {
+	repo, name := b.c.Repo(b.r.Project), b.r.Ref
+	candidates := []string{"refs/heads/" + name, "refs/tags/" + name}
+	if strings.HasPrefix(name, "refs/heads/") || strings.HasPrefix(name, "refs/tags/") {
+		candidates = []string{name}
+	}
+	var found []gitrepo.Ref
+	for _, full := range candidates {
+		sha, err := repo.Resolve(ctx, full)
+		switch {
+		case err == nil:
+			found = append(found, gitrepo.Ref{Name: full, SHA: sha})
+		case !errors.Is(err, gitrepo.ErrNotFound) && !errors.Is(err, gitrepo.ErrBadName):
+			return err
+		}
+	}
+	switch len(found) {
+	case 0:
+		return fault.New(fault.Invalid, "Reference not found")
+	case 2:
+		return fault.New(fault.Invalid, "Ref is ambiguous")
+	}
+	b.ref = found[0]
+	if b.r.SHA != "" {
+		b.ref.SHA = b.r.SHA
+	}
+	b.short, b.tag = strings.CutPrefix(b.ref.Name, "refs/tags/")
+	b.short = strings.TrimPrefix(b.short, "refs/heads/")
+	var err error
+	b.commit, err = repo.Commit(ctx, b.ref.SHA)
+	if errors.Is(err, gitrepo.ErrNotFound) || errors.Is(err, gitrepo.ErrBadName) {
+		return fault.New(fault.Invalid, "Commit not found")
+	}
+	return err
+}
+
+// plan reads the configuration of the commit and decides on the jobs.
+func (b *builder) plan(ctx context.Context) (*plan.Plan, error) {
+	file := b.r.Project.ConfigPath()
+	text, err := b.c.Repo(b.r.Project).File(ctx, b.ref.SHA, file, maxConfig)
+	switch {
+	case errors.Is(err, gitrepo.ErrNotFound):
+		return nil, fault.New(fault.Invalid, "Missing CI config file")
+	case errors.Is(err, gitrepo.ErrTooLarge):
+		return nil, &ConfigError{Errors: []*config.Error{{Text: "The parsed YAML is too big", File: file}}}
+	case err != nil:
+		return nil, err
+	}
+	cfg, problems := config.Load(config.File{Name: file, Content: text})
+	if problems != nil {
+		return nil, &ConfigError{Errors: problems}
+	}
+	vars, err := b.variables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return plan.Build(cfg, plan.Facts{
+		Source: b.r.Source, Ref: b.short, Tag: b.tag, ProjectPath: b.r.Project.FullPath, ChatJob: b.r.ChatJob, Variables: vars,
+	})
+}
+
+// variables are those that keywords such as `tags` may refer to when the pipeline is made.
+func (b *builder) variables(ctx context.Context) (variable.Collection, error) {
+	facts := b.commitFacts()
+	vars := variable.Base(b.c.server(), projectFacts(b.r.Project), facts, variable.Pipeline{Source: string(b.r.Source)})
+	err := b.c.db.Read(ctx, func(tx *models.Tx) error {
+		stored, err := b.c.storedVariables(tx, b.r.Project, b.protected)
+		vars = append(vars, stored...)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	vars = append(vars, b.r.Variables...)
+	return vars.ExpandAll()
+}
+
+func (b *builder) commitFacts() variable.Commit {
+	return commitFacts(b.commit, &models.Pipeline{
+		Ref: b.short, Tag: b.tag, SHA: b.ref.SHA, BeforeSHA: b.r.BeforeSHA, Protected: b.protected,
+	}, "")
+}
+
+// skipped stores a pipeline without jobs for a commit that asks for none.
+func (b *builder) skipped(ctx context.Context) (*models.Pipeline, error) {
+	if b.r.Source == enum.SourceChat {
+		return nil, fault.New(fault.Invalid, "the head of `%s` (%.8s) asks for no pipelines: its message holds `[skip ci]`", b.short, b.ref.SHA)
+	}
+	p := b.row()
+	p.Status = enum.Skipped
+	return p, b.write(ctx, p, nil)
+}
+
+// broken stores a failed pipeline for the error, if the source keeps those.
+func (b *builder) broken(ctx context.Context, cause error) (*models.Pipeline, error) {
+	p := b.row()
+	p.Status, p.FailureReason = enum.Failed, "config_error"
+	var bad *ConfigError
+	var refused *plan.Refusal
+	var cycle *variable.CycleError
+	switch {
+	case errors.As(cause, &bad):
+		p.YAMLErrors = bad.Report()
+	case errors.As(cause, &cycle):
+		p.YAMLErrors = cycle.Error()
+	case errors.As(cause, &refused) && refused.Reason == plan.ConfigError:
+		p.YAMLErrors = refused.Text
+	default:
+		return nil, cause
+	}
+	if !b.r.Source.KeepsFailedPipeline() {
+		return nil, cause
+	}
+	return p, b.write(ctx, p, nil)
+}
+
+func (b *builder) row() *models.Pipeline {
+	p := &models.Pipeline{
+		ProjectID: b.r.Project.ID, UserID: b.r.Actor.User.ID, Source: b.r.Source, Ref: b.short, Tag: b.tag, SHA: b.ref.SHA,
+		BeforeSHA: b.r.BeforeSHA, Protected: b.protected, Status: enum.Created, CommitTitle: b.commit.Title(),
+	}
+	if p.BeforeSHA == "" {
+		p.BeforeSHA = gitrepo.ZeroSHA
+	}
+	if b.r.Key != "" {
+		p.CreationKey = &b.r.Key
+	}
+	return p
+}
+
+func (b *builder) store(ctx context.Context, pl *plan.Plan) (*models.Pipeline, error) {
+	jobs := make([]models.NewJob, len(pl.Jobs))
+	for i, j := range pl.Jobs {
+		data, err := json.Marshal(j.Definition)
+		if err != nil {
+			return nil, fmt.Errorf("definition of job %s: %w", j.Name, err)
+		}
+		row := &models.Job{
+			ProjectID: b.r.Project.ID, UserID: b.r.Actor.User.ID, Name: j.Name, Stage: j.Stage, StageIndex: j.StageIndex, Position: i,
+			Needs: j.Needs, When: j.When, AllowFailure: j.AllowFailure, Status: enum.Created, Tags: j.Tags,
+		}
+		if row.Tags == nil {
+			row.Tags = []string{}
+		}
+		jobs[i] = models.NewJob{Job: row, Definition: string(data)}
+	}
+	p := b.row()
+	return p, b.write(ctx, p, jobs)
+}
+
+// write stores the pipeline in one transaction and starts what can start. The order of writes is the same
+// in every transaction: the pipeline first, then its jobs.
+func (b *builder) write(ctx context.Context, p *models.Pipeline, jobs []models.NewJob) error {
+	fresh := *p
+	err := b.c.db.Write(ctx, func(tx *models.Tx) (err error) {
+		*p = fresh // the function may run twice
+		for _, j := range jobs {
+			j.Job.ID, j.Job.Status = 0, enum.Created
+		}
+		if p.IID, err = tx.NextIID(p.ProjectID, "pipeline"); err != nil {
+			return err
+		}
+		if err := tx.CreatePipeline(p, b.c.sealPipelineVariables(b.r.Variables)); err != nil {
+			return err
+		}
+		if err := tx.CreateJobs(p.ID, jobs); err != nil {
+			return err
+		}
+		rows := make([]*models.Job, len(jobs))
+		for i, j := range jobs {
+			rows[i] = j.Job
+		}
+		if b.r.Within != nil {
+			if err := b.r.Within(tx, p, rows); err != nil {
+				return err
+			}
+		}
+		m := b.c.mover(tx, p, b.r.Project)
+		return m.advance(rows)
+	})
+	if errors.Is(err, models.ErrDuplicate) && b.r.Key != "" {
+		other, err := b.c.created(ctx, b.r.Key)
+		if err == nil {
+			*p = *other
+		}
+		return err
+	}
+	return err
+}

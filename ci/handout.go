@@ -1,0 +1,367 @@
+package ci
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"signalbox/ci/plan"
+	"signalbox/ci/process"
+	"signalbox/ci/variable"
+	"signalbox/internal/gitrepo"
+	"signalbox/internal/secret"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+// Offer is a job as it is given to a runner, with all that its payload needs.
+type Offer struct {
+	Job          *models.Job
+	Definition   *plan.Definition
+	Pipeline     *models.Pipeline
+	Project      *models.Project
+	Runner       *models.Runner
+	UserID       int64
+	Token        string // the job token, which nobody can read again
+	Timeout      int    // seconds
+	Depth        int    // of the clone
+	Variables    variable.Collection
+	Dependencies []Dependency
+	CacheFiles   map[string]string // contents' hash by file, for cache keys made of files
+	QueuedFor    time.Duration
+	RepoURL      string
+}
+
+// Dependency is an earlier job whose artifacts this one fetches.
+type Dependency struct {
+	ID       int64
+	Name     string
+	Artifact *models.Artifact // nil if it left none
+}
+
+// JobRequest is a runner's question for work.
+type JobRequest struct {
+	Token      string
+	Info       RunnerInfo
+	LastUpdate string
+}
+
+// JobAnswer is a job, or nothing and the version to ask with next time.
+type JobAnswer struct {
+	Offer      *Offer
+	LastUpdate string
+}
+
+// RequestJob gives a runner its next job. Without one it answers at once if the runner named no version or
+// an old one; else it holds the request until a job comes, the time is over, the node shuts down or the
+// runner goes away. It writes nothing unless a job is given.
+func (c *Coordinator) RequestJob(ctx context.Context, r JobRequest) (JobAnswer, error) {
+	e, err := c.entry(ctx, r.Token)
+	if err != nil {
+		return JobAnswer{}, err
+	}
+	manager, err := c.manager(ctx, e, r.Info)
+	if err != nil {
+		return JobAnswer{}, err
+	}
+	version := c.queue.version(e.match)
+	if !e.runner.Active {
+		return JobAnswer{LastUpdate: version}, nil
+	}
+	if r.LastUpdate != version {
+		offer, err := c.next(ctx, e, manager)
+		return JobAnswer{Offer: offer, LastUpdate: version}, err
+	}
+	return c.hold(ctx, e, manager, version)
+}
+
+// hold waits for a job for a runner that has seen the current version.
+func (c *Coordinator) hold(ctx context.Context, e *runnerEntry, m *models.RunnerManager, version string) (JobAnswer, error) {
+	timeout := time.NewTimer(c.settings.HoldPolls)
+	defer timeout.Stop()
+	for {
+		woken, leave := c.queue.wait(e.match, version)
+		if woken != nil {
+			select {
+			case <-woken:
+			case <-timeout.C:
+				return c.stopWaiting(e.match, leave, version), nil
+			case <-c.queue.closed:
+				return c.stopWaiting(e.match, leave, version), nil
+			case <-ctx.Done():
+				return c.stopWaiting(e.match, leave, version), ctx.Err()
+			}
+		}
+		version = c.queue.version(e.match) // before the search, so that a job that comes meanwhile is not missed
+		offer, err := c.next(ctx, e, m)
+		if err != nil && ctx.Err() != nil {
+			c.queue.passOn(e.match)
+		}
+		if err != nil || offer != nil || c.queue.isClosed() {
+			return JobAnswer{Offer: offer, LastUpdate: version}, err
+		}
+	}
+}
+
+// stopWaiting hands a wake-up that came at the last moment to somebody else.
+func (c *Coordinator) stopWaiting(m matcher, leave func() bool, version string) JobAnswer {
+	if leave() {
+		c.queue.passOn(m)
+	}
+	return JobAnswer{LastUpdate: version}
+}
+
+// maxTries is how many jobs one request looks at before it gives up, as on GitLab.
+const maxTries = 45
+
+// next claims the next job for a runner; nil if there is none.
+func (c *Coordinator) next(ctx context.Context, e *runnerEntry, m *models.RunnerManager) (*Offer, error) {
+	running := func() (counts map[int64]int) {
+		err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
+			counts, err = tx.SharedRunning()
+			return err
+		})
+		if err != nil {
+			c.log.WarnContext(ctx, "running jobs cannot be counted", "error", err)
+		}
+		return counts
+	}
+	for range maxTries {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		id := c.queue.take(e.match, running)
+		if id == 0 {
+			return nil, nil
+		}
+		offer, err := c.claim(ctx, id, e, m)
+		if err != nil {
+			c.restore(context.WithoutCancel(ctx), id)
+			return nil, err
+		}
+		if offer != nil {
+			return offer, nil
+		}
+	}
+	return nil, nil
+}
+
+// restore puts a job back into the mirror if it still waits in the table.
+func (c *Coordinator) restore(ctx context.Context, jobID int64) {
+	err := c.db.Read(ctx, func(tx *models.Tx) error {
+		row, err := tx.Pending(jobID)
+		if err == nil {
+			c.queue.add(row)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, models.ErrNotFound) {
+		c.log.WarnContext(ctx, "job goes back to the queue with the next sweep", "job", jobID, "error", err)
+	}
+}
+
+// claim makes the hand-out of a job. It answers nil if somebody else was faster, or if the job cannot be
+// given: then it has failed with a reason, and blocks nobody.
+func (c *Coordinator) claim(ctx context.Context, jobID int64, e *runnerEntry, m *models.RunnerManager) (*Offer, error) {
+	offer, reason, err := c.prepare(ctx, jobID, e, m)
+	if errors.Is(err, models.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if reason != "" {
+		return nil, c.fail(ctx, jobID, reason)
+	}
+	within := c.settings.LegacyAccept
+	if m.Features["two_phase_job_commit"] {
+		within = c.settings.AcceptWithin
+	}
+	claimed := false
+	err = c.db.Write(ctx, func(tx *models.Tx) (err error) {
+		if claimed, err = tx.Dequeue(jobID); err != nil || !claimed {
+			return err
+		}
+		return tx.CreateHandOut(&models.HandOut{
+			JobID: jobID, ProjectID: offer.Project.ID, RunnerID: e.runner.ID, ManagerID: m.ID,
+			SharedRunner: e.runner.Type == enum.InstanceRunner, CancelGracefully: m.Features["cancel_gracefully"],
+			TokenHash: secret.Hash(offer.Token), Timeout: offer.Timeout, ExpiresAt: tx.Now().Add(within),
+		})
+	})
+	if err != nil || !claimed {
+		return nil, err
+	}
+	return offer, nil
+}
+
+// prepare reads all that a payload needs, before any row changes. A reason says why the job cannot run.
+func (c *Coordinator) prepare(ctx context.Context, jobID int64, e *runnerEntry, m *models.RunnerManager) (*Offer, enum.FailureReason, error) {
+	f := &jobFacts{runner: e.runner}
+	var deps []Dependency
+	var reason enum.FailureReason
+	err := c.db.Read(ctx, func(tx *models.Tx) error {
+		err := c.readFacts(tx, jobID, f)
+		if err != nil {
+			return err
+		}
+		if reason = unfit(f, m); reason != "" {
+			return nil
+		}
+		deps, reason, err = c.dependencies(tx, f)
+		return err
+	})
+	if err != nil || reason != "" {
+		var broken *brokenJob
+		if errors.As(err, &broken) {
+			c.log.ErrorContext(ctx, "job cannot be prepared", "job", jobID, "error", err)
+			return nil, enum.SchedulerFailure, nil
+		}
+		return nil, reason, err
+	}
+	repo := c.Repo(f.project)
+	if f.commit, err = repo.Commit(ctx, f.pipeline.SHA); err == nil && f.pipeline.Tag {
+		f.tagMessage, err = repo.TagMessage(ctx, f.pipeline.Ref)
+	}
+	if errors.Is(err, gitrepo.ErrNotFound) {
+		c.log.ErrorContext(ctx, "job cannot be prepared", "job", jobID, "error", err)
+		return nil, enum.SchedulerFailure, nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	o := c.offer(f)
+	o.Dependencies = deps
+	o.CacheFiles = c.cacheFiles(ctx, f)
+	return o, "", nil
+}
+
+// brokenJob is a job whose stored data cannot be read; it must not block the queue.
+type brokenJob struct{ error }
+
+func (c *Coordinator) readFacts(tx *models.Tx, jobID int64, f *jobFacts) (err error) {
+	if f.job, err = tx.Job(jobID); err != nil {
+		return err
+	}
+	if f.job.Status != enum.Pending {
+		return models.ErrNotFound
+	}
+	if f.definition, err = c.definition(tx, f.job); err != nil {
+		return err
+	}
+	if f.pipeline, err = tx.Pipeline(f.job.PipelineID); err != nil {
+		return err
+	}
+	if f.project, err = tx.Project(f.job.ProjectID); err != nil {
+		return err
+	}
+	if f.user, err = tx.User(f.job.UserID); err != nil {
+		return err
+	}
+	if f.stored, err = c.storedVariables(tx, f.project, f.pipeline.Protected); err != nil {
+		return sealedIsBroken(err)
+	}
+	if f.given, err = c.pipelineVariables(tx, f.pipeline.ID); err != nil {
+		return sealedIsBroken(err)
+	}
+	f.played, err = c.playedVariables(f.job)
+	return sealedIsBroken(err)
+}
+
+func sealedIsBroken(err error) error {
+	if errors.Is(err, secret.ErrSealed) {
+		return &brokenJob{err}
+	}
+	return err
+}
+
+func (c *Coordinator) definition(tx *models.Tx, j *models.Job) (*plan.Definition, error) {
+	text, err := tx.Definition(j.DefinitionID)
+	if err != nil {
+		return nil, &brokenJob{fmt.Errorf("definition of job %d: %w", j.ID, err)}
+	}
+	var d plan.Definition
+	if err := json.Unmarshal([]byte(text), &d); err != nil {
+		return nil, &brokenJob{fmt.Errorf("definition of job %d: %w", j.ID, err)}
+	}
+	return &d, nil
+}
+
+// unfit names why a job cannot be given to this machine at all (facts: runner-protocol 3.4).
+func unfit(f *jobFacts, m *models.RunnerManager) enum.FailureReason {
+	needs := func(feature string) bool { return !m.Features[feature] }
+	a := f.definition.Artifacts
+	switch {
+	case f.project.PendingDelete:
+		return enum.ProjectDeleted
+	case f.project.Archived:
+		return "archived_failure"
+	case !f.project.BuildsEnabled:
+		return enum.BuildsDisabled
+	case f.user.Blocked():
+		return enum.UserBlocked
+	case a != nil && len(a.Reports) > 0 && needs("upload_multiple_artifacts"),
+		a != nil && len(a.Exclude) > 0 && needs("artifacts_exclude"),
+		(len(f.definition.AllowCodes) > 0 || f.definition.Retry != nil && len(f.definition.Retry.ExitCodes) > 0) && needs("return_exit_code"):
+		return enum.RunnerUnsupported
+	}
+	for _, cache := range f.definition.Cache {
+		if len(cache.FallbackKeys) > 0 && needs("fallback_cache_keys") {
+			return enum.RunnerUnsupported
+		}
+	}
+	return ""
+}
+
+func (c *Coordinator) offer(f *jobFacts) *Offer {
+	token := secret.NewToken(secret.JobToken)
+	now := c.db.Now()
+	o := &Offer{
+		Job: f.job, Definition: f.definition, Pipeline: f.pipeline, Project: f.project, Runner: f.runner, UserID: f.user.ID,
+		Token: token, Timeout: f.definition.Timeout, Depth: f.project.GitDepth, Variables: f.variables(c.server(), token, now),
+		RepoURL: variable.RepositoryURL(c.server(), projectFacts(f.project), token),
+	}
+	if o.Timeout == 0 {
+		o.Timeout = f.project.BuildTimeout
+	}
+	if limit := f.runner.MaximumTimeout; limit > 0 {
+		o.Timeout = min(o.Timeout, limit)
+	}
+	if f.job.QueuedAt != nil {
+		o.QueuedFor = now.Sub(*f.job.QueuedAt)
+	}
+	if text, ok := o.Variables.Get("GIT_DEPTH"); ok {
+		var depth int
+		if _, err := fmt.Sscanf(text, "%d", &depth); err == nil && depth >= 0 {
+			o.Depth = depth
+		}
+	}
+	return o
+}
+
+// fail drops a waiting job with a reason.
+func (c *Coordinator) fail(ctx context.Context, jobID int64, reason enum.FailureReason) error {
+	var pipelineID int64
+	err := c.db.Read(ctx, func(tx *models.Tx) error {
+		j, err := tx.Job(jobID)
+		if err == nil {
+			pipelineID = j.PipelineID
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.db.Write(ctx, func(tx *models.Tx) error {
+		m, err := c.lock(tx, pipelineID)
+		if err != nil {
+			return err
+		}
+		j, err := tx.Job(jobID)
+		if err != nil || j.Status != enum.Pending {
+			return err
+		}
+		return m.end(j, process.Drop, Outcome{Reason: reason})
+	})
+}

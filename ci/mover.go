@@ -1,0 +1,214 @@
+package ci
+
+import (
+	"fmt"
+	"time"
+
+	"signalbox/ci/process"
+	"signalbox/internal/fault"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+// mover changes the states of the jobs of one pipeline within a transaction that holds its lock. It is the
+// only place where a status is written.
+type mover struct {
+	c         *Coordinator
+	tx        *models.Tx
+	pipeline  *models.Pipeline
+	project   *models.Project
+	traversal string
+}
+
+func (c *Coordinator) mover(tx *models.Tx, p *models.Pipeline, project *models.Project) *mover {
+	return &mover{c: c, tx: tx, pipeline: p, project: project}
+}
+
+// lock opens a pipeline for changes.
+func (c *Coordinator) lock(tx *models.Tx, pipelineID int64) (*mover, error) {
+	p, err := tx.LockPipeline(pipelineID)
+	if err != nil {
+		return nil, fmt.Errorf("pipeline %d: %w", pipelineID, err)
+	}
+	return c.mover(tx, p, nil), nil
+}
+
+// errMoved says that a job was no longer in the state that the decision was made on.
+var errMoved = fault.New(fault.Conflict, "The job was changed at the same moment; please try again")
+
+// move applies an event to a job and stores it with what change fills in.
+func (m *mover) move(j *models.Job, e process.Event, change func(*models.Job)) error {
+	from := j.Status
+	to, ok := process.Move(from, e)
+	if !ok {
+		return fault.New(fault.NotAllowed, "a job that is %s cannot get the event %s", from, e)
+	}
+	j.Status = to
+	if change != nil {
+		change(j)
+	}
+	if err := m.stamp(j, from); err != nil {
+		return err
+	}
+	done, err := m.tx.MoveJob(j, from)
+	if err == nil && !done {
+		err = errMoved
+	}
+	if err != nil {
+		return err
+	}
+	return m.queue(j, from)
+}
+
+// stamp sets the times that belong to the new status.
+func (m *mover) stamp(j *models.Job, from enum.Status) error {
+	now := m.tx.Now()
+	if from == enum.Scheduled {
+		j.ScheduledAt = nil
+	}
+	switch j.Status {
+	case enum.Pending:
+		j.QueuedAt = &now
+	case enum.Running:
+		j.StartedAt = &now
+	case enum.Success, enum.Failed, enum.Canceled:
+		j.FinishedAt = &now
+	case enum.Scheduled:
+		def, err := m.c.definition(m.tx, j)
+		if err != nil {
+			return err
+		}
+		at := now.Add(time.Duration(def.StartIn) * time.Second)
+		j.ScheduledAt = &at
+	}
+	return nil
+}
+
+// queue keeps the small tables of pending and running work in step with the status.
+func (m *mover) queue(j *models.Job, from enum.Status) error {
+	if j.Status == enum.Pending {
+		return m.enqueue(j)
+	}
+	if from == enum.Pending && j.Status != enum.Running {
+		if _, err := m.tx.Dequeue(j.ID); err != nil {
+			return err
+		}
+	}
+	if j.Status.Completed() {
+		if _, err := m.tx.DeleteHandOut(j.ID); err != nil {
+			return err
+		}
+		return m.finished(j)
+	}
+	return nil
+}
+
+func (m *mover) enqueue(j *models.Job) error {
+	if m.project == nil {
+		project, err := m.tx.Project(m.pipeline.ProjectID)
+		if err != nil {
+			return err
+		}
+		m.project = project
+	}
+	if m.traversal == "" {
+		ns, err := m.tx.Namespace(m.project.NamespaceID)
+		if err != nil {
+			return err
+		}
+		m.traversal = ns.Traversal
+	}
+	row := &models.PendingJob{
+		JobID: j.ID, ProjectID: m.project.ID, Traversal: m.traversal, Tags: j.Tags, Protected: m.pipeline.Protected,
+		SharedRunners: m.project.SharedRunnersEnabled, GroupRunners: m.project.GroupRunnersEnabled,
+	}
+	if err := m.tx.Enqueue(row); err != nil {
+		return err
+	}
+	m.tx.AfterCommit(func() { m.c.queue.add(row) })
+	return nil
+}
+
+// finished stores the effects that a job's end has outside its pipeline.
+func (m *mover) finished(j *models.Job) error {
+	if j.StartedAt != nil {
+		if err := m.tx.AddTask(&models.Task{Kind: TaskArchive, Key: taskKey(TaskArchive, j.ID), Payload: fmt.Sprint(j.ID)}); err != nil {
+			return err
+		}
+	}
+	if m.pipeline.Source == enum.SourceChat && j.Status != enum.Skipped && !j.Retried {
+		if err := m.tx.AddTask(&models.Task{Kind: TaskChatReply, Key: taskKey(TaskChatReply, j.ID), Payload: fmt.Sprint(j.ID)}); err != nil {
+			return err
+		}
+	}
+	m.tx.AfterCommit(func() {
+		m.c.tasks.Wake()
+		m.c.hub.Publish(TopicTrace(j.ID))
+	})
+	return nil
+}
+
+func taskKey(kind string, id int64) *string {
+	key := fmt.Sprintf("%s:%d", kind, id)
+	return &key
+}
+
+// advance lets the pipeline follow: what can start starts, and its status becomes that of its jobs. jobs may
+// be given if they are known; otherwise the latest attempts are read, which costs as much as the pipeline
+// has jobs.
+func (m *mover) advance(jobs []*models.Job) error {
+	if jobs == nil {
+		var err error
+		if jobs, err = m.tx.PipelineJobs(m.pipeline.ID, false); err != nil {
+			return err
+		}
+	}
+	byID := make(map[int64]*models.Job, len(jobs))
+	for _, j := range jobs {
+		byID[j.ID] = j
+	}
+	for _, ch := range process.Advance(snapshot(jobs)) {
+		if err := m.move(byID[ch.ID], ch.Event, nil); err != nil {
+			return err
+		}
+	}
+	m.tx.AfterCommit(func() { m.c.hub.Publish(TopicPipeline(m.pipeline.ID)) })
+	if len(jobs) == 0 {
+		return nil
+	}
+	return m.status(jobs)
+}
+
+func snapshot(jobs []*models.Job) []process.Job {
+	out := make([]process.Job, len(jobs))
+	for i, j := range jobs {
+		out[i] = process.Job{
+			ID: j.ID, Name: j.Name, Stage: j.StageIndex, Needs: j.Needs, When: j.When, AllowFailure: j.AllowFailure,
+			EnqueueNow: j.EnqueueNow, Status: j.Status,
+		}
+	}
+	return out
+}
+
+// status stores the pipeline's own status and times.
+func (m *mover) status(jobs []*models.Job) error {
+	p, now := m.pipeline, m.tx.Now()
+	next := process.Apply(p.Status, process.Composite(snapshot(jobs)))
+	if next == p.Status && !next.Completed() {
+		return nil
+	}
+	p.Status = next
+	if next == enum.Running && p.StartedAt == nil {
+		p.StartedAt = &now
+	}
+	switch next {
+	case enum.Success, enum.Failed, enum.Canceled:
+		p.FinishedAt = &now
+		p.Duration = duration(jobs, now)
+	case enum.Manual:
+		p.Duration = duration(jobs, now)
+	default:
+		p.FinishedAt = nil
+	}
+	return m.tx.UpdatePipelineStatus(p)
+}

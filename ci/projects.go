@@ -1,0 +1,226 @@
+package ci
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"signalbox/ci/access"
+	"signalbox/internal/fault"
+	"signalbox/internal/secret"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+// SettingRegistration holds the hash of the instance's registration token.
+const SettingRegistration = "registration_token_hash"
+
+func newKey() string {
+	b := make([]byte, 12)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+// NewProject says what project to make.
+type NewProject struct {
+	Path          string
+	Name          string
+	NamespaceID   int64 // 0: the user's own
+	Description   string
+	Visibility    enum.Visibility
+	DefaultBranch string
+}
+
+var pathPattern = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9_.-]*$`)
+
+// reserved top-level names belong to the pages and the API.
+var reserved = []string{
+	"-", "api", "admin", "assets", "dashboard", "explore", "groups", "health_check", "help", "import", "jwt", "oauth",
+	"profile", "projects", "public", "robots.txt", "s", "search", "sitemap", "slash-command-logo.png", "snippets", "static", "unsubscribe",
+	"uploads", "users", "v2", "users", "favicon.ico",
+}
+
+// CheckPath refuses what cannot be a path of a user, group or project.
+func CheckPath(path string, top bool) error {
+	if !pathPattern.MatchString(path) || len(path) > 255 || strings.HasSuffix(path, ".git") || strings.HasSuffix(path, ".atom") ||
+		strings.HasSuffix(path, ".") || strings.Contains(path, "..") {
+		return fault.New(fault.Invalid, "path can contain only letters, digits, '_', '-' and '.'. Cannot start with '-', end in '.git' or end in '.atom'")
+	}
+	for _, r := range reserved {
+		if top && strings.EqualFold(path, r) {
+			return fault.New(fault.Invalid, "path %s is a reserved name", path)
+		}
+	}
+	return nil
+}
+
+// CreateProject makes a project with an empty repository in a namespace where the actor may.
+func (c *Coordinator) CreateProject(ctx context.Context, a access.Actor, n NewProject) (*models.Project, error) {
+	if !access.Allowed(a, access.CreateNamespace, access.Subject{}) {
+		return nil, fault.New(fault.Forbidden, "403 Forbidden")
+	}
+	if err := CheckPath(n.Path, false); err != nil {
+		return nil, err
+	}
+	p := &models.Project{
+		Path: n.Path, Name: n.Name, Description: n.Description, Visibility: n.Visibility, DefaultBranch: n.DefaultBranch,
+		Source: "hosted", Storage: newKey(), BuildsEnabled: true, SharedRunnersEnabled: true, GroupRunnersEnabled: true,
+		GitDepth: 20, BuildTimeout: 3600, VariablesMinimumRole: enum.Developer, CreatorID: &a.User.ID,
+	}
+	p.Storage = p.Storage[:2] + "/" + p.Storage
+	if p.Name == "" {
+		p.Name = p.Path
+	}
+	if !p.Visibility.Valid() {
+		p.Visibility = enum.Private
+	}
+	if p.DefaultBranch == "" {
+		p.DefaultBranch = "main"
+	}
+	// The repository is there before the row: a project without one would fail every push.
+	if err := c.Repo(p).Create(ctx, p.DefaultBranch); err != nil {
+		return nil, err
+	}
+	err := c.db.Write(ctx, func(tx *models.Tx) error {
+		p.ID = 0
+		ns, err := c.namespaceFor(tx, a, n.NamespaceID)
+		if err != nil {
+			return err
+		}
+		return tx.CreateProject(p, ns)
+	})
+	if err != nil {
+		c.Repo(p).Delete()
+	}
+	if errors.Is(err, models.ErrDuplicate) {
+		return nil, fault.New(fault.Invalid, "path has already been taken")
+	}
+	return p, err
+}
+
+func (c *Coordinator) namespaceFor(tx *models.Tx, a access.Actor, id int64) (*models.Namespace, error) {
+	if id == 0 {
+		return tx.NamespaceByPath(a.User.Username)
+	}
+	ns, err := tx.Namespace(id)
+	if errors.Is(err, models.ErrNotFound) {
+		return nil, fault.New(fault.NotFound, "404 Namespace Not Found")
+	}
+	if err != nil {
+		return nil, err
+	}
+	level, err := tx.AccessLevel(a.User.ID, &models.Project{NamespaceID: id})
+	if err != nil {
+		return nil, err
+	}
+	if !a.User.Admin && level < enum.Maintainer {
+		return nil, fault.New(fault.Forbidden, "403 Forbidden - you cannot create projects in %s", ns.FullPath)
+	}
+	return ns, nil
+}
+
+// FindProject finds a project by id or full path that the actor may see. One that it may not see is as
+// unknown as one that does not exist.
+func (c *Coordinator) FindProject(ctx context.Context, a access.Actor, id string, ability access.Ability) (*models.Project, access.Subject, error) {
+	var p *models.Project
+	var s access.Subject
+	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
+		if p, err = projectByID(tx, id); err != nil {
+			return err
+		}
+		s, err = access.SubjectOf(tx, a, p)
+		return err
+	})
+	if errors.Is(err, models.ErrNotFound) || err == nil && !access.Allowed(a, access.ReadProject, s) && !access.Allowed(a, ability, s) {
+		return nil, s, fault.New(fault.NotFound, "404 Project Not Found")
+	}
+	if err != nil {
+		return nil, s, err
+	}
+	if !access.Allowed(a, ability, s) {
+		return nil, s, fault.New(fault.Forbidden, "403 Forbidden")
+	}
+	return p, s, nil
+}
+
+func projectByID(tx *models.Tx, id string) (*models.Project, error) {
+	var n int64
+	if _, err := fmt.Sscanf(id, "%d", &n); err == nil && fmt.Sprint(n) == id {
+		return tx.Project(n)
+	}
+	return tx.ProjectByPath(id)
+}
+
+// Bootstrap makes the administrator root on an empty instance, with the given password, or one that it
+// returns. A token, if given, becomes a personal access token of root with the scope api.
+func (c *Coordinator) Bootstrap(ctx context.Context, password, token string) (made string, err error) {
+	hash := ""
+	err = c.db.Read(ctx, func(tx *models.Tx) error {
+		_, err := tx.UserByName("root")
+		return err
+	})
+	if err == nil {
+		return "", c.rootToken(ctx, token)
+	}
+	if !errors.Is(err, models.ErrNotFound) {
+		return "", err
+	}
+	if password == "" {
+		password = secret.NewToken("")
+		made = password
+	}
+	hash = secret.HashPassword(password)
+	err = c.db.Write(ctx, func(tx *models.Tx) error {
+		return tx.CreateUser(&models.User{Username: "root", Name: "Administrator", Email: "admin@example.com", PasswordHash: hash, Admin: true})
+	})
+	if errors.Is(err, models.ErrDuplicate) { // another node was faster
+		made, err = "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return made, c.rootToken(ctx, token)
+}
+
+func (c *Coordinator) rootToken(ctx context.Context, token string) error {
+	if token == "" {
+		return nil
+	}
+	err := c.db.Write(ctx, func(tx *models.Tx) error {
+		root, err := tx.UserByName("root")
+		if err != nil {
+			return err
+		}
+		_, err = tx.TokenByHash(secret.Hash(token))
+		if !errors.Is(err, models.ErrNotFound) {
+			return err
+		}
+		return tx.CreateToken(&models.PersonalAccessToken{UserID: root.ID, Name: "from the environment", TokenHash: secret.Hash(token), Scopes: []string{"api"}})
+	})
+	if errors.Is(err, models.ErrDuplicate) {
+		return nil
+	}
+	return err
+}
+
+// ResetRegistration makes a new registration token for the instance, or for a project or group, and returns
+// it. The one before registers no more runners.
+func (c *Coordinator) ResetRegistration(ctx context.Context, project *models.Project) (string, error) {
+	token := secret.NewToken(secret.Registration)
+	err := c.db.Write(ctx, func(tx *models.Tx) error {
+		if project == nil {
+			return tx.SetSetting(SettingRegistration, secret.Hash(token))
+		}
+		p, err := tx.Project(project.ID)
+		if err != nil {
+			return err
+		}
+		p.RegistrationTokenHash = secret.Hash(token)
+		return tx.UpdateProject(p)
+	})
+	return token, err
+}

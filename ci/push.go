@@ -1,0 +1,243 @@
+package ci
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"signalbox/ci/access"
+	"signalbox/ci/plan"
+	"signalbox/ci/variable"
+	"signalbox/internal/fault"
+	"signalbox/internal/gitrepo"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+// RefChange is one line of a push.
+type RefChange struct {
+	Ref      string `json:"ref"` // in full
+	Old, New string
+}
+
+// Deletes says whether the push removes the ref.
+func (r RefChange) Deletes() bool { return gitrepo.IsZero(r.New) }
+
+// PushOptions are what `git push -o` gives.
+type PushOptions struct {
+	Skip      bool                `json:"skip,omitempty"`
+	Variables []variable.Variable `json:"variables,omitempty"`
+}
+
+// ParsePushOptions reads ci.skip and ci.variable="K=V"; others are not for us.
+func ParsePushOptions(options []string) PushOptions {
+	var o PushOptions
+	for _, text := range options {
+		name, value, _ := strings.Cut(text, "=")
+		switch name {
+		case "ci.skip":
+			o.Skip = true
+		case "ci.variable":
+			key, val, ok := strings.Cut(strings.Trim(value, `"`), "=")
+			if ok && key != "" {
+				o.Variables = append(o.Variables, variable.Variable{Key: key, Value: val})
+			}
+		}
+	}
+	return o
+}
+
+// pushLimit is how many refs of one push get a pipeline, as on GitLab.
+const pushLimit = 4
+
+type pushTask struct {
+	Project int64       `json:"project"`
+	User    int64       `json:"user"`
+	Changes []RefChange `json:"changes"`
+	Options PushOptions `json:"options"`
+}
+
+// CheckPush asks ref by ref whether a push may happen. It answers the first refusal. Settings for git that
+// the push must run with are returned, such as refusing to rewrite protected branches.
+func (c *Coordinator) CheckPush(ctx context.Context, a access.Actor, p *models.Project, changes []RefChange) (gitSettings []string, err error) {
+	var subject access.Subject
+	err = c.db.Read(ctx, func(tx *models.Tx) (err error) {
+		subject, err = access.SubjectOf(tx, a, p)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, ch := range changes {
+		if err := checkRef(a, subject, ch); err != nil {
+			return nil, err
+		}
+		branch, isBranch := strings.CutPrefix(ch.Ref, "refs/heads/")
+		if isBranch && !access.ForcePush(subject.Protected, branch) {
+			gitSettings = []string{"receive.denyNonFastForwards=true"}
+		}
+	}
+	return gitSettings, nil
+}
+
+func checkRef(a access.Actor, s access.Subject, ch RefChange) error {
+	branch, isBranch := strings.CutPrefix(ch.Ref, "refs/heads/")
+	tag, isTag := strings.CutPrefix(ch.Ref, "refs/tags/")
+	if !gitrepo.ValidRef(ch.Ref) || !isBranch && !isTag {
+		return fault.New(fault.Forbidden, "%s cannot be pushed: only branches and tags can", ch.Ref)
+	}
+	short := branch
+	if isTag {
+		short = tag
+	}
+	if !access.Allowed(a, access.PushRef, s.On(short, isTag)) {
+		if len(access.Matching(s.Protected, short, isTag)) > 0 {
+			return fault.New(fault.Forbidden, "You are not allowed to push to the protected ref %s of this project", short)
+		}
+		return fault.New(fault.Forbidden, "You are not allowed to push code to this project")
+	}
+	if ch.Deletes() && isBranch && (short == s.Project.DefaultBranch || len(access.Matching(s.Protected, short, false)) > 0) {
+		return fault.New(fault.Forbidden, "The branch %s is protected or the default one and cannot be deleted", short)
+	}
+	return nil
+}
+
+// BeginPush stores, before git takes a push, that its pipelines are to be made: if the node dies in between,
+// the task finds out later whether the refs moved. done must be called with whether git took it.
+func (c *Coordinator) BeginPush(ctx context.Context, a access.Actor, p *models.Project, changes []RefChange, o PushOptions) (done func(taken bool), err error) {
+	payload, err := json.Marshal(pushTask{Project: p.ID, User: a.User.ID, Changes: changes, Options: o})
+	if err != nil {
+		return nil, err
+	}
+	key := TaskPush + ":" + newKey()
+	err = c.db.Write(ctx, func(tx *models.Tx) error {
+		return tx.AddTask(&models.Task{Kind: TaskPush, Key: &key, Payload: string(payload), RunAt: tx.Now().Add(pushSafety)})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return func(taken bool) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		err := c.db.Write(ctx, func(tx *models.Tx) error {
+			if !taken {
+				return tx.DeleteTaskByKey(key)
+			}
+			tx.AfterCommit(c.tasks.Wake)
+			return tx.DueNow(key)
+		})
+		if err != nil {
+			c.log.WarnContext(ctx, "a push is processed later", "project", p.ID, "error", err)
+		}
+	}, nil
+}
+
+// pushSafety is when a push whose end nobody told is looked at.
+const pushSafety = 30 * time.Second
+
+// runPush makes the pipelines of a push. Each ref has a key of its own, so that a repeated task makes none
+// twice. What the configuration gets wrong never breaks the push.
+func (c *Coordinator) runPush(ctx context.Context, t *models.Task) error {
+	var push pushTask
+	if err := json.Unmarshal([]byte(t.Payload), &push); err != nil {
+		return fmt.Errorf("payload of a push: %w", err)
+	}
+	var project *models.Project
+	var user *models.User
+	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
+		if project, err = tx.Project(push.Project); err != nil {
+			return err
+		}
+		user, err = tx.User(push.User)
+		return err
+	})
+	if errors.Is(err, models.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.adoptDefaultBranch(ctx, project, push.Changes); err != nil {
+		return err
+	}
+	made := 0
+	for i, ch := range push.Changes {
+		if ch.Deletes() || push.Options.Skip || made >= pushLimit {
+			continue
+		}
+		made++
+		if err := c.pushPipeline(ctx, t, project, user, push, i, ch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Coordinator) pushPipeline(ctx context.Context, t *models.Task, p *models.Project, u *models.User, push pushTask, i int, ch RefChange) error {
+	repo := c.Repo(p)
+	head, err := repo.Resolve(ctx, ch.Ref)
+	if errors.Is(err, gitrepo.ErrNotFound) {
+		return nil // the push was not taken, or the ref is gone again
+	}
+	if err != nil {
+		return err
+	}
+	sha, err := repo.Resolve(ctx, ch.New)
+	if errors.Is(err, gitrepo.ErrNotFound) || head != sha && head == ch.Old {
+		return nil // git refused this ref
+	}
+	if err != nil {
+		return err
+	}
+	_, err = c.CreatePipeline(ctx, PipelineRequest{
+		Project: p, Actor: access.Actor{User: u}, Source: enum.SourcePush, Ref: ch.Ref, SHA: sha, BeforeSHA: ch.Old,
+		Variables: push.Options.Variables, Key: fmt.Sprintf("%s:%d", *t.Key, i),
+	})
+	var refused *plan.Refusal
+	if errors.As(err, &refused) || fault.KindOf(err) != fault.Internal {
+		c.log.InfoContext(ctx, "a push made no pipeline", "project", p.FullPath, "ref", ch.Ref, "reason", err)
+		return nil
+	}
+	return err
+}
+
+// adoptDefaultBranch makes the first branch that is pushed to an empty project its default one, if the
+// default branch was not pushed with it.
+func (c *Coordinator) adoptDefaultBranch(ctx context.Context, p *models.Project, changes []RefChange) error {
+	repo := c.Repo(p)
+	_, err := repo.Resolve(ctx, "refs/heads/"+p.DefaultBranch)
+	if !errors.Is(err, gitrepo.ErrNotFound) {
+		return err
+	}
+	for _, ch := range changes {
+		branch, ok := strings.CutPrefix(ch.Ref, "refs/heads/")
+		if !ok || ch.Deletes() {
+			continue
+		}
+		branches, err := repo.Refs(ctx, "refs/heads/", 2)
+		if err != nil || len(branches) != 1 {
+			return err
+		}
+		if err := repo.SetHead(ctx, branch); err != nil {
+			return err
+		}
+		old := p.DefaultBranch
+		p.DefaultBranch = branch
+		return c.db.Write(ctx, func(tx *models.Tx) error {
+			if err := tx.DeleteProtectedRef(p.ID, "branch", old); err != nil && !errors.Is(err, models.ErrNotFound) {
+				return err
+			}
+			err := tx.CreateProtectedRef(&models.ProtectedRef{
+				ProjectID: p.ID, Kind: "branch", Name: branch, PushLevel: enum.Maintainer, MergeLevel: enum.Maintainer,
+			})
+			if err != nil && !errors.Is(err, models.ErrDuplicate) {
+				return err
+			}
+			return tx.UpdateProject(p)
+		})
+	}
+	return nil
+}

@@ -1,0 +1,370 @@
+package ci
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"signalbox/internal/fault"
+	"signalbox/internal/secret"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+// RunnerInfo is what a runner says of itself and its machine.
+type RunnerInfo struct {
+	SystemID     string
+	Version      string
+	Revision     string
+	Platform     string
+	Architecture string
+	Executor     string
+	IPAddress    string
+	Features     map[string]bool
+}
+
+// RunnerSettings are what a runner may take and how.
+type RunnerSettings struct {
+	Description     string
+	MaintenanceNote string
+	Paused          bool
+	Locked          bool
+	RunUntagged     bool
+	RefProtected    bool
+	MaximumTimeout  int
+	Tags            []string
+}
+
+// legacyManager is the machine of runners that do not name theirs.
+const legacyManager = "<legacy>"
+
+var errRunnerToken = fault.New(fault.Forbidden, "403 Forbidden")
+
+// checkSettings refuses what GitLab refuses.
+func checkSettings(s RunnerSettings) error {
+	switch {
+	case len(s.Tags) == 0 && !s.RunUntagged:
+		return fault.New(fault.Invalid, "tags_list can not be empty when runner is not allowed to pick untagged jobs")
+	case len(s.Tags) > 50:
+		return fault.New(fault.Invalid, "Too many tags specified. Please limit the number of tags to 50")
+	case s.MaximumTimeout != 0 && s.MaximumTimeout < 600:
+		return fault.New(fault.Invalid, "maximum_timeout needs to be at least 10 minutes")
+	case len(s.MaintenanceNote) > 1024:
+		return fault.New(fault.Invalid, "maintenance_note is too long (maximum is 1024 characters)")
+	case len(s.Description) > 256:
+		return fault.New(fault.Invalid, "description is too long (maximum is 256 characters)")
+	}
+	return nil
+}
+
+func (s RunnerSettings) row(typ enum.RunnerType, token string) *models.Runner {
+	return &models.Runner{
+		Type: typ, TokenHash: secret.Hash(token), ShortToken: shortToken(token), Description: s.Description,
+		MaintenanceNote: s.MaintenanceNote, Active: !s.Paused, Locked: s.Locked, RunUntagged: s.RunUntagged, RefProtected: s.RefProtected,
+		MaximumTimeout: s.MaximumTimeout, Tags: s.Tags,
+	}
+}
+
+func shortToken(token string) string {
+	for _, prefix := range []string{secret.RunnerToken} {
+		if len(token) > len(prefix) && token[:len(prefix)] == prefix {
+			token = token[len(prefix):]
+		}
+	}
+	return token[:min(8, len(token))]
+}
+
+// RegisterRunner makes a runner for a registration token: of the instance, a group or a project. The token
+// that it returns is shown once.
+func (c *Coordinator) RegisterRunner(ctx context.Context, registration string, s RunnerSettings) (*models.Runner, string, error) {
+	if err := checkSettings(s); err != nil {
+		return nil, "", err
+	}
+	token := secret.NewToken("")
+	var row *models.Runner
+	err := c.db.Write(ctx, func(tx *models.Tx) error {
+		hash := secret.Hash(registration)
+		row = s.row(enum.InstanceRunner, token)
+		instance, err := tx.Setting(SettingRegistration)
+		if err != nil {
+			return err
+		}
+		if registration != "" && secret.Matches(registration, instance) {
+			return tx.CreateRunner(row)
+		}
+		p, err := tx.ProjectByRegistration(hash)
+		if err == nil {
+			row.Type = enum.ProjectRunner
+			return tx.CreateRunner(row, p.ID)
+		}
+		g, err := tx.NamespaceByRegistration(hash)
+		if err == nil {
+			row.Type, row.NamespaceID = enum.GroupRunner, &g.ID
+			return tx.CreateRunner(row)
+		}
+		if errors.Is(err, models.ErrNotFound) {
+			return fault.New(fault.Forbidden, "403 Forbidden - invalid token supplied")
+		}
+		return err
+	})
+	return row, token, err
+}
+
+// CreateRunner makes a runner with an authentication token (glrt-), which is shown once.
+func (c *Coordinator) CreateRunner(ctx context.Context, typ enum.RunnerType, groupID, projectID int64, creator *models.User, s RunnerSettings) (*models.Runner, string, error) {
+	if err := checkSettings(s); err != nil {
+		return nil, "", err
+	}
+	token := secret.NewToken(secret.RunnerToken)
+	row := s.row(typ, token)
+	row.CreatorID = &creator.ID
+	err := c.db.Write(ctx, func(tx *models.Tx) error {
+		row.ID = 0
+		switch typ {
+		case enum.GroupRunner:
+			row.NamespaceID = &groupID
+		case enum.ProjectRunner:
+			return tx.CreateRunner(row, projectID)
+		}
+		return tx.CreateRunner(row)
+	})
+	return row, token, err
+}
+
+// runnerCache keeps what the token of a polling runner stands for, so that an idle poll reads memory. Changes
+// on this node take effect at once, those of others within cacheTime.
+type runnerCache struct {
+	mu      sync.Mutex
+	entries map[string]*runnerEntry
+}
+
+type runnerEntry struct {
+	runner   *models.Runner
+	match    matcher
+	managers map[string]*models.RunnerManager
+	read     time.Time
+}
+
+const (
+	cacheTime  = 2 * time.Second
+	maxEntries = 20_000
+)
+
+func newRunnerCache() *runnerCache { return &runnerCache{entries: map[string]*runnerEntry{}} }
+
+func (rc *runnerCache) clear() {
+	rc.mu.Lock()
+	defer rc.mu.Unlock()
+	clear(rc.entries)
+}
+
+func (rc *runnerCache) get(hash string, now time.Time) *runnerEntry {
+	rc.mu.Lock()
+	defer rc.mu.Unlock()
+	e := rc.entries[hash]
+	if e == nil || now.Sub(e.read) > cacheTime {
+		return nil
+	}
+	return e
+}
+
+func (rc *runnerCache) put(hash string, e *runnerEntry) {
+	rc.mu.Lock()
+	defer rc.mu.Unlock()
+	if len(rc.entries) >= maxEntries {
+		clear(rc.entries)
+	}
+	rc.entries[hash] = e
+}
+
+// entry finds the runner of a token.
+func (c *Coordinator) entry(ctx context.Context, token string) (*runnerEntry, error) {
+	hash := secret.Hash(token)
+	now := c.db.Now()
+	if e := c.runners.get(hash, now); e != nil {
+		return e, nil
+	}
+	e := &runnerEntry{managers: map[string]*models.RunnerManager{}, read: now}
+	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
+		if e.runner, err = tx.RunnerByHash(hash); err != nil {
+			return err
+		}
+		r := e.runner
+		e.match = matcher{typ: r.Type, tags: r.Tags, untagged: r.RunUntagged, protectOnly: r.RefProtected}
+		if r.NamespaceID != nil {
+			e.match.namespace = *r.NamespaceID
+		}
+		if r.Type == enum.ProjectRunner {
+			if e.match.projects, err = tx.RunnerProjects(r.ID); err != nil {
+				return err
+			}
+		}
+		managers, err := tx.Managers(r.ID)
+		for _, m := range managers {
+			e.managers[m.SystemID] = m
+		}
+		return err
+	})
+	if errors.Is(err, models.ErrNotFound) || err == nil && expired(e.runner, now) {
+		return nil, errRunnerToken
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.runners.put(hash, e)
+	return e, nil
+}
+
+func expired(r *models.Runner, now time.Time) bool {
+	return r.TokenExpiresAt != nil && now.After(*r.TokenExpiresAt)
+}
+
+// manager finds or makes the row of the machine that calls, and updates it when what it says has changed.
+func (c *Coordinator) manager(ctx context.Context, e *runnerEntry, info RunnerInfo) (*models.RunnerManager, error) {
+	if info.SystemID == "" {
+		info.SystemID = legacyManager
+	}
+	if len(info.SystemID) > 64 {
+		return nil, fault.New(fault.Invalid, "system_id is too long (maximum is 64 characters)")
+	}
+	c.runners.mu.Lock()
+	m := e.managers[info.SystemID]
+	c.runners.mu.Unlock()
+	if m != nil && !changed(m, info) {
+		c.contacts.manager(m.ID, c.db.Now())
+		return m, nil
+	}
+	fresh := &models.RunnerManager{RunnerID: e.runner.ID, SystemID: info.SystemID}
+	err := c.db.Write(ctx, func(tx *models.Tx) error {
+		old, err := tx.Manager(e.runner.ID, info.SystemID)
+		switch {
+		case err == nil:
+			*fresh = *old
+		case !errors.Is(err, models.ErrNotFound):
+			return err
+		}
+		now := tx.Now()
+		fresh.Version, fresh.Revision, fresh.Platform = limit(info.Version), limit(info.Revision), limit(info.Platform)
+		fresh.Architecture, fresh.Executor, fresh.IPAddress = limit(info.Architecture), limit(info.Executor), info.IPAddress
+		fresh.Features, fresh.ContactedAt = info.Features, &now
+		return tx.SaveManager(fresh)
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.runners.mu.Lock()
+	e.managers[info.SystemID] = fresh
+	c.runners.mu.Unlock()
+	return fresh, nil
+}
+
+// limit bounds what a runner says of itself.
+func limit(s string) string { return s[:min(len(s), 255)] }
+
+func changed(m *models.RunnerManager, info RunnerInfo) bool {
+	if m.Version != limit(info.Version) || m.Executor != limit(info.Executor) || m.IPAddress != info.IPAddress ||
+		m.Platform != limit(info.Platform) || m.Revision != limit(info.Revision) || len(m.Features) != len(info.Features) {
+		return true
+	}
+	for k, v := range info.Features {
+		if m.Features[k] != v {
+			return true
+		}
+	}
+	return false
+}
+
+// VerifyRunner says whose token it is and notes the machine.
+func (c *Coordinator) VerifyRunner(ctx context.Context, token string, info RunnerInfo) (*models.Runner, error) {
+	e, err := c.entry(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	if info.SystemID != "" {
+		m := e.managers[info.SystemID]
+		if m != nil && info.Version == "" {
+			return e.runner, nil
+		}
+		if _, err := c.manager(ctx, e, info); err != nil {
+			return nil, err
+		}
+	}
+	return e.runner, nil
+}
+
+// DeleteRunner removes the runner of a token, with all its machines.
+func (c *Coordinator) DeleteRunner(ctx context.Context, token string) error {
+	e, err := c.entry(ctx, token)
+	if err != nil {
+		return err
+	}
+	defer c.runners.clear()
+	return c.db.Write(ctx, func(tx *models.Tx) error { return tx.DeleteRunner(e.runner.ID) })
+}
+
+// DeleteManager removes one machine of a runner.
+func (c *Coordinator) DeleteManager(ctx context.Context, token, systemID string) error {
+	if systemID == "" {
+		return fault.New(fault.Invalid, "system_id is missing")
+	}
+	e, err := c.entry(ctx, token)
+	if err != nil {
+		return err
+	}
+	defer c.runners.clear()
+	err = c.db.Write(ctx, func(tx *models.Tx) error { return tx.DeleteManager(e.runner.ID, systemID) })
+	if errors.Is(err, models.ErrNotFound) {
+		return fault.New(fault.NotFound, "404 Runner Manager Not Found")
+	}
+	return err
+}
+
+// ResetRunnerToken gives the runner of a token a new one, which is shown once. The old one is worth nothing
+// from now on.
+func (c *Coordinator) ResetRunnerToken(ctx context.Context, token string) (*models.Runner, string, error) {
+	e, err := c.entry(ctx, token)
+	if err != nil {
+		return nil, "", err
+	}
+	return c.ResetToken(ctx, e.runner.ID)
+}
+
+// ResetToken gives a runner a new token, which is shown once.
+func (c *Coordinator) ResetToken(ctx context.Context, runnerID int64) (*models.Runner, string, error) {
+	var row *models.Runner
+	var token string
+	err := c.db.Write(ctx, func(tx *models.Tx) (err error) {
+		if row, err = tx.Runner(runnerID); err != nil {
+			return err
+		}
+		prefix := ""
+		if row.CreatorID != nil {
+			prefix = secret.RunnerToken
+		}
+		token = secret.NewToken(prefix)
+		row.TokenHash, row.ShortToken = secret.Hash(token), shortToken(token)
+		return tx.UpdateRunner(row)
+	})
+	c.runners.clear()
+	return row, token, err
+}
+
+// UpdateRunner changes a runner; its next request sees the change.
+func (c *Coordinator) UpdateRunner(ctx context.Context, id int64, change func(*models.Runner)) (row *models.Runner, err error) {
+	defer c.runners.clear()
+	err = c.db.Write(ctx, func(tx *models.Tx) (err error) {
+		if row, err = tx.Runner(id); err != nil {
+			return err
+		}
+		change(row)
+		return tx.UpdateRunner(row)
+	})
+	return row, err
+}
+
+// RemoveRunner deletes a runner by its id.
+func (c *Coordinator) RemoveRunner(ctx context.Context, id int64) error {
+	defer c.runners.clear()
+	return c.db.Write(ctx, func(tx *models.Tx) error { return tx.DeleteRunner(id) })
+}

@@ -1,0 +1,266 @@
+package ci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"signalbox/ci/process"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+const (
+	sweepEvery   = 2 * time.Second
+	flushEvery   = 20 * time.Second
+	reloadEvery  = 30 * time.Second
+	sweepBatch   = 100
+	queueBatch   = 1000
+	queueOverlap = 500 // rows looked at again: on PostgreSQL a lower id may become visible after a higher one
+)
+
+// sweep finds what no event told: jobs that other nodes queued, offers nobody accepted, runners that went
+// away, delayed jobs whose time has come. Each pass is bounded.
+func (c *Coordinator) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	var flushed, reloaded time.Time
+	for {
+		now := c.db.Now()
+		if now.Sub(flushed) > flushEvery {
+			c.flushContacts(ctx)
+			flushed = now
+		}
+		if err := c.SweepOnce(ctx, now.Sub(reloaded) > reloadEvery); err != nil && ctx.Err() == nil {
+			c.log.WarnContext(ctx, "sweep failed; it is repeated", "error", err)
+		} else if now.Sub(reloaded) > reloadEvery {
+			reloaded = now
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// SweepOnce does one pass. reload compares the whole mirror of the queue with its table.
+func (c *Coordinator) SweepOnce(ctx context.Context, reload bool) error {
+	return errors.Join(
+		c.sweepQueue(ctx, reload),
+		c.sweepOffers(ctx),
+		c.sweepLost(ctx),
+		c.sweepScheduled(ctx),
+		c.sweepStuck(ctx),
+		c.sweepArtifacts(ctx),
+	)
+}
+
+func (c *Coordinator) sweepQueue(ctx context.Context, reload bool) error {
+	after := max(0, c.queue.seen()-queueOverlap)
+	if reload {
+		after = 0
+	}
+	known := map[int64]bool{}
+	for {
+		var rows []*models.PendingJob
+		err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
+			rows, err = tx.PendingAfter(after, queueBatch)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("read the queue: %w", err)
+		}
+		for _, r := range rows {
+			c.queue.add(r)
+			known[r.JobID] = true
+			after = r.ID
+		}
+		if len(rows) < queueBatch {
+			break
+		}
+	}
+	if reload {
+		c.queue.keep(known)
+	}
+	return nil
+}
+
+// sweepOffers returns the jobs of dead offers to the queue.
+func (c *Coordinator) sweepOffers(ctx context.Context) error {
+	var dead []*models.HandOut
+	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
+		dead, err = tx.ExpiredHandOuts(sweepBatch)
+		return err
+	})
+	for _, h := range dead {
+		if err := c.requeue(ctx, h); err != nil {
+			return fmt.Errorf("return job %d to the queue: %w", h.JobID, err)
+		}
+		c.log.InfoContext(ctx, "a runner did not accept its job; it goes back to the queue", "job", h.JobID, "runner", h.RunnerID)
+	}
+	return err
+}
+
+func (c *Coordinator) requeue(ctx context.Context, h *models.HandOut) error {
+	return c.withJob(ctx, h.JobID, func(m *mover, j *models.Job) error {
+		current, err := m.tx.HandOut(j.ID)
+		if errors.Is(err, models.ErrNotFound) {
+			return nil
+		}
+		if err != nil || current.ID != h.ID || current.AcceptedAt != nil {
+			return err
+		}
+		if _, err := m.tx.DeleteHandOut(j.ID); err != nil || j.Status != enum.Pending {
+			return err
+		}
+		return m.enqueue(j)
+	})
+}
+
+// withJob locks the pipeline of a job and runs f.
+func (c *Coordinator) withJob(ctx context.Context, jobID int64, f func(m *mover, j *models.Job) error) error {
+	var pipelineID int64
+	err := c.db.Read(ctx, func(tx *models.Tx) error {
+		j, err := tx.Job(jobID)
+		if err == nil {
+			pipelineID = j.PipelineID
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.db.Write(ctx, func(tx *models.Tx) error {
+		m, err := c.lock(tx, pipelineID)
+		if err != nil {
+			return err
+		}
+		j, err := tx.Job(jobID)
+		if err != nil {
+			return err
+		}
+		return f(m, j)
+	})
+}
+
+// sweepLost ends running jobs whose runner was silent too long, or that ran past their timeout.
+func (c *Coordinator) sweepLost(ctx context.Context) error {
+	now := c.db.Now()
+	silent := now.Add(-c.settings.LostAfter)
+	var lost []*models.HandOut
+	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
+		lost, err = tx.LostHandOuts(silent, sweepBatch)
+		return err
+	})
+	for _, h := range lost {
+		late := h.DeadlineAt != nil && now.After(*h.DeadlineAt)
+		if c.contacts.seen(h.JobID).After(silent) && !late {
+			continue
+		}
+		reason := enum.RunnerSystemFailure
+		if late {
+			reason = enum.JobExecutionTimeout
+		}
+		err := c.withJob(ctx, h.JobID, func(m *mover, j *models.Job) error {
+			if !j.Status.Executing() {
+				return nil
+			}
+			return m.end(j, process.Drop, Outcome{Reason: reason})
+		})
+		if err != nil {
+			return fmt.Errorf("end lost job %d: %w", h.JobID, err)
+		}
+		c.log.InfoContext(ctx, "a running job was ended", "job", h.JobID, "reason", reason)
+	}
+	return err
+}
+
+func (c *Coordinator) sweepScheduled(ctx context.Context) error {
+	var due []*models.Job
+	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
+		due, err = tx.DueScheduled(sweepBatch)
+		return err
+	})
+	for _, d := range due {
+		err := c.withJob(ctx, d.ID, func(m *mover, j *models.Job) error {
+			if j.Status != enum.Scheduled {
+				return nil
+			}
+			if err := m.move(j, process.Enqueue, nil); err != nil {
+				return err
+			}
+			return m.advance(nil)
+		})
+		if err != nil {
+			return fmt.Errorf("start delayed job %d: %w", d.ID, err)
+		}
+	}
+	return err
+}
+
+// sweepStuck fails jobs that no runner took for a day.
+func (c *Coordinator) sweepStuck(ctx context.Context) error {
+	var stuck []*models.PendingJob
+	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
+		stuck, err = tx.PendingSince(tx.Now().Add(-c.settings.StuckAfter), sweepBatch)
+		return err
+	})
+	for _, p := range stuck {
+		if err := c.fail(ctx, p.JobID, enum.StuckPendingMatching); err != nil {
+			return fmt.Errorf("end stuck job %d: %w", p.JobID, err)
+		}
+	}
+	return err
+}
+
+// sweepArtifacts removes artifacts whose time is over: first the rows, then the bytes.
+func (c *Coordinator) sweepArtifacts(ctx context.Context) error {
+	var old []*models.Artifact
+	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
+		old, err = tx.ExpiredArtifacts(sweepBatch)
+		return err
+	})
+	if err != nil || len(old) == 0 {
+		return err
+	}
+	var ids []int64
+	for _, a := range old {
+		ids = append(ids, a.ID)
+	}
+	if err := c.db.Write(ctx, func(tx *models.Tx) error { return tx.DeleteArtifacts(ids) }); err != nil {
+		return err
+	}
+	for _, a := range old {
+		if err := c.blobs.Delete(ctx, a.BlobKey); err != nil {
+			c.log.WarnContext(ctx, "expired artifact cannot be deleted", "key", a.BlobKey, "error", err)
+		}
+	}
+	return nil
+}
+
+// runArchive moves the log of a finished job to the blob store.
+func (c *Coordinator) runArchive(ctx context.Context, t *models.Task) error {
+	id, err := strconv.ParseInt(t.Payload, 10, 64)
+	if err != nil {
+		return fmt.Errorf("payload %q", t.Payload)
+	}
+	var job *models.Job
+	err = c.db.Read(ctx, func(tx *models.Tx) (err error) {
+		job, err = tx.Job(id)
+		return err
+	})
+	if errors.Is(err, models.ErrNotFound) {
+		return c.traces.Delete(ctx, id)
+	}
+	if err != nil || job.ErasedAt != nil {
+		return err
+	}
+	size, err := c.traces.Archive(ctx, id)
+	if err != nil {
+		return err
+	}
+	return c.db.Write(ctx, func(tx *models.Tx) error { return tx.SetTrace(id, size, true) })
+}

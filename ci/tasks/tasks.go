@@ -1,0 +1,160 @@
+// Package tasks runs durable effects: what a transaction caused and must happen after it, at least once,
+// across restarts. Handlers are registered by kind; each must bear to run twice.
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"signalbox/models"
+)
+
+// Handler does one task. An error means that it runs again later, after a growing pause.
+type Handler func(ctx context.Context, t *models.Task) error
+
+// Later is an error that asks for the next try at a given time.
+type Later struct {
+	At     time.Time
+	Reason error
+}
+
+func (l *Later) Error() string { return l.Reason.Error() }
+
+// Runner claims due tasks and runs them. Any number of nodes may have one.
+type Runner struct {
+	db       *models.DB
+	log      *slog.Logger
+	handlers map[string]Handler
+	wake     chan struct{}
+	slots    chan struct{}
+	working  sync.WaitGroup
+}
+
+const (
+	// hold is how long a claimed task is nobody else's; a handler gets a little less.
+	hold      = time.Minute
+	batch     = 16
+	slowTick  = 2 * time.Second // finds tasks whose wake-up was lost
+	firstWait = 2 * time.Second
+	longest   = 5 * time.Minute
+)
+
+// NewRunner makes a runner of the given handlers.
+func NewRunner(db *models.DB, log *slog.Logger) *Runner {
+	return &Runner{db: db, log: log, handlers: map[string]Handler{}, wake: make(chan struct{}, 1), slots: make(chan struct{}, 8)}
+}
+
+// Handle registers who does a kind of task. It must not be called once Run has begun.
+func (r *Runner) Handle(kind string, h Handler) { r.handlers[kind] = h }
+
+// Wake looks for due tasks soon. It is called after the commit that stored one.
+func (r *Runner) Wake() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run works until the context ends, then waits for the handlers under way.
+func (r *Runner) Run(ctx context.Context) {
+	tick := time.NewTicker(slowTick)
+	defer tick.Stop()
+	defer r.working.Wait()
+	for {
+		more, err := r.RunOnce(ctx)
+		if err != nil && ctx.Err() == nil {
+			r.log.WarnContext(ctx, "tasks cannot be claimed", "error", err)
+		}
+		if more && err == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.wake:
+		case <-tick.C:
+		}
+	}
+}
+
+// RunOnce starts what is due, at most a batch, and says whether there may be more. Without due tasks it
+// writes nothing.
+func (r *Runner) RunOnce(ctx context.Context) (more bool, err error) {
+	due := false
+	err = r.db.Read(ctx, func(tx *models.Tx) error {
+		due, err = tx.DueTasks()
+		return err
+	})
+	if err != nil || !due {
+		return false, err
+	}
+	var claimed []*models.Task
+	err = r.db.Write(ctx, func(tx *models.Tx) error {
+		claimed, err = tx.ClaimTasks(batch, hold)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	for _, t := range claimed {
+		select {
+		case r.slots <- struct{}{}:
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+		r.working.Go(func() {
+			defer func() { <-r.slots }()
+			r.do(ctx, t)
+		})
+	}
+	return len(claimed) == batch, nil
+}
+
+func (r *Runner) do(ctx context.Context, t *models.Task) {
+	err := r.call(ctx, t)
+	// The outcome is stored even while the node shuts down, or the task would run again for nothing.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	store := r.db.Write(ctx, func(tx *models.Tx) error {
+		if err == nil {
+			return tx.DoneTask(t.ID)
+		}
+		return tx.PostponeTask(t.ID, nextTry(tx.Now(), t.Attempts, err), err.Error())
+	})
+	if err != nil {
+		r.log.WarnContext(ctx, "task will be tried again", "kind", t.Kind, "task", t.ID, "attempts", t.Attempts, "error", err)
+	}
+	if store != nil {
+		r.log.ErrorContext(ctx, "outcome of a task cannot be stored", "kind", t.Kind, "task", t.ID, "error", store)
+	}
+}
+
+// call runs the handler; its panic is an error like any other.
+func (r *Runner) call(ctx context.Context, t *models.Task) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	h := r.handlers[t.Kind]
+	if h == nil {
+		return fmt.Errorf("no handler for tasks of kind %q", t.Kind)
+	}
+	ctx, cancel := context.WithTimeout(ctx, hold-5*time.Second)
+	defer cancel()
+	return h(ctx, t)
+}
+
+func nextTry(now time.Time, attempts int, err error) time.Time {
+	var later *Later
+	if errors.As(err, &later) {
+		return later.At
+	}
+	wait := min(longest, firstWait<<min(attempts-1, 10))
+	return now.Add(wait/2 + rand.N(wait/2+1))
+}

@@ -1,0 +1,144 @@
+package ci
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"time"
+
+	"signalbox/ci/config"
+	"signalbox/ci/plan"
+	"signalbox/ci/variable"
+	"signalbox/internal/gitrepo"
+	"signalbox/models"
+)
+
+func projectFacts(p *models.Project) variable.Project {
+	return variable.Project{
+		ID: p.ID, NamespaceID: p.NamespaceID, Name: p.Path, Title: p.Name, Path: p.FullPath, Namespace: path.Dir(p.FullPath),
+		Description: p.Description, Visibility: string(p.Visibility), DefaultBranch: p.DefaultBranch, ConfigPath: p.ConfigPath(),
+	}
+}
+
+func commitFacts(k *gitrepo.Commit, p *models.Pipeline, tagMessage string) variable.Commit {
+	return variable.Commit{
+		SHA: p.SHA, BeforeSHA: p.BeforeSHA, Ref: p.Ref, Tag: p.Tag, TagMessage: tagMessage, Protected: p.Protected,
+		Message: k.Message, Author: fmt.Sprintf("%s <%s>", k.Author.Name, k.Author.Email), When: k.Committer.When,
+	}
+}
+
+// storedVariables are those of the instance, the groups and the project, as a job without environment sees
+// them. Protected ones go to protected refs alone.
+func (c *Coordinator) storedVariables(tx *models.Tx, p *models.Project, protected bool) (variable.Collection, error) {
+	rows, err := tx.VariablesOf(p)
+	if err != nil {
+		return nil, err
+	}
+	var out variable.Collection
+	for _, r := range rows {
+		if r.Protected && !protected || r.EnvironmentScope != "*" {
+			continue
+		}
+		value, err := c.keys.Open(r.Place(), r.Value)
+		if err != nil {
+			return nil, fmt.Errorf("variable %s: %w", r.Key, err)
+		}
+		out = append(out, variable.Variable{Key: r.Key, Value: value, Masked: r.Masked, File: r.Type == "file", Raw: r.Raw})
+	}
+	return out, nil
+}
+
+func (c *Coordinator) sealPipelineVariables(vars []variable.Variable) []*models.PipelineVariable {
+	rows := make([]*models.PipelineVariable, 0, len(vars))
+	for _, v := range vars {
+		row := &models.PipelineVariable{Key: v.Key, Type: "env_var", Raw: v.Raw}
+		if v.File {
+			row.Type = "file"
+		}
+		row.Value = c.keys.Seal(row.Place(), v.Value)
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func (c *Coordinator) pipelineVariables(tx *models.Tx, pipelineID int64) (variable.Collection, error) {
+	rows, err := tx.PipelineVariables(pipelineID)
+	if err != nil {
+		return nil, err
+	}
+	var out variable.Collection
+	for _, r := range rows {
+		value, err := c.keys.Open(r.Place(), r.Value)
+		if err != nil {
+			return nil, fmt.Errorf("variable %s of pipeline %d: %w", r.Key, pipelineID, err)
+		}
+		out = append(out, variable.Variable{Key: r.Key, Value: value, File: r.Type == "file", Raw: r.Raw})
+	}
+	return out, nil
+}
+
+// playedVariables are those typed when a manual job was started.
+func (c *Coordinator) playedVariables(j *models.Job) (variable.Collection, error) {
+	if j.Variables.Empty() {
+		return nil, nil
+	}
+	text, err := c.keys.Open(playedPlace(j.PipelineID, j.Name), j.Variables)
+	if err != nil {
+		return nil, fmt.Errorf("variables of job %d: %w", j.ID, err)
+	}
+	var out variable.Collection
+	return out, json.Unmarshal([]byte(text), &out)
+}
+
+func playedPlace(pipelineID int64, name string) string {
+	return fmt.Sprintf("jobs.variables/%d/%s", pipelineID, name)
+}
+
+func yamlVariables(vars []config.Variable) variable.Collection {
+	var out variable.Collection
+	for _, v := range vars {
+		out = append(out, variable.Variable{Key: v.Key, Value: v.Value, Public: true, Raw: v.Raw})
+	}
+	return out
+}
+
+// jobFacts are what a payload is made of, once all is read.
+type jobFacts struct {
+	job        *models.Job
+	definition *plan.Definition
+	pipeline   *models.Pipeline
+	project    *models.Project
+	user       *models.User
+	runner     *models.Runner
+	commit     *gitrepo.Commit
+	tagMessage string
+	stored     variable.Collection
+	given      variable.Collection // of the pipeline
+	played     variable.Collection
+}
+
+// variables puts everything a job sees in GitLab's order (facts: pipeline-semantics 3.2), expanded as far as
+// the server can.
+func (f *jobFacts) variables(s variable.Server, token string, now time.Time) variable.Collection {
+	p := projectFacts(f.project)
+	pl := variable.Pipeline{ID: f.pipeline.ID, IID: f.pipeline.IID, Source: string(f.pipeline.Source), CreatedAt: f.pipeline.CreatedAt}
+	j := variable.Job{
+		ID: f.job.ID, Name: f.job.Name, Stage: f.job.Stage, Manual: f.job.When == "manual" || f.job.When == "delayed", Token: token,
+		StartedAt: now, RunnerID: f.runner.ID, RunnerTags: f.runner.Tags, RunnerName: f.runner.Description,
+	}
+	var v variable.Collection
+	v = append(v, variable.Persisted(s, p, pl, j)...)
+	v = append(v, variable.JobPredefined(j)...)
+	v = append(v, variable.Base(s, p, commitFacts(f.commit, f.pipeline, f.tagMessage), pl)...)
+	v = append(v, variable.Runner(j)...)
+	v = append(v, yamlVariables(f.definition.Variables)...)
+	v = append(v, variable.UserVariables(variable.User{ID: f.user.ID, Login: f.user.Username, Name: f.user.Name, Email: f.user.Email})...)
+	v = append(v, f.stored...)
+	v = append(v, f.given...)
+	v = append(v, f.played...)
+	expanded, err := v.ExpandAll()
+	if err != nil {
+		return v // a circle is left to the runner, as on GitLab
+	}
+	return expanded
+}

@@ -1,0 +1,130 @@
+// Package blob stores large objects by key: logs of finished jobs and artifacts.
+package blob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"sync/atomic"
+)
+
+// ErrNotFound says that no object has the key.
+var ErrNotFound = errors.New("object not found")
+
+// Object is an open object. It must be closed.
+type Object interface {
+	io.ReaderAt
+	io.ReadSeeker
+	io.Closer
+	Size() int64
+}
+
+// Store keeps objects. An object is complete or absent: a reader never sees half of one.
+type Store interface {
+	// Put stores what r gives under key, replacing what was there, and returns its size. It is durable.
+	Put(ctx context.Context, key string, r io.Reader) (int64, error)
+	// Open opens an object; ErrNotFound if there is none.
+	Open(ctx context.Context, key string) (Object, error)
+	// Delete removes an object; a missing one is fine.
+	Delete(ctx context.Context, key string) error
+}
+
+// Files is a store in a folder.
+type Files struct {
+	root *os.Root
+	n    atomic.Int64
+}
+
+// NewFiles opens a folder as a store, and makes it if needed. No key leads out of it.
+func NewFiles(dir string) (*Files, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("object storage: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("object storage: %w", err)
+	}
+	return &Files{root: root}, nil
+}
+
+// Close releases the folder.
+func (s *Files) Close() error { return s.root.Close() }
+
+// Put writes beside the target and renames, so that a crash leaves nothing under the key.
+func (s *Files) Put(ctx context.Context, key string, r io.Reader) (int64, error) {
+	dir := path.Dir(key)
+	if err := s.root.MkdirAll(dir, 0o700); err != nil {
+		return 0, err
+	}
+	tmp := path.Join(dir, fmt.Sprintf(".tmp-%d-%d", os.Getpid(), s.n.Add(1)))
+	f, err := s.root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	defer s.root.Remove(tmp)
+	size, err := io.Copy(f, withContext{ctx, r})
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return 0, err
+	}
+	if err := s.root.Rename(tmp, key); err != nil {
+		return 0, err
+	}
+	return size, s.syncDir(dir)
+}
+
+func (s *Files) syncDir(dir string) error {
+	d, err := s.root.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// Open opens an object.
+func (s *Files) Open(_ context.Context, key string) (Object, error) {
+	f, err := s.root.Open(key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return file{f, info.Size()}, nil
+}
+
+// Delete removes an object.
+func (s *Files) Delete(_ context.Context, key string) error {
+	err := s.root.Remove(key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+type file struct {
+	*os.File
+	size int64
+}
+
+func (f file) Size() int64 { return f.size }
+
+type withContext struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (w withContext) Read(p []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return w.r.Read(p)
+}

@@ -1,0 +1,69 @@
+// Package fault is the one kind of error that crosses from the use cases to the edges: it says what sort of
+// failure it is, what may be shown, and what only the log may hold.
+package fault
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Kind is the sort of a failure. Each edge maps it to its own status in one place.
+type Kind int
+
+// The kinds. Internal is what everything else is.
+const (
+	Internal Kind = iota
+	NotFound
+	Forbidden
+	Unauthorized
+	Invalid
+	Conflict
+	TooLarge
+	Unavailable
+	NotAllowed // the thing exists, but cannot be done to it in its state
+)
+
+// Error is a failure with a message that is safe to show.
+type Error struct {
+	Kind    Kind
+	Message string
+	Cause   error // for the log alone
+}
+
+func (e *Error) Error() string {
+	if e.Cause != nil {
+		return e.Message + ": " + e.Cause.Error()
+	}
+	return e.Message
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// New makes an error of a kind.
+func New(k Kind, format string, args ...any) *Error {
+	return &Error{Kind: k, Message: fmt.Sprintf(format, args...)}
+}
+
+// Wrap makes an error of a kind with a cause that is not shown.
+func Wrap(k Kind, cause error, format string, args ...any) *Error {
+	return &Error{Kind: k, Message: fmt.Sprintf(format, args...), Cause: cause}
+}
+
+// KindOf finds the kind of any error.
+func KindOf(err error) Kind {
+	var f *Error
+	if errors.As(err, &f) {
+		return f.Kind
+	}
+	return Internal
+}
+
+// Message is what may be shown of any error; internal ones show nothing.
+func Message(err error) string {
+	var f *Error
+	if errors.As(err, &f) && f.Kind != Internal {
+		return f.Message
+	}
+	return "Internal error"
+}
