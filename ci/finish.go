@@ -42,6 +42,11 @@ func (c *Coordinator) AppendTrace(ctx context.Context, a *Attempt, start int64, 
 	return size, err
 }
 
+// OpenTrace reads the log of a job, as far as it has come.
+func (c *Coordinator) OpenTrace(ctx context.Context, jobID int64) (trace.Reader, error) {
+	return c.traces.Open(ctx, jobID)
+}
+
 // Finish ends an attempt as its runner says. Before, the log must be whole and durable: otherwise
 // ErrTraceIncomplete is answered and nothing changes.
 func (c *Coordinator) Finish(ctx context.Context, a *Attempt, o Outcome) error {

@@ -1,6 +1,7 @@
 package ci
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"path"
@@ -141,4 +142,18 @@ func (f *jobFacts) variables(s variable.Server, token string, now time.Time) var
 		return v // a circle is left to the runner, as on GitLab
 	}
 	return expanded
+}
+
+// MaskedValues lists the values that must not leave with anything that a job printed.
+func (c *Coordinator) MaskedValues(ctx context.Context, j *models.Job) (values []string, err error) {
+	err = c.db.Read(ctx, func(tx *models.Tx) error {
+		project, err := tx.Project(j.ProjectID)
+		if err != nil {
+			return err
+		}
+		stored, err := c.storedVariables(tx, project, true)
+		values = stored.Masked()
+		return err
+	})
+	return values, err
 }

@@ -202,3 +202,13 @@ func (tx *Tx) ListCommands(projectID int64, p Page) ([]*ChatCommand, int64, erro
 
 // UpdateCommand stores all fields of c.
 func (tx *Tx) UpdateCommand(c *ChatCommand) error { return tx.db.Save(c).Error }
+
+// MarkAnswered notes that the chat has the acknowledgement.
+func (tx *Tx) MarkAnswered(id int64) error {
+	return tx.db.Model(&ChatCommand{}).Where("id = ?", id).Update("answered", true).Error
+}
+
+// CountPost notes that one of the posts of a response address is spent.
+func (tx *Tx) CountPost(id int64) error {
+	return tx.db.Exec("UPDATE chat_commands SET posts = posts + 1 WHERE id = ?", id).Error
+}

@@ -1,0 +1,20 @@
+package chatops
+
+import "regexp"
+
+var escapes = regexp.MustCompile(`\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])`)
+
+// StripANSI removes colours and every other escape sequence.
+func StripANSI(s string) string { return escapes.ReplaceAllString(s, "") }
+
+var link = regexp.MustCompile(`\[([^\]\n]+)\]\((https?://[^)\s]+)\)`)
+
+// Links rewrites [text](address) as a chat writes links; the rest of the text goes through escape.
+func Links(text string, escape func(string) string, write func(text, address string) string) string {
+	out, last := "", 0
+	for _, m := range link.FindAllStringSubmatchIndex(text, -1) {
+		out += escape(text[last:m[0]]) + write(text[m[2]:m[3]], text[m[4]:m[5]])
+		last = m[1]
+	}
+	return out + escape(text[last:])
+}

@@ -1,0 +1,56 @@
+package chatops
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"signalbox/internal/fault"
+	"signalbox/internal/secret"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+// ErrNoIntegration is the one answer to an unknown project, an inactive integration, a wrong token and a
+// forged signature, so that nobody learns which of them it was.
+var ErrNoIntegration = fault.New(fault.NotFound, "404 Integration Not Found")
+
+// Authenticate finds the integration that a request may speak for. verify, if given, checks more than the
+// token, with the integration's signing secret, "" if it has none.
+func (s *Service) Authenticate(ctx context.Context, projectID string, chat enum.Chat, token string, verify func(signingSecret string) bool) (*models.ChatIntegration, error) {
+	var in *models.ChatIntegration
+	err := s.db.Read(ctx, func(tx *models.Tx) error {
+		var p *models.Project
+		id, err := strconv.ParseInt(projectID, 10, 64)
+		if err == nil {
+			p, err = tx.Project(id)
+		} else {
+			p, err = tx.ProjectByPath(projectID)
+		}
+		if err != nil {
+			return err
+		}
+		if p.PendingDelete {
+			return models.ErrNotFound
+		}
+		in, err = tx.Integration(p.ID, chat)
+		return err
+	})
+	if errors.Is(err, models.ErrNotFound) {
+		secret.Matches(token, secret.Hash("")) // the same work as for a known one
+		return nil, ErrNoIntegration
+	}
+	if err != nil {
+		return nil, err
+	}
+	known := secret.Matches(token, in.TokenHash)
+	signing, err := s.keys.Open(in.Place("signing_secret"), in.SigningSecret)
+	if err != nil {
+		return nil, err
+	}
+	genuine := verify == nil || verify(signing)
+	if !known || !genuine || !in.Active {
+		return nil, ErrNoIntegration
+	}
+	return in, nil
+}

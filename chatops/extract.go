@@ -1,0 +1,178 @@
+package chatops
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+)
+
+// Section says which part of a log a reply was taken from.
+type Section string
+
+// The sections. Silent is an empty chat_reply: nothing is sent, on purpose.
+const (
+	ChatReply   Section = "chat_reply"
+	StepScript  Section = "step_script"
+	BuildScript Section = "build_script"
+	Silent      Section = "silent"
+	Missing     Section = "missing"
+)
+
+var marker = regexp.MustCompile(`section_(start|end):(\d+):([A-Za-z0-9_.-]+)(\[\w+=\w+(?:, ?\w+=\w+)*\])?\r\x1b\[0K`)
+
+// Extract takes the reply out of a job's log. single says that the job has exactly one command and no
+// before_script: its reply is the output alone. Cost: linear in the log.
+func Extract(log []byte, single bool) (Section, string) {
+	log = stripTimes(log)
+	found := sections(log)
+	if replies := found[ChatReply]; len(replies) > 0 {
+		var texts []string
+		for _, r := range replies {
+			if t := afterFirstLine(clean(r)); t != "" {
+				texts = append(texts, t)
+			}
+		}
+		if len(texts) == 0 {
+			return Silent, ""
+		}
+		return ChatReply, valid(strings.Join(texts, "\n"))
+	}
+	for _, name := range []Section{StepScript, BuildScript} {
+		body := fallback(log, name, found[name])
+		if body == nil {
+			continue
+		}
+		text := afterFirstLine(clean(body))
+		if single {
+			text = afterCommand(clean(body), text)
+		}
+		return name, valid(text)
+	}
+	return Missing, ""
+}
+
+// sections lists the complete sections of each name, in order.
+func sections(log []byte) map[Section][][]byte {
+	out := map[Section][][]byte{}
+	open := map[string]int{}
+	for _, m := range marker.FindAllSubmatchIndex(log, -1) {
+		name := string(log[m[6]:m[7]])
+		if string(log[m[2]:m[3]]) == "start" {
+			if _, already := open[name]; !already {
+				open[name] = m[1]
+			}
+			continue
+		}
+		if start, ok := open[name]; ok {
+			out[Section(name)] = append(out[Section(name)], log[start:m[0]])
+			delete(open, name)
+		}
+	}
+	return out
+}
+
+// fallback is the first complete section of the name, or one that a job that died left open.
+func fallback(log []byte, name Section, complete [][]byte) []byte {
+	if len(complete) > 0 {
+		return complete[0]
+	}
+	for _, m := range marker.FindAllSubmatchIndex(log, -1) {
+		if string(log[m[2]:m[3]]) == "start" && Section(log[m[6]:m[7]]) == name {
+			return log[m[1]:]
+		}
+	}
+	return nil
+}
+
+// clean removes the markers within a text, and lines that held nothing else with them.
+func clean(text []byte) string {
+	if !bytes.Contains(text, []byte("section_")) {
+		return string(text)
+	}
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	var b strings.Builder
+	for i, line := range lines {
+		kept := marker.ReplaceAll(line, nil)
+		if len(kept) != len(line) && strings.Trim(string(kept), "\r\n") == "" && i > 0 {
+			continue
+		}
+		b.Write(kept)
+	}
+	return b.String()
+}
+
+// afterFirstLine drops what stands behind the start marker, and the line ends at the end.
+func afterFirstLine(text string) string {
+	_, rest, _ := strings.Cut(text, "\n")
+	return strings.TrimRight(rest, "\n")
+}
+
+// echoed is how runners echo a command: green, behind a dollar.
+var echoed = regexp.MustCompile(`^(?:\x1b\[[0-9;]*[mK])*\$ `)
+
+// afterCommand is what follows the echoed command of a job that has one; text if no command was echoed.
+func afterCommand(section, text string) string {
+	rest := section
+	for rest != "" {
+		line, after, more := strings.Cut(rest, "\n")
+		if echoed.MatchString(line) {
+			return strings.TrimRight(after, "\n")
+		}
+		if !more {
+			break
+		}
+		rest = after
+	}
+	return text
+}
+
+var (
+	timed    = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z [0-9a-fA-F]{2}[OE][ +]`)
+	timeSize = 32
+)
+
+// stripTimes removes the header that newer runners put before each line, if the first line has one. A line
+// that continues the one before is joined to it.
+func stripTimes(log []byte) []byte {
+	if !timed.Match(log[:min(len(log), timeSize)]) {
+		return log
+	}
+	var out []byte
+	for _, line := range bytes.SplitAfter(log, []byte("\n")) {
+		if len(line) < timeSize || !timed.Match(line[:timeSize]) {
+			out = append(out, line...)
+			continue
+		}
+		if line[timeSize-1] == '+' {
+			out = bytes.TrimSuffix(out, []byte("\n"))
+		}
+		out = append(out, line[timeSize:]...)
+	}
+	return out
+}
+
+func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+
+// LastOutput is the end of what a failed job printed: its failing command and the lines after it, at most
+// limit lines.
+func LastOutput(log []byte, limit int) string {
+	log = stripTimes(log)
+	body := fallback(log, StepScript, sections(log)[StepScript])
+	if body == nil {
+		body = fallback(log, BuildScript, sections(log)[BuildScript])
+	}
+	if body == nil {
+		body = log
+	}
+	lines := strings.Split(afterFirstLine(clean(body)), "\n")
+	for i := len(lines) - 1; i > 0; i-- {
+		if echoed.MatchString(lines[i]) {
+			lines = lines[i:]
+			break
+		}
+	}
+	if len(lines) > limit {
+		lines = append([]string{lines[0], "…"}, lines[len(lines)-limit+2:]...)
+	}
+	return valid(strings.TrimRight(strings.Join(lines, "\n"), "\n"))
+}

@@ -1,0 +1,206 @@
+package chatops
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"signalbox/internal/fault"
+	"signalbox/internal/secret"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+// answerWithin is how long a chat waits for us; chats give up after three seconds.
+const answerWithin = 2 * time.Second
+
+// DeliveryKey is the same for two deliveries of one command: by the id that the chat gives it, and all that it
+// says, with the response address, which each command has its own. Without both nothing tells two commands
+// apart, and each is a new one.
+func DeliveryKey(integration int64, c Command, id string) string {
+	if id == "" && c.ResponseURL == "" {
+		id = secret.NewToken("")
+	}
+	return string(c.Chat) + ":" + secret.Fingerprint(strconv.FormatInt(integration, 10), id, c.ResponseURL, c.Workspace, c.UserID, c.ChannelID, c.Text)
+}
+
+// maxText bounds the text of a command.
+const maxText = 16 << 10
+
+var working = Answer{Text: "Working on it…"}
+
+// Receive takes a command of a chat, whose request was proved genuine, and answers it within two seconds.
+// Once it has answered, the command is stored and will end in a state that its page shows.
+func (s *Service) Receive(ctx context.Context, in *models.ChatIntegration, c Command) (Answer, error) {
+	if len(c.Text) > maxText {
+		return Answer{Text: "The command is too long; nothing was run."}, nil
+	}
+	row := s.row(in, c)
+	wake, stop := s.hub.Subscribe(topic(row.DeliveryKey))
+	defer stop()
+	link := ""
+	err := s.db.Write(ctx, func(tx *models.Tx) (err error) {
+		row.ID, link = 0, ""
+		identity, err := tx.Identity(in.ID, c.Workspace, c.UserID)
+		switch {
+		case err == nil:
+			row.UserID = &identity.UserID
+			return s.accept(tx, row)
+		case !errors.Is(err, models.ErrNotFound):
+			return err
+		}
+		link, err = s.refuseUnknown(tx, in, c, row)
+		return err
+	})
+	if errors.Is(err, models.ErrDuplicate) {
+		return s.repeated(ctx, row.DeliveryKey)
+	}
+	if err != nil {
+		return Answer{}, err
+	}
+	if row.UserID == nil {
+		return unknownUser(link), nil
+	}
+	return s.wait(ctx, row.DeliveryKey, wake)
+}
+
+func (s *Service) row(in *models.ChatIntegration, c Command) *models.ChatCommand {
+	row := &models.ChatCommand{
+		ProjectID: in.ProjectID, IntegrationID: &in.ID, Chat: c.Chat, DeliveryKey: c.DeliveryKey, TeamID: c.Workspace,
+		TeamDomain: c.WorkspaceDomain, ChannelID: c.ChannelID, ChannelName: c.ChannelName, Thread: c.Thread, ChatUserID: c.UserID,
+		ChatUserName: c.UserName, TriggerWord: c.Trigger, Text: c.Text, State: enum.CommandAccepted,
+	}
+	if c.ResponseURL != "" {
+		row.ResponseURL = s.keys.Seal(row.Place(), c.ResponseURL)
+	}
+	return row
+}
+
+// accept stores a command and its task together: a command that was answered is never lost.
+func (s *Service) accept(tx *models.Tx, row *models.ChatCommand) error {
+	if err := tx.CreateCommand(row); err != nil {
+		return err
+	}
+	key := fmt.Sprintf("%s:%d", taskRun, row.ID)
+	tx.AfterCommit(s.tasks.Wake)
+	return tx.AddTask(&models.Task{Kind: taskRun, Key: &key, Payload: payload(row.ID)})
+}
+
+func payload(id int64) string {
+	b, _ := json.Marshal(map[string]int64{"command": id}) // a map of numbers
+	return string(b)
+}
+
+// refuseUnknown stores the command of a chat user whom nobody knows, and makes a page on which it is linked.
+func (s *Service) refuseUnknown(tx *models.Tx, in *models.ChatIntegration, c Command, row *models.ChatCommand) (string, error) {
+	now := tx.Now()
+	row.State, row.Refusal, row.Answered, row.FinishedAt = enum.CommandRefused, "the chat user is not linked to a signalbox user", true, &now
+	if err := tx.CreateCommand(row); err != nil {
+		return "", err
+	}
+	if c.Workspace == "" || c.UserID == "" {
+		return "", nil
+	}
+	token := secret.NewToken("")
+	err := tx.CreateLink(&models.ChatLink{
+		TokenHash: secret.Hash(token), IntegrationID: in.ID, Chat: c.Chat, TeamID: c.Workspace, TeamDomain: c.WorkspaceDomain,
+		ChatUserID: c.UserID, ChatUserName: c.UserName, ExpiresAt: now.Add(linkTime),
+	})
+	return s.ci.URL() + "/-/profile/chat_names/new?token=" + token, err
+}
+
+func unknownUser(link string) Answer {
+	if link == "" {
+		return Answer{Text: ":sweat_smile: Couldn't identify you, nor can I authorize you!"}
+	}
+	return Answer{Text: ":wave: Hi there! Before I do anything for you, please [connect your signalbox account](" + link + "). " +
+		"The page is good for 10 minutes and once; then give the command again."}
+}
+
+// repeated answers a delivery that came before: with what became of it.
+func (s *Service) repeated(ctx context.Context, key string) (Answer, error) {
+	wake, stop := s.hub.Subscribe(topic(key))
+	defer stop()
+	c, err := s.byKey(ctx, key)
+	if err != nil {
+		return Answer{}, err
+	}
+	if c.UserID == nil {
+		return Answer{Text: "This command was answered before: connect your account first, then give it again."}, nil
+	}
+	return s.wait(ctx, key, wake)
+}
+
+func (s *Service) byKey(ctx context.Context, key string) (c *models.ChatCommand, err error) {
+	err = s.db.Read(ctx, func(tx *models.Tx) error {
+		c, err = tx.CommandByDelivery(key)
+		return err
+	})
+	return c, err
+}
+
+// wait answers with the result of a command, or that it is being worked on.
+func (s *Service) wait(ctx context.Context, key string, wake <-chan struct{}) (Answer, error) {
+	timeout := time.NewTimer(answerWithin)
+	defer timeout.Stop()
+	for {
+		c, err := s.byKey(ctx, key)
+		if err != nil {
+			return Answer{}, err
+		}
+		if c.State != enum.CommandAccepted {
+			s.markAnswered(ctx, c)
+			return answerOf(c), nil
+		}
+		select {
+		case <-wake:
+		case <-timeout.C:
+			return working, nil
+		case <-ctx.Done():
+			return Answer{}, ctx.Err()
+		}
+	}
+}
+
+func answerOf(c *models.ChatCommand) Answer {
+	if c.State == enum.CommandRefused {
+		return Answer{Text: c.Refusal}
+	}
+	return Answer{Text: c.Acknowledgement, InChannel: c.InChannel}
+}
+
+// markAnswered notes that the answer went out with the chat's own request, so that nobody sends it again.
+func (s *Service) markAnswered(ctx context.Context, c *models.ChatCommand) {
+	if c.Answered {
+		return
+	}
+	err := s.db.Write(context.WithoutCancel(ctx), func(tx *models.Tx) error { return tx.MarkAnswered(c.ID) })
+	if err != nil {
+		s.log.WarnContext(ctx, "an answer may be sent twice", "command", c.ID, "error", err)
+	}
+}
+
+// allowedHost says whether replies may go to an address: to the chat's own hosts, or to one that the
+// integration names, over HTTPS unless the integration says otherwise.
+func (s *Service) allowedHost(in *models.ChatIntegration, address string) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
+		return fault.New(fault.Invalid, "the response address is not an http address")
+	}
+	for _, h := range s.chats[in.Chat].ResponseHosts() {
+		if u.Scheme == "https" && strings.EqualFold(u.Host, h) {
+			return nil
+		}
+	}
+	for _, h := range in.ReplyHosts {
+		if strings.EqualFold(u.Host, h) {
+			return nil
+		}
+	}
+	return fault.New(fault.Forbidden, "the integration does not allow replies to %s; a maintainer can add the host there", u.Host)
+}
