@@ -351,13 +351,17 @@ func (c *Coordinator) ResetToken(ctx context.Context, runnerID int64) (*models.R
 }
 
 // UpdateRunner changes a runner; its next request sees the change.
-func (c *Coordinator) UpdateRunner(ctx context.Context, id int64, change func(*models.Runner)) (row *models.Runner, err error) {
+func (c *Coordinator) UpdateRunner(ctx context.Context, id int64, s RunnerSettings) (row *models.Runner, err error) {
+	if err := checkSettings(s); err != nil {
+		return nil, err
+	}
 	defer c.runners.clear()
 	err = c.db.Write(ctx, func(tx *models.Tx) (err error) {
 		if row, err = tx.Runner(id); err != nil {
 			return err
 		}
-		change(row)
+		row.Description, row.MaintenanceNote, row.Active, row.Locked = s.Description, s.MaintenanceNote, !s.Paused, s.Locked
+		row.RunUntagged, row.RefProtected, row.MaximumTimeout, row.Tags = s.RunUntagged, s.RefProtected, s.MaximumTimeout, s.Tags
 		return tx.UpdateRunner(row)
 	})
 	return row, err

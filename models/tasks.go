@@ -1,6 +1,7 @@
 package models
 
 import (
+	"context"
 	"time"
 
 	"gorm.io/gorm/clause"
@@ -183,4 +184,15 @@ func (tx *Tx) DeleteSession(hash string) error {
 // DeleteExpiredSessions removes sessions that have ended.
 func (tx *Tx) DeleteExpiredSessions() error {
 	return tx.db.Where("expires_at <= ?", tx.now()).Delete(&Session{}).Error
+}
+
+// ReleaseTasks lets the tasks run again that this node had claimed before it was killed. With SQLite there is
+// one node, which knows that all claims were its own; with PostgreSQL claims of dead nodes end by time.
+func (d *DB) ReleaseTasks(ctx context.Context) error {
+	if d.postgres {
+		return nil
+	}
+	return d.Write(ctx, func(tx *Tx) error {
+		return tx.db.Model(&Task{}).Where("locked_until IS NOT NULL").Update("locked_until", nil).Error
+	})
 }

@@ -1,0 +1,205 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"signalbox/chatops"
+	"signalbox/chatops/mattermost"
+	"signalbox/chatops/slack"
+	"signalbox/ci"
+	"signalbox/ci/access"
+	"signalbox/ci/tasks"
+	"signalbox/ci/trace"
+	"signalbox/internal/blob"
+	"signalbox/internal/events"
+	"signalbox/internal/gitrepo"
+	"signalbox/internal/secret"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+// Node is one running signalbox.
+type Node struct {
+	URL          string // where people, runners and chats reach it
+	Local        string // where this machine reaches it
+	RootPassword string // of a root that was just made; "" otherwise
+	CI           *ci.Coordinator
+	Chat         *chatops.Service
+
+	settings   Settings
+	log        *slog.Logger
+	db         *models.DB
+	repos      *gitrepo.Store
+	traces     *trace.Store
+	blobs      *blob.Files
+	tasks      *tasks.Runner
+	listener   net.Listener
+	server     *http.Server
+	serving    chan error
+	stop       context.CancelFunc
+	stopRunner func()
+	working    sync.WaitGroup
+	ready      atomic.Bool
+}
+
+// Start brings up a node. It returns once the node answers, or with what is wrong and what to do about it.
+func Start(ctx context.Context, s Settings, log *slog.Logger) (*Node, error) {
+	trusted, err := s.check()
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{settings: s, log: log, serving: make(chan error, 1)}
+	started := false
+	defer func() {
+		if !started {
+			n.release()
+		}
+	}()
+	keys, err := n.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if n.listener, err = net.Listen("tcp", s.Listen); err != nil {
+		return nil, fmt.Errorf("--listen: %w", err)
+	}
+	n.Local = "http://" + localHost(n.listener.Addr().String())
+	if n.URL = s.ExternalURL; n.URL == "" {
+		n.URL = n.Local
+	}
+	n.tasks = tasks.NewRunner(n.db, log)
+	n.CI = ci.New(ci.Parts{
+		DB: n.db, Keys: keys, Repos: n.repos, Traces: n.traces, Blobs: n.blobs, Hub: events.NewHub(), Tasks: n.tasks, Log: log,
+		Settings: ci.Settings{
+			URL: n.URL, HoldPolls: s.HoldPolls, AcceptWithin: s.AcceptWithin, LegacyAccept: s.AcceptWithin, LostAfter: s.LostAfter,
+			MaxTrace: s.MaxTrace, MaxArtifact: s.MaxArtifact,
+		},
+	})
+	n.Chat = chatops.New(n.CI, n.tasks, log, map[enum.Chat]chatops.Chat{
+		enum.Slack: slack.Chat{API: s.SlackAPI}, enum.Mattermost: mattermost.Chat{},
+	}, s.PrivateHosts)
+	if n.RootPassword, err = n.CI.Bootstrap(ctx, s.RootPassword, s.RootToken); err != nil {
+		return nil, fmt.Errorf("first user: %w", err)
+	}
+	handler, err := n.handler(trusted, access.NewAuthenticator(n.db))
+	if err != nil {
+		return nil, err
+	}
+	started = true
+	n.run(handler)
+	return n, nil
+}
+
+func localHost(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
+		return "127.0.0.1:" + port
+	}
+	return address
+}
+
+// open prepares everything that is kept.
+func (n *Node) open(ctx context.Context) (*secret.Keyring, error) {
+	s := n.settings
+	// Others may pass through to the builds of the runner's user; each folder inside keeps its own door.
+	if err := os.MkdirAll(s.Data, 0o711); err != nil {
+		return nil, fmt.Errorf("--data: %w", err)
+	}
+	keyFile, create := s.SecretKeyFile, false
+	if keyFile == "" {
+		keyFile, create = filepath.Join(s.Data, "secret-key"), true
+	}
+	keys, err := secret.LoadKeyring(keyFile, create)
+	if err != nil {
+		return nil, fmt.Errorf("--secret-key-file: %w", err)
+	}
+	repositories := s.Repositories
+	if repositories == "" {
+		repositories = filepath.Join(s.Data, "repositories")
+	}
+	if n.repos, err = gitrepo.New(gitrepo.Options{Root: repositories, Home: filepath.Join(s.Data, "git-home")}); err != nil {
+		return nil, err
+	}
+	if n.blobs, err = blob.NewFiles(filepath.Join(s.Data, "objects")); err != nil {
+		return nil, err
+	}
+	if n.traces, err = trace.New(filepath.Join(s.Data, "traces"), n.blobs); err != nil {
+		return nil, err
+	}
+	n.db, err = models.Open(ctx, models.Options{URL: s.DatabaseURL, Dir: s.Data, Now: s.Now})
+	if err != nil {
+		return nil, err
+	}
+	return keys, n.db.ReleaseTasks(ctx)
+}
+
+// run starts everything that goes on by itself.
+func (n *Node) run(handler http.Handler) {
+	ctx, stop := context.WithCancel(context.Background())
+	n.stop = stop
+	n.working.Go(func() { n.CI.Run(ctx) })
+	n.working.Go(func() { n.tasks.Run(ctx) })
+	n.server = &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
+	}
+	go func() { n.serving <- n.server.Serve(n.listener) }()
+	n.ready.Store(true)
+}
+
+// stopTimeout is how long requests under way may take when a node stops.
+const stopTimeout = 20 * time.Second
+
+// Wait returns when the node cannot serve any more.
+func (n *Node) Wait() error {
+	err := <-n.serving
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// Close stops the node: it takes no new requests, answers held ones, finishes what is under way, and closes
+// what is kept.
+func (n *Node) Close() error {
+	n.ready.Store(false)
+	if n.stopRunner != nil {
+		n.stopRunner()
+	}
+	n.CI.Drain()
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	err := n.server.Shutdown(ctx)
+	n.stop()
+	n.working.Wait()
+	return errors.Join(err, n.release())
+}
+
+func (n *Node) release() error {
+	var errs []error
+	if n.listener != nil {
+		n.listener.Close() // the server has closed it before, or there was none
+	}
+	if n.repos != nil {
+		n.repos.Close()
+	}
+	if n.traces != nil {
+		errs = append(errs, n.traces.Close())
+	}
+	if n.blobs != nil {
+		errs = append(errs, n.blobs.Close())
+	}
+	if n.db != nil {
+		errs = append(errs, n.db.Close())
+	}
+	return errors.Join(errs...)
+}

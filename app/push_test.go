@@ -1,0 +1,64 @@
+package app
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"signalbox/models"
+)
+
+const stagesConfig = `
+stages: [build, test, deploy]
+build:
+  stage: build
+  script:
+    - echo "building $CI_COMMIT_SHORT_SHA"
+    - mkdir out
+    - echo data > out/file.txt
+  artifacts: {paths: [out/]}
+unit:
+  stage: test
+  script:
+    - cat out/file.txt
+    - test "$(id -u)" != 0
+    - test -z "$SIGNALBOX_SECRET"
+allowed:
+  stage: test
+  script: exit 3
+  allow_failure: true
+ship:
+  stage: deploy
+  script: echo shipped
+  when: manual
+notes:
+  stage: deploy
+  dependencies: []
+  script:
+    - test ! -e out
+    - echo notes
+`
+
+func TestAPushedPipelineRuns(t *testing.T) {
+	t.Setenv("SIGNALBOX_SECRET", "hunter2")
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		w.newProject("app")
+		w.runner()
+		w.push("app", map[string]string{".gitlab-ci.yml": stagesConfig})
+		p := w.pipeline("success")
+		jobs := w.jobs(p.ID)
+		for name, want := range map[string]string{"build": "success", "unit": "success", "allowed": "failed", "ship": "manual", "notes": "success"} {
+			if jobs[name].Status != want {
+				t.Errorf("%s is %s, want %s\n%s", name, jobs[name].Status, want, w.trace(jobs[name].ID))
+			}
+		}
+		if log := w.trace(jobs["unit"].ID); !strings.Contains(log, "\ndata\n") || !strings.Contains(log, "section_start:") {
+			t.Errorf("log of unit:\n%s", log)
+		}
+		w.must(200, "POST", "/projects/"+w.project+"/jobs/"+itoa(jobs["ship"].ID)+"/play", nil, nil)
+		w.eventually("the manual job", func() bool { return w.jobs(p.ID)["ship"].Status == "success" })
+	})
+}
+
+func itoa(n int64) string { return fmt.Sprint(n) }

@@ -1,0 +1,138 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"signalbox/internal/fault"
+	"signalbox/internal/secret"
+	"signalbox/models"
+)
+
+// store keeps sessions in the database, under the hash of their cookie.
+type store struct{ db *models.DB }
+
+func (s *store) FindCtx(ctx context.Context, token string) (b []byte, found bool, err error) {
+	err = s.db.Read(ctx, func(tx *models.Tx) error {
+		row, err := tx.Session(secret.Hash(token))
+		if err == nil {
+			b = row.Data
+		}
+		return err
+	})
+	if errors.Is(err, models.ErrNotFound) {
+		return nil, false, nil
+	}
+	return b, err == nil, err
+}
+
+func (s *store) CommitCtx(ctx context.Context, token string, b []byte, expiry time.Time) error {
+	return s.db.Write(ctx, func(tx *models.Tx) error {
+		return tx.SaveSession(&models.Session{TokenHash: secret.Hash(token), Data: b, ExpiresAt: expiry.UTC()})
+	})
+}
+
+func (s *store) DeleteCtx(ctx context.Context, token string) error {
+	return s.db.Write(ctx, func(tx *models.Tx) error { return tx.DeleteSession(secret.Hash(token)) })
+}
+
+// The methods without a context are part of the library's interface; it calls those above.
+func (s *store) Find(token string) ([]byte, bool, error) {
+	return s.FindCtx(context.Background(), token)
+}
+
+func (s *store) Commit(token string, b []byte, expiry time.Time) error {
+	return s.CommitCtx(context.Background(), token, b, expiry)
+}
+
+func (s *store) Delete(token string) error { return s.DeleteCtx(context.Background(), token) }
+
+// local keeps only addresses of our own, so that nobody is led away after signing in.
+func local(path string) string {
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n\t") {
+		return "/"
+	}
+	return path
+}
+
+func (s *Server) askToSignIn(r *request) {
+	if r.Method == http.MethodGet {
+		s.sessions.Put(r.Context(), "return", r.URL.RequestURI())
+	}
+	http.Redirect(r.w, r.Request, "/users/sign_in", http.StatusSeeOther)
+}
+
+func (s *Server) signInPage(r *request) error {
+	if r.actor.User != nil {
+		http.Redirect(r.w, r.Request, "/", http.StatusSeeOther)
+		return nil
+	}
+	s.render(r, http.StatusOK, "sign_in", data{"Title": "Sign in"})
+	return nil
+}
+
+func (s *Server) signIn(r *request) error {
+	r.Body = http.MaxBytesReader(r.w, r.Body, 16<<10)
+	login := strings.TrimSpace(r.PostFormValue("login"))
+	a, err := s.auth.Password(r.Context(), login, r.PostFormValue("password"))
+	if fault.KindOf(err) == fault.Unauthorized {
+		text := "Invalid login or password."
+		if message := fault.Message(err); !strings.HasPrefix(message, "401") {
+			text = message
+		}
+		s.render(r, http.StatusUnauthorized, "sign_in", data{"Title": "Sign in", "Error": text, "Login": login})
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	target := local(s.sessions.PopString(r.Context(), "return"))
+	if err := s.sessions.RenewToken(r.Context()); err != nil {
+		return err
+	}
+	s.sessions.Put(r.Context(), "user", a.User.ID)
+	http.Redirect(r.w, r.Request, target, http.StatusSeeOther)
+	return nil
+}
+
+func (s *Server) signOut(r *request) error {
+	if err := s.sessions.Destroy(r.Context()); err != nil {
+		return err
+	}
+	http.Redirect(r.w, r.Request, "/users/sign_in", http.StatusSeeOther)
+	return nil
+}
+
+func (s *Server) linkPage(r *request) error {
+	if r.actor.User == nil {
+		return fault.New(fault.Unauthorized, "sign in")
+	}
+	token := r.URL.Query().Get("token")
+	l, p, err := s.chat.Link(r.Context(), token)
+	if err != nil {
+		return err
+	}
+	s.render(r, http.StatusOK, "link", data{"Title": "Connect a chat account", "Link": l, "Project": p, "Token": token})
+	return nil
+}
+
+func (s *Server) connect(r *request) error {
+	if r.actor.User == nil {
+		return fault.New(fault.Unauthorized, "sign in")
+	}
+	r.Body = http.MaxBytesReader(r.w, r.Body, 16<<10)
+	agree := r.PostFormValue("decision") == "authorize"
+	l, err := s.chat.Connect(r.Context(), r.PostFormValue("token"), r.actor.User, agree)
+	if err != nil {
+		return err
+	}
+	d := data{"Title": "Connected", "Text": "The chat account " + l.ChatUserName + " acts as " + r.actor.User.Username + " now. Give your command again in the chat."}
+	if !agree {
+		d = data{"Title": "Not connected", "Text": "Nothing was changed."}
+	}
+	s.render(r, http.StatusOK, "message", d)
+	return nil
+}
