@@ -19,10 +19,8 @@ import (
 	"testing"
 	"time"
 
-	"signalbox/ci/access"
 	"signalbox/internal/testenv"
 	"signalbox/models"
-	"signalbox/models/enum"
 	"signalbox/models/modelstest"
 )
 
@@ -433,7 +431,35 @@ func (w *world) link(link, login, password string) {
 // each runs a test of the whole product on both databases.
 func each(t *testing.T, f func(t *testing.T, o models.Options)) { modelstest.Each(t, f) }
 
-var (
-	_ = access.Actor{}
-	_ = enum.Slack
-)
+func testPostgres(t *testing.T) string { return testenv.Postgres(t) }
+
+// variable gives the project a variable.
+func (w *world) variable(key, value string) {
+	w.t.Helper()
+	var id int64
+	fmt.Sscan(w.project, &id)
+	v := &models.Variable{Scope: "project", ScopeID: id, Key: key}
+	v.Value = w.node.CI.Keys().Seal(v.Place(), value)
+	err := w.node.db.Write(context.Background(), func(tx *models.Tx) error { return tx.SetVariable(v) })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// shiftingClock is a clock that a test puts forward.
+type shiftingClock struct {
+	mu    sync.Mutex
+	shift time.Duration
+}
+
+func (c *shiftingClock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.shift)
+}
+
+func (c *shiftingClock) set(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shift = d
+}

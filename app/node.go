@@ -50,6 +50,7 @@ type Node struct {
 	stopRunner func()
 	working    sync.WaitGroup
 	ready      atomic.Bool
+	unused     unused
 }
 
 // Start brings up a node. It returns once the node answers, or with what is wrong and what to do about it.
@@ -152,6 +153,7 @@ func (n *Node) run(handler http.Handler) {
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
 	}
+	n.server.ConnState = n.unused.note
 	go func() { n.serving <- n.server.Serve(n.listener) }()
 	n.ready.Store(true)
 }
@@ -176,6 +178,7 @@ func (n *Node) Close() error {
 		n.stopRunner()
 	}
 	n.CI.Drain()
+	n.unused.close()
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	err := n.server.Shutdown(ctx)
@@ -202,4 +205,32 @@ func (n *Node) release() error {
 		errs = append(errs, n.db.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// unused holds connections on which nothing was asked yet. Clients open some ahead of need, and a shutdown
+// would wait five seconds for each.
+type unused struct {
+	mu    sync.Mutex
+	conns map[net.Conn]bool
+}
+
+func (u *unused) note(c net.Conn, state http.ConnState) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if state != http.StateNew {
+		delete(u.conns, c)
+		return
+	}
+	if u.conns == nil {
+		u.conns = map[net.Conn]bool{}
+	}
+	u.conns[c] = true
+}
+
+func (u *unused) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for c := range u.conns {
+		c.Close()
+	}
 }

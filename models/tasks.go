@@ -29,14 +29,18 @@ func (tx *Tx) AddTask(t *Task) error {
 	return tx.db.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "key"}}, DoNothing: true}).Create(t).Error
 }
 
-// ClaimTasks takes due tasks that nobody holds, for the given time, by the database's clock. At most
-// limit rows are touched.
+// ClaimTasks takes due tasks that nobody holds, for the given time. Claims go by the database's clock, which
+// all nodes share; what is due, by that or the node's own, whichever is later. At most limit rows are touched.
 func (tx *Tx) ClaimTasks(limit int, hold time.Duration) ([]*Task, error) {
 	now, err := tx.databaseTime()
 	if err != nil {
 		return nil, err
 	}
-	q := tx.db.Where("run_at <= ? AND (locked_until IS NULL OR locked_until <= ?)", now, now).Order("run_at, id").Limit(limit)
+	due := now
+	if own := tx.now(); own.After(due) {
+		due = own
+	}
+	q := tx.db.Where("run_at <= ? AND (locked_until IS NULL OR locked_until <= ?)", due, now).Order("run_at, id").Limit(limit)
 	if tx.postgres {
 		q = q.Clauses(clause.Locking{Strength: "UPDATE", Options: "SKIP LOCKED"})
 	}

@@ -77,6 +77,9 @@ func (c *Client) json(ctx context.Context, method, path string, body any) (Answe
 	return c.call(ctx, method, path, http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}}, bytes.NewReader(text))
 }
 
+// LastUpdate is the version of the queue that the coordinator named last.
+func (c *Client) LastUpdate() string { return c.lastUpdate }
+
 // Verify asks whether the token is good.
 func (c *Client) Verify(ctx context.Context) error {
 	a, _, err := c.json(ctx, http.MethodPost, "/runners/verify", runnerproto.TokenRequest{Token: c.Token, SystemID: c.SystemID, Info: &c.Info})

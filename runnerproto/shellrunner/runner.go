@@ -141,6 +141,7 @@ func (r *Runner) work(ctx context.Context, slot int) error {
 	host, _ := os.Hostname()
 	c := &client.Client{URL: r.options.URL, Token: r.options.Token, SystemID: "s_" + host[:min(len(host), 40)] + "_" + strconv.Itoa(slot), Info: r.info}
 	for {
+		known := c.LastUpdate()
 		job, err := c.Request(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -153,6 +154,8 @@ func (r *Runner) work(ctx context.Context, slot int) error {
 				return nil
 			}
 			continue
+		case c.LastUpdate() != known:
+			continue // the next request will be held until there is something
 		}
 		select {
 		case <-ctx.Done():

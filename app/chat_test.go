@@ -1,0 +1,571 @@
+package app
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"signalbox/chatops/slack"
+	"signalbox/models"
+)
+
+// chatSide is one of the two chats that a promise is checked through.
+type chatSide struct {
+	name string // slack or mattermost
+	slug string
+}
+
+var chatSides = []chatSide{{"slack", "slack-slash-commands"}, {"mattermost", "mattermost-slash-commands"}}
+
+const (
+	chatToken = "chat-token-123"
+	signing   = "signing-secret-456"
+)
+
+// eachChat checks a promise on both databases, through both chats, with the built-in runner.
+func eachChat(t *testing.T, config string, f func(t *testing.T, w *world, s chatSide), options ...option) {
+	t.Helper()
+	each(t, func(t *testing.T, o models.Options) {
+		for _, s := range chatSides {
+			t.Run(s.name, func(t *testing.T) {
+				if o.URL == "" {
+					o.Dir = t.TempDir()
+				} else {
+					o = freshPostgres(t)
+				}
+				w := start(t, o, options...)
+				w.newProject("ops")
+				w.runner()
+				w.push("ops", map[string]string{".gitlab-ci.yml": config, "scripts/hello.txt": "x"})
+				w.integrate(s, nil)
+				w.connect(s, "U1", "anna")
+				f(t, w, s)
+			})
+		}
+	})
+}
+
+// integrate sets a chat up for the project.
+func (w *world) integrate(s chatSide, more map[string]any) {
+	w.t.Helper()
+	body := map[string]any{"token": chatToken, "reply_hosts": w.hosts}
+	for k, v := range more {
+		body[k] = v
+	}
+	w.must(200, "PUT", "/projects/"+w.project+"/integrations/"+s.slug, body, nil)
+}
+
+// connect makes a maintainer of the project and links a chat user to it.
+func (w *world) connect(s chatSide, chatUser, name string) {
+	w.t.Helper()
+	id, _ := w.user(name)
+	w.must(201, "POST", "/projects/"+w.project+"/members", map[string]any{"user_id": id, "access_level": 40}, nil)
+	_, answer := w.say(s, chatUser, "run anything")
+	w.link(linkIn(w.t, answer), name, name+"-password")
+}
+
+var address = regexp.MustCompile(`https?://[^|)>\s]+/-/profile/chat_names/new\?token=[^|)>\s]+`)
+
+func linkIn(t *testing.T, text string) string {
+	t.Helper()
+	l := address.FindString(text)
+	if l == "" {
+		t.Fatalf("no link in %q", text)
+	}
+	return l
+}
+
+var deliveries = 0
+
+func (w *world) form(s chatSide, user, text string) url.Values {
+	deliveries++
+	f := url.Values{
+		"token": {chatToken}, "team_id": {"T1"}, "team_domain": {"team"}, "channel_id": {"C1"}, "channel_name": {"ops"}, "user_id": {user},
+		"user_name": {"name-" + user}, "command": {"/ops"}, "text": {text}, "trigger_id": {fmt.Sprintf("trigger-%d", deliveries)},
+		"response_url": {fmt.Sprintf("%s/hooks/%d", w.chat.URL, deliveries)},
+	}
+	return f
+}
+
+// say gives a command as the chat sends it, and returns the status and the text of the answer.
+func (w *world) say(s chatSide, user, text string) (int, string) {
+	w.t.Helper()
+	return w.send(s, w.form(s, user, text), nil)
+}
+
+func (w *world) send(s chatSide, f url.Values, header http.Header) (int, string) {
+	w.t.Helper()
+	req, err := http.NewRequest("POST", fmt.Sprintf("%s/api/v4/projects/%s/integrations/%s_slash_commands/trigger", w.node.Local, w.project, s.name), strings.NewReader(f.Encode()))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for k, v := range header {
+		req.Header[k] = v
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	raw, _ := io.ReadAll(res.Body)
+	var a struct {
+		Text    string `json:"text"`
+		Message string `json:"message"`
+	}
+	json.Unmarshal(raw, &a)
+	return res.StatusCode, a.Text + a.Message
+}
+
+// answer gives a command and waits for the reply that the chat gets.
+func (w *world) answer(s chatSide, text string) string {
+	w.t.Helper()
+	f := w.form(s, "U1", text)
+	path := strings.TrimPrefix(f.Get("response_url"), w.chat.URL)
+	if status, a := w.send(s, f, nil); status != 200 || !strings.Contains(a, "was started") {
+		w.t.Fatalf("%s: %d %s", text, status, a)
+	}
+	return w.posted(path)
+}
+
+func (w *world) posted(path string) string {
+	w.t.Helper()
+	w.eventually("a post to "+path, func() bool { return len(w.chat.all(path)) > 0 })
+	return w.chat.all(path)[0].text()
+}
+
+// output is the job's own words in a post.
+func output(s chatSide, text string) string {
+	if s.name == "slack" {
+		_, out, _ := strings.Cut(text, ">: ")
+		return out
+	}
+	_, out, _ := strings.Cut(text, "Output=```shell\n")
+	out, _, _ = strings.Cut(out, "\n```")
+	return out
+}
+
+type commandJSON struct {
+	ID              int64
+	State           string
+	Refusal         *string
+	Reply           *string
+	Acknowledgement string
+	DeliveryError   *string `json:"delivery_error"`
+	PipelineID      *int64  `json:"pipeline_id"`
+	JobID           *int64  `json:"job_id"`
+}
+
+func (w *world) commands() []commandJSON {
+	w.t.Helper()
+	var out []commandJSON
+	w.must(200, "GET", "/projects/"+w.project+"/chat/commands?per_page=100", nil, &out)
+	return out
+}
+
+// command waits for the newest command to reach a state.
+func (w *world) command(state string) commandJSON {
+	w.t.Helper()
+	var last commandJSON
+	w.eventually("a command that is "+state, func() bool {
+		all := w.commands()
+		if len(all) == 0 {
+			return false
+		}
+		last = all[0]
+		return last.State == state
+	})
+	return last
+}
+
+func freshPostgres(t *testing.T) models.Options {
+	t.Helper()
+	return models.Options{URL: testPostgres(t)}
+}
+
+// pageConfig holds the jobs of GitLab's page, and what the promises need beside them.
+const pageConfig = `
+stages: [chatops]
+hello-world:
+  stage: chatops
+  only: [chat]
+  script:
+    - echo "Hello World"
+ls:
+  stage: chatops
+  only: [chat]
+  script:
+    - echo "This command will not be shown."
+    - echo -e "section_start:$( date +%s ):chat_reply\r\033[0K\n$( ls scripts )\nsection_end:$( date +%s ):chat_reply\r\033[0K"
+several:
+  stage: chatops
+  only: [chat]
+  before_script:
+    - echo before
+  script:
+    - echo main
+vars:
+  stage: chatops
+  script:
+    - echo "[$CHAT_INPUT] [$CHAT_CHANNEL] [$CHAT_CHANNEL_ID] [$CHAT_CHANNEL_NAME] [$CHAT_USER_ID] [$CHAT_USER_NAME] [$CI_PIPELINE_SOURCE]"
+who:
+  stage: chatops
+  variables: {GITLAB_USER_NAME: nobody}
+  script:
+    - echo "$GITLAB_USER_LOGIN $GITLAB_USER_NAME"
+deploy:
+  stage: chatops
+  only: [chat]
+  when: manual
+  script:
+    - echo "deploying $CHAT_INPUT"
+kept-out:
+  stage: chatops
+  except: [chat]
+  script: echo pushed
+fails:
+  stage: chatops
+  only: [chat]
+  script:
+    - echo first
+    - cat missing-file
+    - echo never
+flaky:
+  stage: chatops
+  only: [chat]
+  retry: 2
+  artifacts: {paths: [made.txt]}
+  script:
+    - echo made > made.txt
+    - test -z "$(true)" && echo "attempt" && false
+silent:
+  stage: chatops
+  only: [chat]
+  script:
+    - printf 'section_start:1:chat_reply\r\033[0K\nsection_end:1:chat_reply\r\033[0K\n'
+no-output:
+  stage: chatops
+  only: [chat]
+  script: "true"
+needy:
+  stage: chatops
+  only: [chat]
+  needs: [hello-world]
+  script: echo x
+slow:
+  stage: chatops
+  only: [chat]
+  script: sleep 60
+`
+
+func TestP1AJobRunsAndItsOutputReturnsToTheChannel(t *testing.T) {
+	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
+		if got := output(s, w.answer(s, "run hello-world")); got != "Hello World" {
+			t.Errorf("reply %q", got)
+		}
+		c := w.command("replied")
+		if c.Reply == nil || *c.Reply != "Hello World" || c.PipelineID == nil {
+			t.Errorf("command %+v", c)
+		}
+	})
+}
+
+func TestP2TheActionIsRunWithAJobAndArguments(t *testing.T) {
+	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
+		for text, want := range map[string]string{
+			"help": "Available commands", "start hello-world": "not valid", "run": "not valid", "RUN hello-world": "not valid",
+		} {
+			if status, a := w.say(s, "U1", text); status != 200 || !strings.Contains(a, want) {
+				t.Errorf("%q: %d %q", text, status, a)
+			}
+		}
+		if n := len(w.pipelines()); n != 1 {
+			t.Errorf("%d pipelines, want the pushed one", n)
+		}
+	})
+}
+
+func TestP3ChatInputHoldsTheArguments(t *testing.T) {
+	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
+		if got := output(s, w.answer(s, "run vars one  'two' $HOME $(id)")); !strings.HasPrefix(got, "[one  'two' $HOME $(id)] ") {
+			t.Errorf("with arguments: %q", got)
+		}
+		if got := output(s, w.answer(s, "run vars")); !strings.HasPrefix(got, "[] ") {
+			t.Errorf("without arguments: %q", got)
+		}
+	})
+}
+
+func TestP4ChatChannelNamesTheChannel(t *testing.T) {
+	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
+		if got := output(s, w.answer(s, "run vars")); got != "[] [ops] [C1] [ops] [U1] [name-U1] [chat]" {
+			t.Errorf("%q", got)
+		}
+		f := w.form(s, "U1", "run vars")
+		f.Set("channel_name", "directmessage")
+		w.send(s, f, nil)
+		if got := output(s, w.posted(strings.TrimPrefix(f.Get("response_url"), w.chat.URL))); !strings.HasPrefix(got, "[] [C1] [C1] [directmessage]") {
+			t.Errorf("direct message: %q", got)
+		}
+		w.integrate(s, map[string]any{"channel_variable": "id"})
+		if got := output(s, w.answer(s, "run vars")); !strings.HasPrefix(got, "[] [C1] [C1] [ops]") {
+			t.Errorf("by id: %q", got)
+		}
+	})
+}
+
+func TestP5TheJobIsLookedUpOnTheDefaultBranch(t *testing.T) {
+	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
+		if out, err := w.tryPush("ops", rootToken, "other", map[string]string{".gitlab-ci.yml": "elsewhere: {script: echo x}"}); err != nil {
+			t.Fatal(err, out)
+		}
+		if _, a := w.say(s, "U1", "run elsewhere"); !strings.Contains(a, "no job `elsewhere` on the default branch `main`") {
+			t.Errorf("%q", a)
+		}
+	})
+}
+
+func TestP6ThePipelineHoldsOnlyThatJob(t *testing.T) {
+	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
+		w.answer(s, "run hello-world")
+		if jobs := w.jobs(w.pipelines()[0].ID); len(jobs) != 1 || jobs["hello-world"].Status == "" {
+			t.Errorf("jobs %v", jobs)
+		}
+		if _, a := w.say(s, "U1", "run needy"); !strings.Contains(a, "needs") || !strings.Contains(a, "hello-world") {
+			t.Errorf("required need: %q", a)
+		}
+	})
+}
+
+func TestP7TheOutputOfAShortJobIsSent(t *testing.T) {
+	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
+		w.answer(s, "run hello-world")
+		w.command("replied")
+		if n := len(w.chat.all("/hooks/")); n != 1 {
+			t.Errorf("%d posts, want one", n)
+		}
+	})
+}
+
+func TestP8ALongJobIsSentByTheBotOrMarkedExpired(t *testing.T) {
+	var clock shiftingClock
+	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
+		clock.set(0)
+		f := w.form(s, "U1", "run deploy production")
+		_, a := w.send(s, f, nil)
+		if !strings.Contains(a, "waits to be started") || !strings.Contains(a, "30 minutes") {
+			t.Errorf("acknowledgement %q", a)
+		}
+		first := w.command("running")
+		clock.set(31 * time.Minute)
+		w.must(200, "POST", fmt.Sprintf("/projects/%s/jobs/%d/play", w.project, *first.JobID), nil, nil)
+		c := w.command("expired")
+		if c.Reply == nil || *c.Reply != "deploying production" || c.DeliveryError == nil {
+			t.Errorf("late reply: %+v", c)
+		}
+		if n := len(w.chat.all("/hooks/")); n != 0 {
+			t.Errorf("%d posts to a closed address", n)
+		}
+		w.integrate(s, map[string]any{"bot_token": "xoxb-bot"})
+		clock.set(0)
+		if _, a := w.say(s, "U1", "run deploy again"); strings.Contains(a, "30 minutes") {
+			t.Errorf("acknowledgement with a bot token %q", a)
+		}
+		second := w.command("running")
+		clock.set(31 * time.Minute)
+		w.must(200, "POST", fmt.Sprintf("/projects/%s/jobs/%d/play", w.project, *second.JobID), nil, nil)
+		w.command("replied")
+		posts := w.chat.all("/api/")
+		if len(posts) != 1 || posts[0].Auth != "Bearer xoxb-bot" {
+			t.Errorf("posts of the bot: %v", posts)
+		}
+	}, func(s *Settings) { s.Now = clock.now })
+}
+
+func TestP9RunNeedsDeveloperAndTheBranch(t *testing.T) {
+	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
+		id, _ := w.user("ben")
+		w.must(201, "POST", "/projects/"+w.project+"/members", map[string]any{"user_id": id, "access_level": 20}, nil)
+		_, a := w.say(s, "U2", "run hello-world")
+		w.link(linkIn(t, a), "ben", "ben-password")
+		if _, a := w.say(s, "U2", "run hello-world"); !strings.Contains(a, "may not run jobs") {
+			t.Errorf("a reporter: %q", a)
+		}
+		w.must(200, "PUT", fmt.Sprintf("/projects/%s/members/%d", w.project, id), map[string]any{"access_level": 30}, nil)
+		if _, a := w.say(s, "U2", "run hello-world"); !strings.Contains(a, "sufficient permission to run a pipeline on 'main'") {
+			t.Errorf("a developer on a protected branch: %q", a)
+		}
+		w.must(200, "PUT", fmt.Sprintf("/projects/%s/members/%d", w.project, id), map[string]any{"access_level": 40}, nil)
+		if _, a := w.say(s, "U2", "run hello-world"); !strings.Contains(a, "was started") {
+			t.Errorf("a maintainer: %q", a)
+		}
+		w.must(201, "POST", fmt.Sprintf("/users/%d/block", id), nil, nil)
+		if _, a := w.say(s, "U2", "run hello-world"); !strings.Contains(a, "blocked") {
+			t.Errorf("a blocked user: %q", a)
+		}
+	})
+}
+
+func TestP10ExceptChatKeepsAJobOut(t *testing.T) {
+	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
+		if _, a := w.say(s, "U1", "run kept-out"); !strings.Contains(a, "except: [chat]") {
+			t.Errorf("%q", a)
+		}
+		if c := w.command("refused"); c.Refusal == nil || c.PipelineID != nil {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
+func TestP11AChatJobDoesWhatAnyJobCan(t *testing.T) {
+	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
+		got := w.answer(s, "run flaky")
+		w.command("replied")
+		if !strings.Contains(got, "failed") || !strings.Contains(got, "attempt") {
+			t.Errorf("%q", got)
+		}
+		if n := len(w.chat.all("/hooks/")); n != 1 {
+			t.Errorf("%d posts after three attempts, want one", n)
+		}
+		var all []jobJSON
+		w.must(200, "GET", fmt.Sprintf("/projects/%s/pipelines/%d/jobs?include_retried=true", w.project, w.pipelines()[0].ID), nil, &all)
+		if len(all) != 3 {
+			t.Errorf("%d attempts", len(all))
+		}
+	})
+}
+
+func TestP12OnlyChatKeepsAJobOutOfOtherPipelines(t *testing.T) {
+	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
+		jobs := w.jobs(w.pipelines()[0].ID)
+		if _, there := jobs["hello-world"]; there || jobs["kept-out"].Name == "" {
+			t.Errorf("pushed pipeline has %v", jobs)
+		}
+		before := len(w.pipelines())
+		w.push("ops", map[string]string{".gitlab-ci.yml": "stages: [chatops]\na: {stage: chatops, only: [chat], script: echo only}"})
+		if got := output(s, w.answer(s, "run a")); got != "only" {
+			t.Errorf("%q", got)
+		}
+		if n := len(w.pipelines()); n != before+1 {
+			t.Errorf("%d pipelines, want %d: the push makes none", n, before+1)
+		}
+	})
+}
+
+func TestP13AManualJobWaitsToBeStarted(t *testing.T) {
+	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
+		f := w.form(s, "U1", "run deploy production")
+		_, a := w.send(s, f, nil)
+		c := w.command("running")
+		if !strings.Contains(a, "waits to be started") || !strings.Contains(a, fmt.Sprintf("/-/jobs/%d", *c.JobID)) {
+			t.Errorf("%q", a)
+		}
+		if st := w.jobs(*c.PipelineID)["deploy"].Status; st != "manual" {
+			t.Errorf("the job is %s", st)
+		}
+		w.must(200, "POST", fmt.Sprintf("/projects/%s/jobs/%d/play", w.project, *c.JobID), nil, nil)
+		if got := output(s, w.posted(strings.TrimPrefix(f.Get("response_url"), w.chat.URL))); got != "deploying production" {
+			t.Errorf("%q", got)
+		}
+	})
+}
+
+func TestP14TheJobKnowsItsUser(t *testing.T) {
+	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
+		if got := output(s, w.answer(s, "run who")); got != "anna Anna" {
+			t.Errorf("%q: the linked user, whom YAML variables do not override", got)
+		}
+		w.variable("GITLAB_USER_NAME", "from the project")
+		if got := output(s, w.answer(s, "run who")); got != "anna from the project" {
+			t.Errorf("%q: project variables override", got)
+		}
+		c := w.command("replied")
+		w.must(201, "POST", fmt.Sprintf("/projects/%s/jobs/%d/retry", w.project, *c.JobID), nil, nil)
+		w.eventually("the reply of the retried job", func() bool {
+			c := w.commands()[0]
+			return c.State == "replied" && c.Reply != nil && *c.Reply == "root from the project"
+		})
+	})
+}
+
+func TestP15ASingleCommandRepliesWithItsOutput(t *testing.T) {
+	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
+		got := w.answer(s, "run hello-world")
+		if strings.Contains(got, "echo") || output(s, got) != "Hello World" {
+			t.Errorf("%q", got)
+		}
+		if got := w.answer(s, "run no-output"); !strings.Contains(got, "finished, no output") {
+			t.Errorf("no output: %q", got)
+		}
+	})
+}
+
+func TestP16SeveralCommandsAreReturnedWithTheirOutputs(t *testing.T) {
+	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
+		if got := output(s, w.answer(s, "run several")); got != "$ echo before\nbefore\n$ echo main\nmain" {
+			t.Errorf("%q", got)
+		}
+		c := w.command("replied")
+		if !strings.Contains(*c.Reply, "\x1b[32;1m$ echo before\x1b[0;m") {
+			t.Errorf("kept reply %q", *c.Reply)
+		}
+		w.integrate(s, map[string]any{"keep_ansi": true})
+		kept := strings.Contains(w.answer(s, "run several"), "\x1b[32;1m")
+		if kept != (s.name == "slack") {
+			t.Errorf("colours kept: %v", kept)
+		}
+	})
+}
+
+func TestP17AChatReplySectionIsTheWholeReply(t *testing.T) {
+	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
+		if got := output(s, w.answer(s, "run ls")); got != "hello.txt" {
+			t.Errorf("%q", got)
+		}
+		before := len(w.chat.all("/hooks/"))
+		w.say(s, "U1", "run silent")
+		w.command("silent")
+		if n := len(w.chat.all("/hooks/")); n != before {
+			t.Errorf("an empty chat_reply was posted")
+		}
+	})
+}
+
+func TestSlackSignature(t *testing.T) {
+	var clock shiftingClock
+	w := start(t, models.Options{}, func(s *Settings) { s.Now = clock.now })
+	w.newProject("ops")
+	w.push("ops", map[string]string{".gitlab-ci.yml": pageConfig})
+	s := chatSides[0]
+	w.integrate(s, map[string]any{"signing_secret": signing})
+	f := w.form(s, "U1", "run hello-world")
+	sign := func(secret string, at time.Time, body string) http.Header {
+		stamp := fmt.Sprint(at.Unix())
+		return http.Header{"X-Slack-Request-Timestamp": {stamp}, "X-Slack-Signature": {slack.Signature(secret, stamp, []byte(body))}}
+	}
+	now := time.Now()
+	for name, c := range map[string]struct {
+		header http.Header
+		status int
+	}{
+		"none":          {nil, 404},
+		"forged":        {sign("other", now, f.Encode()), 404},
+		"of other body": {sign(signing, now, "text=x"), 404},
+		"old":           {sign(signing, now.Add(-6*time.Minute), f.Encode()), 404},
+		"from tomorrow": {sign(signing, now.Add(6*time.Minute), f.Encode()), 404},
+		"good":          {sign(signing, now, f.Encode()), 200},
+	} {
+		if status, text := w.send(s, f, c.header); status != c.status {
+			t.Errorf("%s: %d %s", name, status, text)
+		}
+	}
+	if status, _ := w.send(s, url.Values{"ssl_check": {"1"}}, nil); status != 200 {
+		t.Errorf("ssl_check: %d", status)
+	}
+}
