@@ -150,7 +150,7 @@ func refusal(err error, p *models.Project, u *models.User) string {
 	case errors.As(err, &broken):
 		return fmt.Sprintf("The configuration on `%s` is broken, nothing was run:\n```\n%s\n```", p.DefaultBranch, broken.Report())
 	case errors.As(err, &refused):
-		return "Nothing was run: " + refused.Text + "."
+		return "Nothing was run: " + strings.TrimSuffix(refused.Text, ".") + fullStop(refused.Text)
 	case errors.As(err, &cycle):
 		return "Nothing was run: " + cycle.Error() + "."
 	case u.Blocked():
@@ -161,6 +161,14 @@ func refusal(err error, p *models.Project, u *models.User) string {
 		return "Nothing was run: " + fault.Message(err)
 	}
 	return ""
+}
+
+// fullStop is the full stop that a sentence still needs.
+func fullStop(sentence string) string {
+	if strings.HasSuffix(sentence, "?") {
+		return ""
+	}
+	return "."
 }
 
 func help(c *models.ChatCommand, p *models.Project, base string) string {

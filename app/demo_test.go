@@ -1,0 +1,15 @@
+package app
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+func TestDemoShowsEveryReply(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	if err := (&DemoCommand{Once: true, Listen: "127.0.0.1:0"}).Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
