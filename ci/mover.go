@@ -70,7 +70,9 @@ func (m *mover) stamp(j *models.Job, from enum.Status) error {
 	case enum.Pending:
 		j.QueuedAt = &now
 	case enum.Running:
-		j.StartedAt = &now
+		if j.StartedAt == nil {
+			j.StartedAt = &now
+		}
 	case enum.Success, enum.Failed, enum.Canceled:
 		j.FinishedAt = &now
 	case enum.Scheduled:
