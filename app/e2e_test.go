@@ -24,8 +24,6 @@ import (
 	"signalbox/models/modelstest"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m) }
-
 const rootToken = "glpat-test-root-token-0001"
 
 // world is a node with what a test needs around it.
@@ -326,8 +324,11 @@ type fakeChat struct {
 	*httptest.Server
 	mu     sync.Mutex
 	posts  []post
-	answer func(path string) int
+	answer func(n int) int // the status of the nth post
 }
+
+// hang is an answer that never comes.
+const hang = -1
 
 type post struct {
 	Path string
@@ -343,11 +344,14 @@ func newFakeChat(t *testing.T) *fakeChat {
 		json.Unmarshal(raw, &body)
 		c.mu.Lock()
 		c.posts = append(c.posts, post{Path: r.URL.Path, Auth: r.Header.Get("Authorization"), Body: body})
-		answer := c.answer
-		c.mu.Unlock()
 		status := 200
-		if answer != nil {
-			status = answer(r.URL.Path)
+		if c.answer != nil {
+			status = c.answer(len(c.posts))
+		}
+		c.mu.Unlock()
+		if status == hang {
+			<-r.Context().Done()
+			return
 		}
 		if status >= 300 && status < 400 {
 			w.Header().Set("Location", "http://127.0.0.1:1/inward")
@@ -462,4 +466,15 @@ func (c *shiftingClock) set(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.shift = d
+}
+
+// pushTo pushes a fresh commit with a refspec.
+func (w *world) pushTo(path, token, refspec string) (string, error) {
+	w.t.Helper()
+	dir := w.t.TempDir()
+	address := strings.Replace(w.node.Local, "http://", "http://oauth2:"+token+"@", 1) + "/root/" + path + ".git"
+	cmd := exec.Command("bash", "-c", `cd "$1"; git init -q; git config user.name R; git config user.email r@example.com; git commit -q --allow-empty -m x; git push "$2" "$3" 2>&1`, "x", dir, address, refspec)
+	cmd.Env = append(os.Environ(), "HOME="+dir, "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0")
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }

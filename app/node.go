@@ -85,9 +85,10 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (*Node, error) {
 			MaxTrace: s.MaxTrace, MaxArtifact: s.MaxArtifact,
 		},
 	})
-	n.Chat = chatops.New(n.CI, n.tasks, log, map[enum.Chat]chatops.Chat{
-		enum.Slack: slack.Chat{API: s.SlackAPI}, enum.Mattermost: mattermost.Chat{},
-	}, s.PrivateHosts)
+	n.Chat = chatops.New(n.CI, n.tasks, log, chatops.Options{
+		Chats:        map[enum.Chat]chatops.Chat{enum.Slack: slack.Chat{API: s.SlackAPI}, enum.Mattermost: mattermost.Chat{}},
+		PrivateHosts: s.PrivateHosts, PostTimeout: s.PostTimeout,
+	})
 	if n.RootPassword, err = n.CI.Bootstrap(ctx, s.RootPassword, s.RootToken); err != nil {
 		return nil, fmt.Errorf("first user: %w", err)
 	}

@@ -34,6 +34,7 @@ type Settings struct {
 	HoldPolls    time.Duration    `kong:"-"`
 	AcceptWithin time.Duration    `kong:"-"`
 	LostAfter    time.Duration    `kong:"-"`
+	PostTimeout  time.Duration    `kong:"-"`
 	MaxTrace     int64            `kong:"-"`
 	MaxArtifact  int64            `kong:"-"`
 	Now          func() time.Time `kong:"-"`

@@ -100,10 +100,20 @@ type Service struct {
 	post  *poster
 }
 
+// Options say how the service reaches chats.
+type Options struct {
+	Chats        map[enum.Chat]Chat
+	PrivateHosts []string      // hosts in private networks that replies may go to
+	PostTimeout  time.Duration // of one post; 0 means 15 seconds
+}
+
 // New makes the service and registers its tasks.
-func New(c *ci.Coordinator, t *tasks.Runner, log *slog.Logger, chats map[enum.Chat]Chat, privateHosts []string) *Service {
+func New(c *ci.Coordinator, t *tasks.Runner, log *slog.Logger, o Options) *Service {
+	if o.PostTimeout == 0 {
+		o.PostTimeout = 15 * time.Second
+	}
 	s := &Service{
-		ci: c, db: c.DB(), keys: c.Keys(), tasks: t, hub: c.Hub(), log: log, chats: chats, post: newPoster(privateHosts),
+		ci: c, db: c.DB(), keys: c.Keys(), tasks: t, hub: c.Hub(), log: log, chats: o.Chats, post: newPoster(o.PrivateHosts, o.PostTimeout),
 	}
 	t.Handle(taskRun, s.run)
 	t.Handle(taskAcknowledge, s.acknowledgeLate)

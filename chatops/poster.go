@@ -39,9 +39,7 @@ type poster struct {
 	hosts   []string
 }
 
-const postTimeout = 15 * time.Second
-
-func newPoster(privateHosts []string) *poster {
+func newPoster(privateHosts []string, timeout time.Duration) *poster {
 	guard := ssrf.New(ssrf.WithAnyPort())
 	client := func(control *ssrf.Guardian) *http.Client {
 		dialer := &net.Dialer{Timeout: 5 * time.Second}
@@ -49,10 +47,10 @@ func newPoster(privateHosts []string) *poster {
 			dialer.Control = control.Safe
 		}
 		return &http.Client{
-			Timeout:       postTimeout,
+			Timeout:       timeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			Transport: &http.Transport{
-				DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: 10 * time.Second,
+				DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second,
 				MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute,
 			},
 		}

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	_ "github.com/glebarez/go-sqlite" // lifts the SQLite engine below the dialector
@@ -40,7 +41,11 @@ type DB struct {
 	grouped  *group
 	postgres bool
 	now      func() time.Time
+	writes   atomic.Int64
 }
+
+// Writes counts the write transactions since the start, for tests and measurements.
+func (d *DB) Writes() int64 { return d.writes.Load() }
 
 // Options say how to open a database.
 type Options struct {
@@ -192,6 +197,7 @@ func (d *DB) Read(ctx context.Context, f func(*Tx) error) error {
 // again after a conflict with another node, so it must not keep effects outside the database; AfterCommit
 // is for those. On SQLite no f may take long: there is one writer.
 func (d *DB) Write(ctx context.Context, f func(*Tx) error) error {
+	d.writes.Add(1)
 	var after []func()
 	run := func(db *gorm.DB) error {
 		after = after[:0]

@@ -59,6 +59,16 @@ func (tx *Tx) ClaimTasks(limit int, hold time.Duration) ([]*Task, error) {
 	return rows, nil
 }
 
+// HoldTask claims a task for longer; false if it was claimed anew by somebody else, or is done.
+func (tx *Tx) HoldTask(t *Task, hold time.Duration) (bool, error) {
+	now, err := tx.databaseTime()
+	if err != nil {
+		return false, err
+	}
+	res := tx.db.Model(&Task{}).Where("id = ? AND attempts = ?", t.ID, t.Attempts).Update("locked_until", now.Add(hold))
+	return res.RowsAffected == 1, res.Error
+}
+
 // DueTasks says whether a claim would find something; it writes nothing.
 func (tx *Tx) DueTasks() (bool, error) {
 	var n int64

@@ -36,8 +36,10 @@ type Runner struct {
 }
 
 const (
-	// hold is how long a claimed task is nobody else's; a handler gets a little less.
-	hold      = time.Minute
+	// hold is how long a claimed task is nobody else's. It is renewed while its handler works, so that the
+	// tasks of a node that was killed are soon somebody's again.
+	hold      = 15 * time.Second
+	most      = time.Minute // that a handler may take
 	batch     = 16
 	slowTick  = 2 * time.Second // finds tasks whose wake-up was lost
 	firstWait = 2 * time.Second
@@ -145,9 +147,32 @@ func (r *Runner) call(ctx context.Context, t *models.Task) (err error) {
 	if h == nil {
 		return fmt.Errorf("no handler for tasks of kind %q", t.Kind)
 	}
-	ctx, cancel := context.WithTimeout(ctx, hold-5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
+	go r.renew(ctx, cancel, t)
 	return h(ctx, t)
+}
+
+// renew keeps a task claimed while its handler works. A handler whose claim is lost is stopped.
+func (r *Runner) renew(ctx context.Context, cancel context.CancelFunc, t *models.Task) {
+	tick := time.NewTicker(hold / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		held := false
+		err := r.db.Write(ctx, func(tx *models.Tx) (err error) {
+			held, err = tx.HoldTask(t, hold)
+			return err
+		})
+		if err == nil && !held {
+			cancel()
+			return
+		}
+	}
 }
 
 func nextTry(now time.Time, attempts int, err error) time.Time {

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -169,7 +170,11 @@ func (r *Repo) command(ctx context.Context, args ...string) ([]byte, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, fmt.Errorf("git %s: %w: %s", args[min(1, len(args)-1)], err, strings.TrimSpace(errs.String()))
+		text := strings.TrimSpace(errs.String())
+		if strings.Contains(text, syscall.ENOSPC.Error()) || strings.Contains(text, "No space left on device") {
+			err = errors.Join(err, syscall.ENOSPC)
+		}
+		return nil, fmt.Errorf("git %s: %w: %s", args[min(1, len(args)-1)], err, text)
 	}
 	return out.Bytes(), nil
 }

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"testing"
 	"time"
 )
 
@@ -35,6 +36,20 @@ func (s *Server) Stop() {
 		s.cmd.Process.Kill()
 		<-s.done
 	}
+}
+
+// Restart stops the server, runs f without it, and starts it again at the same address.
+func (s *Server) Restart(t testing.TB, f func()) {
+	t.Helper()
+	s.Stop()
+	f()
+	again := exec.Command(s.cmd.Path, s.cmd.Args[1:]...)
+	again.SysProcAttr, again.Dir = s.cmd.SysProcAttr, s.cmd.Dir
+	next, err := launch(again, s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.cmd, s.done = next.cmd, next.done
 }
 
 const startTimeout = 30 * time.Second
