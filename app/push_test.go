@@ -2,6 +2,9 @@ package app
 
 import (
 	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -62,3 +65,32 @@ func TestAPushedPipelineRuns(t *testing.T) {
 }
 
 func itoa(n int64) string { return fmt.Sprint(n) }
+
+func TestClonesShallowPartialAndByPassword(t *testing.T) {
+	w := start(t, models.Options{})
+	w.newProject("app")
+	w.push("app", map[string]string{"a.txt": "one"})
+	w.push("app", map[string]string{"a.txt": "two"})
+	address := strings.Replace(w.node.Local, "://", "://root:root-password@", 1) + "/root/app.git"
+	for name, c := range map[string]struct{ args, check, want string }{
+		"password": {"", "git rev-list --count HEAD", "2"},
+		"shallow":  {"--depth 1", "git rev-list --count HEAD", "1"},
+		"partial":  {"--filter=blob:none --no-checkout", "git rev-list --objects --all --missing=print | grep -c '^?'", "2"},
+		"old":      {"-c protocol.version=0", "cat a.txt", "two"},
+	} {
+		cmd := exec.Command("bash", "-c", "git clone -q "+c.args+" $1 repo && cd repo && "+c.check, "x", address)
+		cmd.Dir = t.TempDir()
+		cmd.Env = append(os.Environ(), "HOME="+cmd.Dir, "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0")
+		if out, err := cmd.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != c.want {
+			t.Errorf("%s: %q %v", name, out, err)
+		}
+	}
+	res, err := http.Get(w.node.Local + "/root/app.git/info/refs?service=git-upload-pack")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != 401 || !strings.HasPrefix(res.Header.Get("WWW-Authenticate"), "Basic ") {
+		t.Errorf("without credentials: %d %q", res.StatusCode, res.Header.Get("WWW-Authenticate"))
+	}
+}

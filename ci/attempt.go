@@ -122,7 +122,8 @@ func (c *Coordinator) accept(ctx context.Context, a *Attempt) error {
 			return err
 		}
 		a.Job, a.HandOut = job, &h
-		return m.advance(nil)
+		// Nothing starts because another job runs; only the pipeline's own status can follow.
+		return m.status(process.Apply(m.pipeline.Status, enum.Running))
 	})
 }
 

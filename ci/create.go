@@ -97,7 +97,6 @@ type builder struct {
 	tag       bool
 	protected bool
 	commit    *gitrepo.Commit
-	config    []byte
 }
 
 // gather reads the ref and the commit and asks whether the actor may.

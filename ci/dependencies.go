@@ -17,7 +17,13 @@ func (c *Coordinator) dependencies(tx *models.Tx, f *jobFacts) ([]Dependency, en
 	if d.Dependencies != nil && len(*d.Dependencies) == 0 || d.Needs != nil && len(*d.Needs) == 0 {
 		return nil, "", nil
 	}
-	jobs, err := tx.PipelineJobs(f.pipeline.ID, false)
+	var named []string
+	if d.Needs != nil {
+		for _, n := range *d.Needs {
+			named = append(named, n.Job)
+		}
+	}
+	jobs, err := tx.EarlierJobs(f.pipeline.ID, f.job.StageIndex, named)
 	if err != nil {
 		return nil, "", err
 	}

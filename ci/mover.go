@@ -156,29 +156,50 @@ func taskKey(kind string, id int64) *string {
 }
 
 // advance lets the pipeline follow: what can start starts, and its status becomes that of its jobs. jobs may
-// be given if they are known; otherwise the latest attempts are read, which costs as much as the pipeline
-// has jobs.
+// be given if they are known; otherwise the states of the latest attempts are read, which costs as much as the
+// pipeline has jobs, but little for each.
 func (m *mover) advance(jobs []*models.Job) error {
+	known := make(map[int64]*models.Job, len(jobs))
+	for _, j := range jobs {
+		known[j.ID] = j
+	}
+	states := snapshot(jobs)
 	if jobs == nil {
-		var err error
-		if jobs, err = m.tx.PipelineJobs(m.pipeline.ID, false); err != nil {
+		rows, err := m.tx.JobStates(m.pipeline.ID)
+		if err != nil {
 			return err
 		}
+		for _, r := range rows {
+			states = append(states, process.Job{
+				ID: r.ID, Name: r.Name, Stage: r.StageIndex, Needs: r.Needs, When: r.When, AllowFailure: r.AllowFailure,
+				EnqueueNow: r.EnqueueNow, Status: r.Status,
+			})
+		}
 	}
-	byID := make(map[int64]*models.Job, len(jobs))
-	for _, j := range jobs {
-		byID[j.ID] = j
-	}
-	for _, ch := range process.Advance(snapshot(jobs)) {
-		if err := m.move(byID[ch.ID], ch.Event, nil); err != nil {
+	moved := map[int64]enum.Status{}
+	for _, ch := range process.Advance(states) {
+		j := known[ch.ID]
+		if j == nil {
+			var err error
+			if j, err = m.tx.Job(ch.ID); err != nil {
+				return err
+			}
+		}
+		if err := m.move(j, ch.Event, nil); err != nil {
 			return err
+		}
+		moved[ch.ID] = j.Status
+	}
+	for i := range states {
+		if st, ok := moved[states[i].ID]; ok {
+			states[i].Status = st
 		}
 	}
 	m.tx.AfterCommit(func() { m.c.hub.Publish(TopicPipeline(m.pipeline.ID)) })
-	if len(jobs) == 0 {
+	if len(states) == 0 {
 		return nil
 	}
-	return m.status(jobs)
+	return m.status(process.Apply(m.pipeline.Status, process.Composite(states)))
 }
 
 func snapshot(jobs []*models.Job) []process.Job {
@@ -193,9 +214,8 @@ func snapshot(jobs []*models.Job) []process.Job {
 }
 
 // status stores the pipeline's own status and times.
-func (m *mover) status(jobs []*models.Job) error {
+func (m *mover) status(next enum.Status) error {
 	p, now := m.pipeline, m.tx.Now()
-	next := process.Apply(p.Status, process.Composite(snapshot(jobs)))
 	if next == p.Status && !next.Completed() {
 		return nil
 	}
@@ -203,14 +223,17 @@ func (m *mover) status(jobs []*models.Job) error {
 	if next == enum.Running && p.StartedAt == nil {
 		p.StartedAt = &now
 	}
+	p.FinishedAt = nil
 	switch next {
-	case enum.Success, enum.Failed, enum.Canceled:
-		p.FinishedAt = &now
+	case enum.Success, enum.Failed, enum.Canceled, enum.Manual:
+		jobs, err := m.tx.PipelineJobs(p.ID, false)
+		if err != nil {
+			return err
+		}
 		p.Duration = duration(jobs, now)
-	case enum.Manual:
-		p.Duration = duration(jobs, now)
-	default:
-		p.FinishedAt = nil
+		if next != enum.Manual {
+			p.FinishedAt = &now
+		}
 	}
 	return m.tx.UpdatePipelineStatus(p)
 }

@@ -37,12 +37,28 @@ func (c *Coordinator) sweep(ctx context.Context) {
 			c.log.WarnContext(ctx, "sweep failed; it is repeated", "error", err)
 		} else if now.Sub(reloaded) > reloadEvery {
 			reloaded = now
+			c.tidy(ctx)
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// tidy removes what has ended by time: sessions and one-time pages. It writes only if there is something.
+func (c *Coordinator) tidy(ctx context.Context) {
+	stale := false
+	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
+		stale, err = tx.Stale()
+		return err
+	})
+	if err == nil && stale {
+		err = c.db.Write(ctx, func(tx *models.Tx) error { return errors.Join(tx.DeleteExpiredSessions(), tx.DeleteExpiredLinks()) })
+	}
+	if err != nil && ctx.Err() == nil {
+		c.log.WarnContext(ctx, "ended sessions cannot be removed", "error", err)
 	}
 }
 

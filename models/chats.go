@@ -41,7 +41,6 @@ type ChatIdentity struct {
 	TeamDomain    string
 	ChatUserID    string
 	ChatUserName  string
-	LastUsedAt    *time.Time
 	CreatedAt     time.Time
 }
 
@@ -144,11 +143,6 @@ func (tx *Tx) SaveIdentity(i *ChatIdentity) error {
 	}
 	i.ID, i.CreatedAt = old.ID, old.CreatedAt
 	return tx.db.Save(i).Error
-}
-
-// TouchIdentity notes that a link was used.
-func (tx *Tx) TouchIdentity(id int64) error {
-	return tx.db.Model(&ChatIdentity{}).Where("id = ?", id).Update("last_used_at", tx.now()).Error
 }
 
 // CreateLink stores a one-time link.

@@ -125,7 +125,6 @@ func (d *DB) openPostgres(o Options, cfg *gorm.Config) error {
 	if err != nil || !strings.HasPrefix(u.Scheme, "postgres") {
 		return errors.New("database URL: want postgres://user:password@host:port/name")
 	}
-	cfg.PrepareStmt = false // pgx prepares and caches by itself
 	db, err := gorm.Open(postgres.Open(o.URL), cfg)
 	if err != nil {
 		return fmt.Errorf("connect to PostgreSQL at %s: %w", u.Redacted(), err)

@@ -1,6 +1,9 @@
 package models
 
 import (
+	"database/sql"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"gorm.io/gorm/clause"
@@ -210,6 +213,53 @@ func (tx *Tx) PipelineJobs(pipelineID int64, retried bool) ([]*Job, error) {
 	return rows, err
 }
 
+// EarlierJobs lists the latest attempts of a pipeline's jobs in the stages before one, and of the named ones.
+func (tx *Tx) EarlierJobs(pipelineID int64, stageIndex int, names []string) ([]*Job, error) {
+	var rows []*Job
+	err := tx.db.Where("pipeline_id = ? AND retried = ? AND (stage_index < ? OR name IN ?)", pipelineID, false, stageIndex, names).
+		Order("stage_index, position, id").Find(&rows).Error
+	return rows, err
+}
+
+// JobState is what processing needs of a job's latest attempt, and no more: it is read for every job of a
+// pipeline whenever one ends.
+type JobState struct {
+	ID           int64
+	Name         string
+	StageIndex   int
+	Needs        *[]string
+	When         enum.When
+	AllowFailure bool
+	EnqueueNow   bool
+	Status       enum.Status
+}
+
+// JobStates lists the latest attempts of a pipeline's jobs in the order of stages. It reads columns by hand,
+// which costs a fraction of whole rows.
+func (tx *Tx) JobStates(pipelineID int64) ([]JobState, error) {
+	rows, err := tx.db.Raw(`SELECT id, name, stage_index, needs, job_when, allow_failure, enqueue_now, status
+		FROM jobs WHERE pipeline_id = ? AND retried = ? ORDER BY stage_index, position, id`, pipelineID, false).Rows()
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []JobState
+	for rows.Next() {
+		var j JobState
+		var needs sql.NullString
+		if err := rows.Scan(&j.ID, &j.Name, &j.StageIndex, &needs, &j.When, &j.AllowFailure, &j.EnqueueNow, &j.Status); err != nil {
+			return nil, err
+		}
+		if needs.Valid && needs.String != "null" {
+			if err := json.Unmarshal([]byte(needs.String), &j.Needs); err != nil {
+				return nil, fmt.Errorf("needs of job %d: %w", j.ID, err)
+			}
+		}
+		out = append(out, j)
+	}
+	return out, rows.Err()
+}
+
 // ListJobs pages through a project's jobs, newest first, in any of the statuses if some are given.
 func (tx *Tx) ListJobs(projectID int64, in []enum.Status, p Page) ([]*Job, int64, error) {
 	q := tx.db.Model(&Job{}).Where("project_id = ?", projectID)
@@ -303,11 +353,4 @@ func (tx *Tx) ExpiredArtifacts(limit int) ([]*Artifact, error) {
 // DeleteArtifacts removes rows; the caller removes the blobs after the commit.
 func (tx *Tx) DeleteArtifacts(ids []int64) error {
 	return tx.db.Where("id IN ?", ids).Delete(&Artifact{}).Error
-}
-
-// PipelineCommands lists the chat commands that made the pipelines.
-func (tx *Tx) PipelineCommands(pipelineIDs []int64) ([]*ChatCommand, error) {
-	var rows []*ChatCommand
-	err := tx.db.Where("pipeline_id IN ?", pipelineIDs).Find(&rows).Error
-	return rows, err
 }

@@ -195,6 +195,16 @@ func (tx *Tx) DeleteSession(hash string) error {
 	return tx.db.Where("token_hash = ?", hash).Delete(&Session{}).Error
 }
 
+// Stale says whether there are sessions or one-time pages that have ended.
+func (tx *Tx) Stale() (bool, error) {
+	var sessions, links int64
+	if err := tx.db.Model(&Session{}).Where("expires_at <= ?", tx.now()).Limit(1).Count(&sessions).Error; err != nil {
+		return false, err
+	}
+	err := tx.db.Model(&ChatLink{}).Where("expires_at <= ?", tx.now()).Limit(1).Count(&links).Error
+	return sessions+links > 0, err
+}
+
 // DeleteExpiredSessions removes sessions that have ended.
 func (tx *Tx) DeleteExpiredSessions() error {
 	return tx.db.Where("expires_at <= ?", tx.now()).Delete(&Session{}).Error

@@ -251,10 +251,11 @@ func (s *Server) jobAction(id int64, action string) projectPage {
 		if r.actor.User == nil {
 			return fault.New(fault.Unauthorized, "sign in")
 		}
-		j, _, err := s.findJob(r, p, subject, id)
-		if err != nil {
+		if _, _, err := s.findJob(r, p, subject, id); err != nil {
 			return err
 		}
+		var j *models.Job
+		var err error
 		switch action {
 		case "play":
 			j, err = s.ci.PlayJob(r.Context(), r.actor, id, nil)

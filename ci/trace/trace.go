@@ -111,21 +111,29 @@ func (s *Store) openLive(jobID int64, create bool) (*live, error) {
 	flags := os.O_RDWR
 	if create {
 		flags |= os.O_CREATE
+	}
+	f, err := s.root.OpenFile(name(jobID), flags, 0o600)
+	if create && errors.Is(err, fs.ErrNotExist) {
 		if err := s.root.MkdirAll(filepath.Dir(name(jobID)), 0o700); err != nil {
 			return nil, err
 		}
+		f, err = s.root.OpenFile(name(jobID), flags, 0o600)
 	}
-	f, err := s.root.OpenFile(name(jobID), flags, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	sum := crc32.NewIEEE()
-	size, err := io.Copy(sum, f)
+	l := &live{file: f}
+	info, err := f.Stat()
+	if err == nil && info.Size() > 0 { // of the time before a restart
+		sum := crc32.NewIEEE()
+		l.size, err = io.Copy(sum, f)
+		l.sum = sum.Sum32()
+	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	return &live{file: f, size: size, sum: sum.Sum32()}, nil
+	return l, nil
 }
 
 // Append adds bytes that start at an offset. They must start where the log ends: a *RangeError says where
@@ -212,11 +220,34 @@ func (s *Store) Archive(ctx context.Context, jobID int64) (int64, error) {
 		return 0, err
 	}
 	defer file.Close()
+	if size, ok := s.adopt(jobID, file); ok {
+		return size, s.removeLive(jobID)
+	}
 	size, err := s.blobs.Put(ctx, BlobKey(jobID), file)
 	if err != nil {
 		return 0, err
 	}
 	return size, s.removeLive(jobID)
+}
+
+// adopter is a blob store that takes a file as it lies.
+type adopter interface {
+	Adopt(key, file string) error
+}
+
+// adopt moves a log that is on disk already. A move that a power cut undoes leaves the live log, which Open
+// finds first.
+func (s *Store) adopt(jobID int64, file *os.File) (int64, bool) {
+	store, ok := s.blobs.(adopter)
+	if !ok {
+		return 0, false
+	}
+	info, err := file.Stat()
+	if err != nil || file.Sync() != nil {
+		return 0, false
+	}
+	err = store.Adopt(BlobKey(jobID), file.Name())
+	return info.Size(), err == nil
 }
 
 func (s *Store) archivedSize(ctx context.Context, jobID int64) (int64, error) {

@@ -316,7 +316,6 @@ CREATE TABLE chat_identities (
   team_domain TEXT NOT NULL DEFAULT '',
   chat_user_id TEXT NOT NULL,
   chat_user_name TEXT NOT NULL DEFAULT '',
-  last_used_at TIMESTAMPTZ,
   created_at TIMESTAMPTZ NOT NULL
 );
 CREATE UNIQUE INDEX chat_identities_user ON chat_identities (integration_id, team_id, chat_user_id);
