@@ -45,7 +45,7 @@ func (s *Service) Receive(ctx context.Context, in *models.ChatIntegration, c Com
 	defer stop()
 	link := ""
 	err := s.db.Write(ctx, func(tx *models.Tx) (err error) {
-		row.ID, link = 0, ""
+		*row, link = *s.row(in, c), "" // the function may run twice
 		identity, err := tx.Identity(in.ID, c.Workspace, c.UserID)
 		switch {
 		case err == nil:

@@ -76,12 +76,16 @@ func (g *group) commit(first *request) {
 	members := []*request{first}
 	err := g.db.Transaction(func(tx *gorm.DB) error {
 		deadline := time.Now().Add(groupTime)
-		member(tx, first, 0)
+		if err := member(tx, first, 0); err != nil {
+			return err
+		}
 		for len(members) < groupSize && time.Now().Before(deadline) {
 			select {
 			case r := <-g.requests:
-				member(tx, r, len(members))
 				members = append(members, r)
+				if err := member(tx, r, len(members)); err != nil {
+					return err
+				}
 			default:
 				return nil
 			}
@@ -96,19 +100,24 @@ func (g *group) commit(first *request) {
 	}
 }
 
-func member(tx *gorm.DB, r *request, n int) {
+// member runs one request in a savepoint. An error means that the shared transaction itself is lost, as on a
+// full disk; the request's own failure stands in the request.
+func member(tx *gorm.DB, r *request, n int) error {
 	name := fmt.Sprintf("m%d", n)
 	if r.err = r.ctx.Err(); r.err != nil {
-		return
+		return nil
 	}
 	if r.err = tx.SavePoint(name).Error; r.err != nil {
-		return
+		return r.err
 	}
-	if r.err = guarded(tx, r.run); r.err != nil {
-		if err := tx.RollbackTo(name).Error; err != nil {
-			r.err = errors.Join(r.err, err)
-		}
+	if r.err = guarded(tx, r.run); r.err == nil {
+		return nil
 	}
+	if err := tx.RollbackTo(name).Error; err != nil {
+		r.err = errors.Join(r.err, err)
+		return r.err
+	}
+	return nil
 }
 
 // guarded turns a panic of one member into its error: the others are innocent.
