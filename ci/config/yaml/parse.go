@@ -19,6 +19,8 @@ const (
 	MaxBytes = 2 << 20
 	MaxDepth = 100
 	MaxNodes = 500_000
+	// MaxLines bounds the time: some texts cost the parser the square of their lines.
+	MaxLines = 40_000
 )
 
 const tooBig = "The parsed YAML is too big"
@@ -60,9 +62,12 @@ func Parse(text []byte) (docs []*Node, err error) {
 	return docs, nil
 }
 
-// nesting refuses texts that open more brackets than any configuration may nest, before the parser's own
-// recursion meets them.
+// nesting refuses texts that have more lines or open more brackets than any configuration may nest, before the parser meets
+// them.
 func nesting(text []byte) *Error {
+	if bytes.Count(text, []byte("\n")) > MaxLines {
+		return &Error{Message: fmt.Sprintf("%s: it has more than %d lines", tooBig, MaxLines)}
+	}
 	depth := 0
 	for line, l := range bytes.Split(text, []byte("\n")) {
 		if indent := len(l) - len(bytes.TrimLeft(l, " -")); indent > 4*MaxDepth {

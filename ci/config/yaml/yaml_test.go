@@ -98,20 +98,21 @@ func TestRefusals(t *testing.T) {
 		bomb += fmt.Sprintf("a%d: &a%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d,", i-1), 10), ","))
 	}
 	for in, want := range map[string]string{
-		"a: *nope":                      "line 1, column 4: Unknown alias: nope",
-		"key:\n}":                       "cannot start a value",
-		"a: b: c":                       "line 1, column 4: mapping value",
-		"a: [1, 2":                      "not found",
-		"d: 2026-01-31":                 "unspecified class: Date",
-		"a: &a [*a]":                    "inside its own anchor",
-		"a: !ruby/object:Foo {}":        "unspecified class",
-		"a: \"\x00\"":                   "NUL",
-		"a: \xff":                       "UTF-8",
-		bomb:                            "too big",
-		strings.Repeat("[", 2000):       "too big",
-		strings.Repeat("a:\n ", 3):      "",
-		strings.Repeat(" ", 3<<20):      "too big",
-		strings.Repeat("- ", 500) + "x": "too big",
+		"a: *nope":                         "line 1, column 4: Unknown alias: nope",
+		"key:\n}":                          "cannot start a value",
+		"a: b: c":                          "line 1, column 4: mapping value",
+		"a: [1, 2":                         "not found",
+		"d: 2026-01-31":                    "unspecified class: Date",
+		"a: &a [*a]":                       "inside its own anchor",
+		"a: !ruby/object:Foo {}":           "unspecified class",
+		"a: \"\x00\"":                      "NUL",
+		"a: \xff":                          "UTF-8",
+		bomb:                               "too big",
+		strings.Repeat("a:\n", MaxLines+1): "too big",
+		strings.Repeat("[", 2000):          "too big",
+		strings.Repeat("a:\n ", 3):         "",
+		strings.Repeat(" ", 3<<20):         "too big",
+		strings.Repeat("- ", 500) + "x":    "too big",
 	} {
 		_, err := Parse([]byte(in))
 		if want == "" {
