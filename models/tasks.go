@@ -49,14 +49,17 @@ func (tx *Tx) ClaimTasks(limit int, hold time.Duration) ([]*Task, error) {
 		return nil, err
 	}
 	until := now.Add(hold)
-	for _, t := range rows {
+	ids := make([]int64, len(rows))
+	for i, t := range rows {
+		ids[i] = t.ID
 		t.Attempts++
 		t.LockedUntil = &until
-		if err := tx.db.Model(t).Select("attempts", "locked_until").Updates(t).Error; err != nil {
-			return nil, err
-		}
 	}
-	return rows, nil
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	err = tx.db.Exec("UPDATE tasks SET attempts = attempts + 1, locked_until = ? WHERE id IN ?", until, ids).Error
+	return rows, err
 }
 
 // HoldTask claims a task for longer; false if it was claimed anew by somebody else, or is done.
