@@ -342,25 +342,9 @@ func (c *Coordinator) offer(f *jobFacts) *Offer {
 
 // fail drops a waiting job with a reason.
 func (c *Coordinator) fail(ctx context.Context, jobID int64, reason enum.FailureReason) error {
-	var pipelineID int64
-	err := c.db.Read(ctx, func(tx *models.Tx) error {
-		j, err := tx.Job(jobID)
-		if err == nil {
-			pipelineID = j.PipelineID
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return c.db.Write(ctx, func(tx *models.Tx) error {
-		m, err := c.lock(tx, pipelineID)
-		if err != nil {
-			return err
-		}
-		j, err := tx.Job(jobID)
-		if err != nil || j.Status != enum.Pending {
-			return err
+	return c.withJob(ctx, jobID, func(m *mover, j *models.Job) error {
+		if j.Status != enum.Pending {
+			return nil
 		}
 		return m.end(j, process.Drop, Outcome{Reason: reason})
 	})
