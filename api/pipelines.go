@@ -3,16 +3,15 @@ package api
 import (
 	"errors"
 	"fmt"
-	"net/http"
+	"strings"
 	"time"
-
-	"github.com/gin-gonic/gin"
 
 	"signalbox/ci"
 	"signalbox/ci/access"
 	"signalbox/ci/plan"
 	"signalbox/ci/variable"
 	"signalbox/internal/fault"
+	"signalbox/internal/gitrepo"
 	"signalbox/internal/httpapi"
 	"signalbox/models"
 	"signalbox/models/enum"
@@ -37,7 +36,7 @@ type pipelineListed struct {
 }
 
 type pipelineDetail struct {
-	pipelineListed
+	pipelineBasic
 	BeforeSHA      string         `json:"before_sha"`
 	Tag            bool           `json:"tag"`
 	YAMLErrors     *string        `json:"yaml_errors"`
@@ -50,6 +49,12 @@ type pipelineDetail struct {
 	Coverage       *string        `json:"coverage"`
 	DetailedStatus detailedStatus `json:"detailed_status"`
 	Archived       bool           `json:"archived"`
+}
+
+// namedPipeline is the detail with the name, which only some endpoints show.
+type namedPipeline struct {
+	pipelineDetail
+	Name *string `json:"name"`
 }
 
 type detailedStatus struct {
@@ -80,177 +85,325 @@ var statusWords = map[enum.Status][4]string{ // icon, text, label, group
 	enum.Scheduled:          {"scheduled", "Delayed", "waiting for delayed job", "scheduled"},
 }
 
+func pipelinePath(p *models.Project, id int64) string {
+	return fmt.Sprintf("/%s/-/pipelines/%d", p.FullPath, id)
+}
+
 func (s *Server) basicPipeline(p *models.Pipeline, project *models.Project) pipelineBasic {
 	return pipelineBasic{
 		ID: p.ID, IID: p.IID, ProjectID: p.ProjectID, SHA: p.SHA, Ref: p.Ref, Status: p.Status, Source: p.Source,
-		CreatedAt: httpapi.Time(p.CreatedAt), UpdatedAt: httpapi.Time(p.UpdatedAt),
-		WebURL: fmt.Sprintf("%s/%s/-/pipelines/%d", s.ci.URL(), project.FullPath, p.ID),
+		CreatedAt: httpapi.Time(p.CreatedAt), UpdatedAt: httpapi.Time(p.UpdatedAt), WebURL: s.ci.URL() + pipelinePath(project, p.ID),
 	}
 }
 
-func (s *Server) renderPipeline(c *gin.Context, status int, p *models.Pipeline, project *models.Project) error {
+// detail renders a pipeline whole: with its user, and a warning if jobs failed that may.
+func (s *Server) detail(c *call, p *models.Pipeline) (pipelineDetail, error) {
 	var u *models.User
-	err := s.ci.DB().Read(c.Request.Context(), func(tx *models.Tx) (err error) {
-		if u, err = tx.User(p.UserID); errors.Is(err, models.ErrNotFound) {
-			err = nil
+	warned := false
+	err := c.read(func(tx *models.Tx) error {
+		users, err := tx.Users([]int64{p.UserID})
+		if err != nil {
+			return err
+		}
+		u = users[p.UserID]
+		if p.Status != enum.Success {
+			return nil
+		}
+		counts, err := tx.StatusCounts([]int64{p.ID})
+		for _, n := range counts {
+			warned = warned || n.Status == enum.Failed
 		}
 		return err
 	})
-	if err != nil {
-		return err
-	}
 	words := statusWords[p.Status]
+	if warned {
+		words = [4]string{"warning", "Warning", "passed with warnings", "success-with-warnings"}
+	}
 	d := pipelineDetail{
-		pipelineListed: pipelineListed{pipelineBasic: s.basicPipeline(p, project)}, BeforeSHA: p.BeforeSHA, Tag: p.Tag, User: s.basic(u),
-		StartedAt: httpapi.TimeOf(p.StartedAt), FinishedAt: httpapi.TimeOf(p.FinishedAt), Duration: p.Duration,
+		pipelineBasic: s.basicPipeline(p, c.project), BeforeSHA: p.BeforeSHA, Tag: p.Tag, YAMLErrors: given(p.YAMLErrors), User: s.basic(u),
+		StartedAt: httpapi.TimeOf(p.StartedAt), FinishedAt: httpapi.TimeOf(p.FinishedAt), Duration: p.Duration, Archived: c.project.Archived,
 		DetailedStatus: detailedStatus{
 			Icon: "status_" + words[0], Text: words[1], Label: words[2], Group: words[3], Tooltip: words[2], HasDetails: true,
-			DetailsPath: fmt.Sprintf("/%s/-/pipelines/%d", project.FullPath, p.ID), Favicon: "/assets/status_" + words[0] + ".png",
+			DetailsPath: pipelinePath(c.project, p.ID), Favicon: "/assets/favicon-" + string(p.Status) + ".svg",
 		},
-	}
-	if p.YAMLErrors != "" {
-		d.YAMLErrors = &p.YAMLErrors
 	}
 	if p.StartedAt != nil {
 		q := int64(p.StartedAt.Sub(p.CreatedAt) / time.Second)
 		d.QueuedDuration = &q
 	}
-	c.JSON(status, d)
-	return nil
+	return d, err
 }
 
-func (s *Server) pipelineRoutes(r gin.IRouter) {
-	r.GET("/projects/:id/pipelines", s.project(access.ReadPipelines, s.listPipelines))
-	r.POST("/projects/:id/pipeline", s.project(access.CreatePipeline, s.createPipeline))
-	r.GET("/projects/:id/pipelines/:pipeline_id", s.pipeline(access.ReadPipelines, func(c *gin.Context, _ access.Actor, p *models.Project, pl *models.Pipeline) error {
-		return s.renderPipeline(c, http.StatusOK, pl, p)
-	}))
-	r.GET("/projects/:id/pipelines/:pipeline_id/jobs", s.pipeline(access.ReadPipelines, s.pipelineJobs))
-	r.POST("/projects/:id/pipelines/:pipeline_id/retry", s.pipeline(access.UpdateJob, func(c *gin.Context, a access.Actor, p *models.Project, pl *models.Pipeline) error {
-		pl, err := s.ci.RetryPipeline(c.Request.Context(), a, pl.ID)
-		if err != nil {
-			return err
-		}
-		return s.renderPipeline(c, http.StatusCreated, pl, p)
-	}))
-	r.POST("/projects/:id/pipelines/:pipeline_id/cancel", s.pipeline(access.UpdateJob, func(c *gin.Context, a access.Actor, p *models.Project, pl *models.Pipeline) error {
-		pl, err := s.ci.CancelPipeline(c.Request.Context(), a, pl.ID)
-		if err != nil {
-			return err
-		}
-		return s.renderPipeline(c, http.StatusOK, pl, p)
-	}))
+func (s *Server) named(c *call, p *models.Pipeline) (any, error) {
+	d, err := s.detail(c, p)
+	return namedPipeline{d, given(p.Name)}, err
 }
 
-// pipeline finds the pipeline of :pipeline_id in its project.
-func (s *Server) pipeline(ability access.Ability, h func(*gin.Context, access.Actor, *models.Project, *models.Pipeline) error) gin.HandlerFunc {
-	return s.project(ability, func(c *gin.Context, a access.Actor, p *models.Project) error {
-		n, err := id(c, "pipeline_id", "Pipeline")
+// inPipeline finds the pipeline of :pipeline_id in its project.
+func inPipeline(a access.Ability) place {
+	return project(a).within(func(c *call) error {
+		n, err := c.id("pipeline_id", "Pipeline")
 		if err != nil {
 			return err
 		}
-		var pl *models.Pipeline
-		err = s.ci.DB().Read(c.Request.Context(), func(tx *models.Tx) (err error) {
-			pl, err = tx.Pipeline(n)
+		err = c.read(func(tx *models.Tx) (err error) {
+			c.pipeline, err = tx.Pipeline(n)
 			return err
 		})
-		if err == nil && pl.ProjectID != p.ID {
+		if err == nil && c.pipeline.ProjectID != c.project.ID {
 			err = models.ErrNotFound
 		}
+		return missing(err, "Pipeline")
+	})
+}
+
+func (s *Server) pipelineRoutes(r routes) {
+	base, one := "/projects/:id/pipelines", "/projects/:id/pipelines/:pipeline_id"
+	r.get(base, project(access.ReadPipelines), with(s.listPipelines))
+	r.post("/projects/:id/pipeline", project(access.CreatePipeline), with(s.createPipeline))
+	r.get(base+"/latest", project(access.ReadPipelines), with(s.latestPipeline))
+	r.get(one, inPipeline(access.ReadPipelines), func(c *call) (any, error) { return s.named(c, c.pipeline) })
+	r.delete(one, inPipeline(access.DeletePipeline), func(c *call) (any, error) {
+		return nil, s.ci.DeletePipeline(c.ctx(), c.actor, c.pipeline.ID)
+	})
+	r.get(one+"/variables", inPipeline(access.ReadPipelineVars), s.pipelineVariables)
+	r.get(one+"/jobs", inPipeline(access.ReadPipelines), with(s.pipelineJobs))
+	// No pipeline starts others here yet, so no pipeline has bridges.
+	r.get(one+"/bridges", inPipeline(access.ReadPipelines), with(func(_ *call, p *jobList) (any, error) { return paged([]int{}, p.Page, 0), nil }))
+	r.put(one+"/metadata", inPipeline(access.UpdatePipeline), with(func(c *call, p *struct {
+		Name string `param:"name,required"`
+	},
+	) (any, error) {
+		pl, err := s.ci.RenamePipeline(c.ctx(), c.pipeline.ID, p.Name)
 		if err != nil {
-			return missing(err, "Pipeline")
+			return nil, err
 		}
-		return h(c, a, p, pl)
-	})
-}
-
-func (s *Server) listPipelines(c *gin.Context, _ access.Actor, p *models.Project) error {
-	pg, err := page(c)
-	if err != nil {
-		return err
-	}
-	f := models.PipelineFilter{Ref: c.Query("ref"), SHA: c.Query("sha"), Status: enum.Status(c.Query("status")), Source: enum.Source(c.Query("source"))}
-	if f.Status != "" && !f.Status.Known() {
-		return &httpapi.ParamError{Text: "status does not have a valid value"}
-	}
-	var rows []*models.Pipeline
-	var total int64
-	err = s.ci.DB().Read(c.Request.Context(), func(tx *models.Tx) (err error) {
-		rows, total, err = tx.ListPipelines(p.ID, f, pg)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return s.list(c, pg, total, each(rows, func(pl *models.Pipeline) pipelineListed {
-		return pipelineListed{pipelineBasic: s.basicPipeline(pl, p)}
+		return s.named(c, pl)
 	}))
+	r.post(one+"/retry", inPipeline(access.UpdateJob), func(c *call) (any, error) {
+		pl, err := s.ci.RetryPipeline(c.ctx(), c.actor, c.pipeline.ID)
+		if err != nil {
+			return nil, err
+		}
+		return s.detail(c, pl)
+	})
+	r.post(one+"/cancel", inPipeline(access.UpdateJob), func(c *call) (any, error) {
+		pl, err := s.ci.CancelPipeline(c.ctx(), c.actor, c.pipeline.ID)
+		if err != nil {
+			return nil, err
+		}
+		d, err := s.detail(c, pl)
+		return reply{200, d}, err
+	})
 }
 
-func (s *Server) createPipeline(c *gin.Context, a access.Actor, p *models.Project) error {
-	params, err := httpapi.ReadParams(c)
-	if err != nil {
-		return err
+type pipelineList struct {
+	httpapi.Page
+	Scope         string            `param:"scope" values:"running pending finished branches tags"`
+	Status        string            `param:"status" values:"created waiting_for_resource preparing waiting_for_callback pending running success failed canceling canceled skipped manual scheduled"`
+	Ref           string            `param:"ref"`
+	SHA           string            `param:"sha"`
+	Name          string            `param:"name"`
+	Username      string            `param:"username"`
+	Source        string            `param:"source" values:"push web trigger schedule api external pipeline chat webide merge_request_event external_pull_request_event parent_pipeline ondemand_dast_scan ondemand_dast_validation security_orchestration_policy container_registry_push duo_workflow pipeline_execution_policy_schedule"`
+	YAMLErrors    *bool             `param:"yaml_errors"`
+	UpdatedAfter  httpapi.Timestamp `param:"updated_after"`
+	UpdatedBefore httpapi.Timestamp `param:"updated_before"`
+	CreatedAfter  httpapi.Timestamp `param:"created_after"`
+	CreatedBefore httpapi.Timestamp `param:"created_before"`
+	OrderBy       string            `param:"order_by" values:"id status ref updated_at user_id"`
+	Sort          string            `param:"sort" values:"asc desc"`
+}
+
+func (s *Server) listPipelines(c *call, p *pipelineList) (any, error) {
+	f := models.PipelineFilter{
+		Ref: p.Ref, SHA: p.SHA, Name: p.Name, Source: enum.Source(p.Source), YAMLErrors: p.YAMLErrors,
+		Created: models.TimeRange{After: p.CreatedAfter.Time, Before: p.CreatedBefore.Time},
+		Updated: models.TimeRange{After: p.UpdatedAfter.Time, Before: p.UpdatedBefore.Time},
 	}
-	ref, err := params.Required("ref")
-	if err != nil {
-		return err
+	if p.Status != "" {
+		f.Statuses = []enum.Status{enum.Status(p.Status)}
 	}
-	given, err := params.Objects("variables")
-	if err != nil {
-		return err
+	switch p.Scope {
+	case "running":
+		f.Statuses = []enum.Status{enum.Running}
+	case "pending":
+		f.Statuses = []enum.Status{enum.Pending}
+	case "finished":
+		f.Statuses = []enum.Status{enum.Success, enum.Failed, enum.Canceled}
+	case "branches", "tags":
+		f.Tags = p.Scope == "tags"
+		prefix := map[bool]string{true: "refs/tags/", false: "refs/heads/"}[f.Tags]
+		refs, err := s.ci.Repo(c.project).Refs(c.ctx(), prefix, 10_000)
+		if err != nil {
+			return nil, err
+		}
+		f.LatestOf = each(refs, func(r gitrepo.Ref) string { return strings.TrimPrefix(r.Name, prefix) })
 	}
-	var vars []variable.Variable
+	page := pageOf(p.Page)
+	page.Descending, page.OrderBy = p.Sort != "asc", p.OrderBy
+	var out listing
+	err := c.read(func(tx *models.Tx) error {
+		if p.Username != "" {
+			u, err := tx.UserByName(p.Username)
+			if errors.Is(err, models.ErrNotFound) {
+				out = paged([]pipelineListed{}, p.Page, 0)
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			f.UserID = u.ID
+		}
+		rows, total, err := tx.ListPipelines(c.project.ID, f, page)
+		out = paged(each(rows, func(pl *models.Pipeline) pipelineListed {
+			return pipelineListed{s.basicPipeline(pl, c.project), given(pl.Name)}
+		}), p.Page, total)
+		return err
+	})
+	return out, err
+}
+
+func (s *Server) latestPipeline(c *call, p *struct {
+	Ref string `param:"ref"`
+},
+) (any, error) {
+	if p.Ref == "" {
+		p.Ref = c.project.DefaultBranch
+	}
+	sha, err := s.ci.Repo(c.project).Find(c.ctx(), p.Ref)
+	var pl *models.Pipeline
+	if err == nil {
+		err = c.read(func(tx *models.Tx) (err error) {
+			pl, err = tx.LatestPipeline(c.project.ID, p.Ref, sha, "")
+			return err
+		})
+	}
+	if errors.Is(err, models.ErrNotFound) || errors.Is(err, gitrepo.ErrNotFound) || errors.Is(err, gitrepo.ErrBadName) {
+		return nil, errForbidden // as GitLab, and clients take it for "none"
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.named(c, pl)
+}
+
+// variableParam is a variable as pipelines and jobs are given them.
+type variableParam struct {
+	Key   string `param:"key,required"`
+	Value string `param:"value"`
+	Type  string `param:"variable_type" values:"env_var file"`
+}
+
+func variables(given []variableParam) ([]variable.Variable, error) {
+	var out []variable.Variable
 	seen := map[string]bool{}
 	for _, v := range given {
-		if v["key"] == "" {
-			return &httpapi.ParamError{Text: "variables[key] is missing"}
+		switch {
+		case strings.TrimSpace(v.Key) == "":
+			return nil, &httpapi.ParamError{Text: "variables[key] is empty"}
+		case seen[v.Key]:
+			return nil, fault.Field("base", "Duplicate variable name: %s", v.Key)
 		}
-		if seen[v["key"]] {
-			return base("Duplicate variable name: " + v["key"])
-		}
-		seen[v["key"]] = true
-		vars = append(vars, variable.Variable{Key: v["key"], Value: v["value"], File: v["variable_type"] == "file"})
+		seen[v.Key] = true
+		out = append(out, variable.Variable{Key: v.Key, Value: v.Value, File: v.Type == "file"})
 	}
-	pl, err := s.ci.CreatePipeline(c.Request.Context(), ci.PipelineRequest{Project: p, Actor: a, Source: enum.SourceAPI, Ref: ref, Variables: vars})
+	return out, nil
+}
+
+func (s *Server) createPipeline(c *call, p *struct {
+	Ref       string          `param:"ref,required,filled"`
+	Variables []variableParam `param:"variables"`
+	Inputs    map[string]any  `param:"inputs"`
+},
+) (any, error) {
+	vars, err := variables(p.Variables)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Inputs) > 0 {
+		return nil, fault.Field("base", "Given inputs not defined in the `spec` section of the included configuration file")
+	}
+	pl, err := s.ci.CreatePipeline(c.ctx(), ci.PipelineRequest{Project: c.project, Actor: c.actor, Source: enum.SourceAPI, Ref: p.Ref, Variables: vars})
+	if err != nil {
+		return nil, refusal(err)
+	}
+	return s.detail(c, pl)
+}
+
+// refusal is GitLab's shape for why no pipeline was made.
+func refusal(err error) error {
 	var broken *ci.ConfigError
 	var refused *plan.Refusal
+	var cycle *variable.CycleError
 	var f *fault.Error
 	switch {
 	case errors.As(err, &broken):
-		return base(broken.Error())
+		return fault.Field("base", "%s", broken.Error())
 	case errors.As(err, &refused):
-		return base(refused.Text)
+		return fault.Field("base", "%s", refused.Text)
+	case errors.As(err, &cycle):
+		return fault.Field("base", "%s", cycle.Error())
 	case errors.As(err, &f) && (f.Kind == fault.Invalid || f.Kind == fault.Forbidden):
-		return base(f.Message)
-	case err != nil:
-		return err
+		return fault.Field("base", "%s", f.Message)
 	}
-	return s.renderPipeline(c, http.StatusCreated, pl, p)
+	return err
 }
 
-// base is GitLab's shape for what is wrong with the whole of a thing.
-func base(text string) error { return httpapi.FieldErrors{"base": {text}} }
+type pipelineVariable struct {
+	Type  string `json:"variable_type"`
+	Key   string `json:"key"`
+	Value string `json:"value"`
+	Raw   bool   `json:"raw"`
+}
 
-func (s *Server) pipelineJobs(c *gin.Context, _ access.Actor, p *models.Project, pl *models.Pipeline) error {
-	pg, err := page(c)
-	if err != nil {
-		return err
+func (s *Server) pipelineVariables(c *call) (any, error) {
+	if c.subject.Level < enum.Maintainer && c.pipeline.UserID != c.actor.ID() {
+		return nil, errForbidden
 	}
+	out := []pipelineVariable{}
+	err := c.read(func(tx *models.Tx) error {
+		rows, err := tx.PipelineVariables(c.pipeline.ID)
+		if err != nil {
+			return err
+		}
+		for _, v := range rows {
+			value, err := s.ci.PipelineVariableValue(v)
+			if err != nil {
+				return err
+			}
+			out = append(out, pipelineVariable{v.Type, v.Key, value, v.Raw})
+		}
+		return nil
+	})
+	return out, err
+}
+
+type jobList struct {
+	httpapi.Page
+	Scope   []string `param:"scope" values:"created waiting_for_resource preparing waiting_for_callback pending running success failed canceling canceled skipped manual scheduled"`
+	Retried bool     `param:"include_retried"`
+	Ref     string   `param:"ref"`
+	OrderBy string   `param:"order_by" values:"id"`
+	Sort    string   `param:"sort" values:"asc desc"`
+}
+
+func (p *jobList) statuses() []enum.Status {
+	return each(p.Scope, func(s string) enum.Status { return enum.Status(s) })
+}
+
+func (s *Server) pipelineJobs(c *call, p *jobList) (any, error) {
+	page := pageOf(p.Page)
+	page.Descending = true
 	var rows []*models.Job
-	err = s.ci.DB().Read(c.Request.Context(), func(tx *models.Tx) (err error) {
-		rows, err = tx.PipelineJobs(pl.ID, c.Query("include_retried") == "true")
+	var total int64
+	err := c.read(func(tx *models.Tx) (err error) {
+		rows, total, err = tx.ListJobs(models.JobFilter{PipelineID: c.pipeline.ID, Statuses: p.statuses(), Retried: p.Retried}, page)
 		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	total := int64(len(rows))
-	from := min(len(rows), (pg.Number-1)*pg.PerPage)
-	rows = rows[from:min(len(rows), from+pg.PerPage)]
-	entities, err := s.jobEntities(c, p, rows)
-	if err != nil {
-		return err
-	}
-	return s.list(c, pg, total, entities)
+	entities, err := s.jobs(c, rows)
+	return paged(entities, p.Page, total), err
 }

@@ -1,334 +1,640 @@
 package api
 
 import (
-	"errors"
-	"net/http"
-	"time"
+	"strconv"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
 	"signalbox/ci"
 	"signalbox/ci/access"
 	"signalbox/internal/fault"
+	"signalbox/internal/gitrepo"
 	"signalbox/internal/httpapi"
 	"signalbox/models"
 	"signalbox/models/enum"
 )
 
-type namespace struct {
-	ID        int64   `json:"id"`
-	Name      string  `json:"name"`
-	Path      string  `json:"path"`
-	Kind      string  `json:"kind"`
-	FullPath  string  `json:"full_path"`
-	ParentID  *int64  `json:"parent_id"`
-	AvatarURL *string `json:"avatar_url"`
-	WebURL    string  `json:"web_url"`
+type projectIdentity struct {
+	ID                int64        `json:"id"`
+	Description       string       `json:"description"`
+	Name              string       `json:"name"`
+	NameWithNamespace string       `json:"name_with_namespace"`
+	Path              string       `json:"path"`
+	PathWithNamespace string       `json:"path_with_namespace"`
+	CreatedAt         httpapi.Time `json:"created_at"`
+}
+
+type basicProject struct {
+	projectIdentity
+	DefaultBranch  *string         `json:"default_branch"`
+	TagList        []string        `json:"tag_list"`
+	Topics         []string        `json:"topics"`
+	SSHURL         string          `json:"ssh_url_to_repo"`
+	HTTPURL        string          `json:"http_url_to_repo"`
+	WebURL         string          `json:"web_url"`
+	ReadmeURL      *string         `json:"readme_url"`
+	ForksCount     int             `json:"forks_count"`
+	AvatarURL      *string         `json:"avatar_url"`
+	StarCount      int             `json:"star_count"`
+	LastActivityAt httpapi.Time    `json:"last_activity_at"`
+	Visibility     enum.Visibility `json:"visibility"`
+	Namespace      namespaceEntity `json:"namespace"`
 }
 
 type projectEntity struct {
-	ID                   int64           `json:"id"`
-	Description          string          `json:"description"`
-	Name                 string          `json:"name"`
-	NameWithNamespace    string          `json:"name_with_namespace"`
-	Path                 string          `json:"path"`
-	PathWithNamespace    string          `json:"path_with_namespace"`
-	CreatedAt            httpapi.Time    `json:"created_at"`
-	UpdatedAt            httpapi.Time    `json:"updated_at"`
-	LastActivityAt       httpapi.Time    `json:"last_activity_at"`
-	DefaultBranch        string          `json:"default_branch"`
-	TagList              []string        `json:"tag_list"`
-	Topics               []string        `json:"topics"`
-	SSHURL               string          `json:"ssh_url_to_repo"`
-	HTTPURL              string          `json:"http_url_to_repo"`
-	WebURL               string          `json:"web_url"`
-	ReadmeURL            *string         `json:"readme_url"`
-	ForksCount           int             `json:"forks_count"`
-	AvatarURL            *string         `json:"avatar_url"`
-	StarCount            int             `json:"star_count"`
-	Visibility           enum.Visibility `json:"visibility"`
-	Namespace            namespace       `json:"namespace"`
-	EmptyRepo            bool            `json:"empty_repo"`
-	Archived             bool            `json:"archived"`
-	CreatorID            *int64          `json:"creator_id"`
-	ImportStatus         string          `json:"import_status"`
-	JobsEnabled          bool            `json:"jobs_enabled"`
-	BuildsAccessLevel    string          `json:"builds_access_level"`
-	SharedRunnersEnabled bool            `json:"shared_runners_enabled"`
-	GroupRunnersEnabled  bool            `json:"group_runners_enabled"`
-	CIConfigPath         string          `json:"ci_config_path"`
-	GitDepth             int             `json:"ci_default_git_depth"`
-	BuildTimeout         int             `json:"build_timeout"`
-	PublicJobs           bool            `json:"public_jobs"`
-	Permissions          any             `json:"permissions"`
+	basicProject
+	Links                gin.H        `json:"_links"`
+	EmptyRepo            bool         `json:"empty_repo"`
+	Archived             bool         `json:"archived"`
+	Owner                *userBasic   `json:"owner,omitempty"`
+	CreatorID            *int64       `json:"creator_id"`
+	UpdatedAt            httpapi.Time `json:"updated_at"`
+	ImportURL            *string      `json:"import_url"`
+	ImportType           *string      `json:"import_type"`
+	ImportStatus         string       `json:"import_status"`
+	ImportError          *string      `json:"import_error"`
+	JobsEnabled          bool         `json:"jobs_enabled"`
+	IssuesEnabled        bool         `json:"issues_enabled"`
+	MergeRequestsEnabled bool         `json:"merge_requests_enabled"`
+	WikiEnabled          bool         `json:"wiki_enabled"`
+	SnippetsEnabled      bool         `json:"snippets_enabled"`
+	RegistryEnabled      bool         `json:"container_registry_enabled"`
+	PackagesEnabled      bool         `json:"packages_enabled"`
+	BuildsAccess         string       `json:"builds_access_level"`
+	RepositoryAccess     string       `json:"repository_access_level"`
+	MergeRequestsAccess  string       `json:"merge_requests_access_level"`
+	IssuesAccess         string       `json:"issues_access_level"`
+	WikiAccess           string       `json:"wiki_access_level"`
+	SnippetsAccess       string       `json:"snippets_access_level"`
+	PagesAccess          string       `json:"pages_access_level"`
+	ForkingAccess        string       `json:"forking_access_level"`
+	EnvironmentsAccess   string       `json:"environments_access_level"`
+	SharedRunnersEnabled bool         `json:"shared_runners_enabled"`
+	LFSEnabled           bool         `json:"lfs_enabled"`
+	CIConfigPath         string       `json:"ci_config_path"`
+	PublicJobs           bool         `json:"public_jobs"`
+	SharedWithGroups     []any        `json:"shared_with_groups"`
+	MergeIfPassed        bool         `json:"only_allow_merge_if_pipeline_succeeds"`
+	MergeOnSkipped       *bool        `json:"allow_merge_on_skipped_pipeline"`
+	MergeIfResolved      bool         `json:"only_allow_merge_if_all_discussions_are_resolved"`
+	RequestAccess        bool         `json:"request_access_enabled"`
+	MergeMethod          string       `json:"merge_method"`
+	SquashOption         string       `json:"squash_option"`
+	*maintainerProject
+	Permissions any `json:"permissions"`
 }
 
-func (s *Server) projectEntity(c *gin.Context, a access.Actor, p *models.Project) (projectEntity, error) {
-	var ns *models.Namespace
-	var subject access.Subject
-	err := s.ci.DB().Read(c.Request.Context(), func(tx *models.Tx) (err error) {
-		if ns, err = tx.Namespace(p.NamespaceID); err != nil {
+// maintainerProject is what maintainers see besides.
+type maintainerProject struct {
+	GitDepth              int      `json:"ci_default_git_depth"`
+	DeletePipelines       *int     `json:"ci_delete_pipelines_in_seconds"`
+	ForwardDeployment     bool     `json:"ci_forward_deployment_enabled"`
+	Rollback              bool     `json:"ci_forward_deployment_rollback_allowed"`
+	JobTokenScope         bool     `json:"ci_job_token_scope_enabled"`
+	SeparatedCaches       bool     `json:"ci_separated_caches"`
+	ForkPipelines         bool     `json:"ci_allow_fork_pipelines_to_run_in_parent_project"`
+	JobTokenPush          bool     `json:"ci_push_repository_for_job_token_allowed"`
+	SubClaims             []string `json:"ci_id_token_sub_claim_components"`
+	GitStrategy           string   `json:"build_git_strategy"`
+	KeepLatest            bool     `json:"keep_latest_artifact"`
+	RestrictVariables     bool     `json:"restrict_user_defined_variables"`
+	VariablesRole         string   `json:"ci_pipeline_variables_minimum_override_role"`
+	RunnerTokenExpiration *int     `json:"runner_token_expiration_interval"`
+	GroupRunners          bool     `json:"group_runners_enabled"`
+	ResourceGroupMode     string   `json:"resource_group_default_process_mode"`
+	AutoCancel            string   `json:"auto_cancel_pending_pipelines"`
+	BuildTimeout          int      `json:"build_timeout"`
+	AutoDevops            bool     `json:"auto_devops_enabled"`
+	AutoDevopsStrategy    string   `json:"auto_devops_deploy_strategy"`
+	MaxArtifacts          *int     `json:"max_artifacts_size"`
+	RunnersToken          *string  `json:"runners_token"`
+}
+
+var roleNames = map[string]enum.AccessLevel{
+	"no_one_allowed": enum.NoAccess, "developer": enum.Developer, "maintainer": enum.Maintainer, "owner": enum.Owner,
+}
+
+// noOne is the level above all roles: variables are for nobody.
+const noOne = enum.AdminAccess + 1
+
+func roleName(l enum.AccessLevel) string {
+	for name, level := range roleNames {
+		if level == l {
+			return name
+		}
+	}
+	return "no_one_allowed"
+}
+
+func (s *Server) basicProject(p *models.Project, n *models.Namespace) basicProject {
+	url := s.ci.URL() + "/" + p.FullPath
+	topics := append([]string{}, p.Settings.Topics...)
+	active := p.CreatedAt
+	if p.LastActivityAt != nil {
+		active = *p.LastActivityAt
+	}
+	if n == nil {
+		n = &models.Namespace{}
+	}
+	return basicProject{
+		projectIdentity: projectIdentity{
+			ID: p.ID, Description: p.Description, Name: p.Name, NameWithNamespace: n.Name + " / " + p.Name, Path: p.Path,
+			PathWithNamespace: p.FullPath, CreatedAt: httpapi.Time(p.CreatedAt),
+		},
+		DefaultBranch: given(p.DefaultBranch), TagList: topics, Topics: topics, HTTPURL: url + ".git", WebURL: url,
+		LastActivityAt: httpapi.Time(active), Visibility: p.Visibility, Namespace: s.namespaceOf(n),
+	}
+}
+
+func enabled(on bool) string {
+	if on {
+		return "enabled"
+	}
+	return "disabled"
+}
+
+// projects renders projects: one query each for namespaces, roles and owners, whatever their number.
+func (s *Server) projects(c *call, rows []*models.Project) ([]projectEntity, error) {
+	var spaces map[int64]*models.Namespace
+	var levels map[int64]enum.AccessLevel
+	var owners map[int64]*models.User
+	err := c.read(func(tx *models.Tx) (err error) {
+		if spaces, err = tx.NamespacesByID(each(rows, func(p *models.Project) int64 { return p.NamespaceID })); err != nil {
 			return err
 		}
-		subject, err = access.SubjectOf(tx, a, p)
-		return err
-	})
-	if err != nil {
-		return projectEntity{}, err
-	}
-	heads, err := s.ci.Repo(p).Refs(c.Request.Context(), "refs/heads/", 1)
-	if err != nil {
-		return projectEntity{}, err
-	}
-	url := s.ci.URL() + "/" + p.FullPath
-	e := projectEntity{
-		ID: p.ID, Description: p.Description, Name: p.Name, NameWithNamespace: ns.Name + " / " + p.Name, Path: p.Path,
-		PathWithNamespace: p.FullPath, CreatedAt: httpapi.Time(p.CreatedAt), UpdatedAt: httpapi.Time(p.UpdatedAt),
-		LastActivityAt: httpapi.Time(p.UpdatedAt), DefaultBranch: p.DefaultBranch, TagList: []string{}, Topics: []string{}, HTTPURL: url + ".git",
-		WebURL: url, Visibility: p.Visibility, EmptyRepo: len(heads) == 0, Archived: p.Archived, CreatorID: p.CreatorID, ImportStatus: "none",
-		JobsEnabled: p.BuildsEnabled, BuildsAccessLevel: "enabled", SharedRunnersEnabled: p.SharedRunnersEnabled,
-		GroupRunnersEnabled: p.GroupRunnersEnabled, CIConfigPath: p.CIConfigPath, GitDepth: p.GitDepth, BuildTimeout: p.BuildTimeout, PublicJobs: true,
-		Namespace: namespace{ID: ns.ID, Name: ns.Name, Path: ns.Path, Kind: ns.Kind, FullPath: ns.FullPath, ParentID: ns.ParentID, WebURL: s.ci.URL() + "/" + ns.FullPath},
-	}
-	if !p.BuildsEnabled {
-		e.BuildsAccessLevel = "disabled"
-	}
-	var level any
-	if subject.Level > enum.NoAccess {
-		level = gin.H{"access_level": min(subject.Level, enum.Owner), "notification_level": 3}
-	}
-	e.Permissions = gin.H{"project_access": level, "group_access": nil}
-	return e, nil
-}
-
-func (s *Server) projectRoutes(r gin.IRouter) {
-	r.GET("/projects", s.public(s.listProjects))
-	r.POST("/projects", s.user(s.createProject))
-	r.GET("/projects/:id", s.project(access.ReadProject, func(c *gin.Context, a access.Actor, p *models.Project) error {
-		return s.renderProject(c, http.StatusOK, a, p)
-	}))
-	r.GET("/projects/:id/members", s.project(access.ReadProject, s.listMembers))
-	r.POST("/projects/:id/members", s.project(access.AdminProject, s.addMember))
-	r.PUT("/projects/:id/members/:user_id", s.project(access.AdminProject, s.addMember))
-	r.DELETE("/projects/:id/members/:user_id", s.project(access.AdminProject, s.removeMember))
-	r.POST("/projects/:id/runners/reset_registration_token", s.project(access.AdminProject, s.resetProjectRegistration))
-}
-
-func (s *Server) renderProject(c *gin.Context, status int, a access.Actor, p *models.Project) error {
-	e, err := s.projectEntity(c, a, p)
-	if err != nil {
-		return err
-	}
-	c.JSON(status, e)
-	return nil
-}
-
-func (s *Server) listProjects(c *gin.Context, a access.Actor) error {
-	p, err := page(c)
-	if err != nil {
-		return err
-	}
-	v := models.VisibleTo{}
-	if a.User != nil {
-		v = models.VisibleTo{UserID: a.User.ID, All: a.User.Admin}
-	}
-	var rows []*models.Project
-	var total int64
-	err = s.ci.DB().Read(c.Request.Context(), func(tx *models.Tx) (err error) {
-		rows, total, err = tx.ListProjects(v, c.Query("search"), p)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	out := []projectEntity{}
-	for _, row := range rows {
-		e, err := s.projectEntity(c, a, row)
-		if err != nil {
+		var ids []int64
+		for _, n := range spaces {
+			if n.OwnerID != nil {
+				ids = append(ids, *n.OwnerID)
+			}
+		}
+		if owners, err = tx.Users(ids); err != nil {
 			return err
+		}
+		levels, err = tx.AccessLevels(c.actor.ID(), rows)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]projectEntity, 0, len(rows))
+	for _, p := range rows {
+		n := spaces[p.NamespaceID]
+		e, err := s.project(p, n, levels[p.ID], c.actor.Admin() || levels[p.ID] >= enum.Maintainer)
+		if err != nil {
+			return nil, err
+		}
+		if n != nil && n.OwnerID != nil {
+			e.Owner = s.basic(owners[*n.OwnerID])
 		}
 		out = append(out, e)
 	}
-	return s.list(c, p, total, out)
+	return out, nil
 }
 
-func (s *Server) createProject(c *gin.Context, a access.Actor) error {
-	p, err := httpapi.ReadParams(c)
+func (s *Server) project(p *models.Project, n *models.Namespace, level enum.AccessLevel, maintainer bool) (projectEntity, error) {
+	empty, err := s.ci.Repo(p).Empty()
 	if err != nil {
-		return err
+		return projectEntity{}, err
 	}
-	n := ci.NewProject{}
-	visibility := ""
-	for name, into := range map[string]*string{
-		"path": &n.Path, "name": &n.Name, "description": &n.Description, "visibility": &visibility, "default_branch": &n.DefaultBranch,
-	} {
-		if *into, err = p.String(name); err != nil {
-			return err
-		}
+	self := s.ci.URL() + "/api/v4/projects/" + strconv.FormatInt(p.ID, 10)
+	e := projectEntity{
+		basicProject: s.basicProject(p, n),
+		Links: gin.H{
+			"self": self, "repo_branches": self + "/repository/branches", "members": self + "/members", "labels": self + "/labels",
+			"events": self + "/events", "issues": self + "/issues", "merge_requests": self + "/merge_requests", "cluster_agents": self + "/cluster_agents",
+		},
+		EmptyRepo: empty, Archived: p.Archived, CreatorID: p.CreatorID, UpdatedAt: httpapi.Time(p.UpdatedAt), ImportURL: given(p.MirrorURL),
+		ImportStatus: "none", JobsEnabled: p.BuildsEnabled, BuildsAccess: enabled(p.BuildsEnabled), RepositoryAccess: "enabled",
+		MergeRequestsAccess: "disabled", IssuesAccess: "disabled", WikiAccess: "disabled", SnippetsAccess: "disabled", PagesAccess: "disabled",
+		ForkingAccess: "disabled", EnvironmentsAccess: "enabled", SharedRunnersEnabled: p.SharedRunnersEnabled, CIConfigPath: p.CIConfigPath,
+		PublicJobs: !p.Settings.PrivateJobs, SharedWithGroups: []any{}, MergeIfPassed: p.Settings.MergeIfPipelinePassed,
+		MergeOnSkipped: &p.Settings.AllowMergeOnSkipped, MergeMethod: "merge", SquashOption: "default_off",
 	}
-	if n.Path == "" && n.Name == "" {
-		return &httpapi.ParamError{Text: "name, path are missing, at least one parameter must be provided"}
+	if maintainer {
+		e.maintainerProject = maintained(p)
 	}
-	if n.Path == "" {
-		n.Path = n.Name
+	var role any
+	if level > enum.NoAccess {
+		role = gin.H{"access_level": level, "notification_level": 3}
 	}
-	if n.Visibility = enum.Visibility(visibility); visibility != "" && !n.Visibility.Valid() {
-		return &httpapi.ParamError{Text: "visibility does not have a valid value"}
+	e.Permissions = gin.H{"project_access": role, "group_access": nil}
+	if n != nil && n.Kind == "group" {
+		e.Permissions = gin.H{"project_access": nil, "group_access": role}
 	}
-	if n.NamespaceID, err = p.Int("namespace_id", 0); err != nil {
-		return err
-	}
-	row, err := s.ci.CreateProject(c.Request.Context(), a, n)
-	var f *fault.Error
-	if errors.As(err, &f) && f.Kind == fault.Invalid {
-		return httpapi.FieldErrors{"path": {f.Message}}
-	}
-	if err != nil {
-		return err
-	}
-	return s.renderProject(c, http.StatusCreated, a, row)
+	return e, nil
 }
 
-type member struct {
-	userBasic
-	AccessLevel     enum.AccessLevel `json:"access_level"`
-	CreatedAt       httpapi.Time     `json:"created_at"`
-	ExpiresAt       *string          `json:"expires_at"`
-	MembershipState string           `json:"membership_state"`
-}
-
-func (s *Server) memberEntity(m *models.Member, u *models.User) member {
-	return member{userBasic: *s.basic(u), AccessLevel: m.AccessLevel, CreatedAt: httpapi.Time(m.CreatedAt), ExpiresAt: dateOf(m.ExpiresAt), MembershipState: "active"}
-}
-
-func (s *Server) listMembers(c *gin.Context, _ access.Actor, p *models.Project) error {
-	pg, err := page(c)
-	if err != nil {
-		return err
+func maintained(p *models.Project) *maintainerProject {
+	set := p.Settings
+	m := &maintainerProject{
+		GitDepth: p.GitDepth, ForwardDeployment: !set.NoForwardDeployment, Rollback: !set.NoRollback, SeparatedCaches: !set.SharedCaches,
+		ForkPipelines: set.ForkPipelines, JobTokenPush: set.JobTokenPush, SubClaims: set.SubClaimComponents, GitStrategy: "fetch",
+		KeepLatest: !set.ForgetLatestArtifact, VariablesRole: roleName(p.VariablesMinimumRole), GroupRunners: p.GroupRunnersEnabled,
+		ResourceGroupMode: set.ResourceGroupMode, AutoCancel: enabled(!set.KeepRedundant), BuildTimeout: p.BuildTimeout,
+		AutoDevopsStrategy: "continuous", RestrictVariables: p.VariablesMinimumRole > enum.Developer,
 	}
-	out := []member{}
-	var total int64
-	err = s.ci.DB().Read(c.Request.Context(), func(tx *models.Tx) error {
-		rows, n, err := tx.ProjectMembers(p.ID, pg)
+	if set.GitStrategyClone {
+		m.GitStrategy = "clone"
+	}
+	if m.SubClaims == nil {
+		m.SubClaims = []string{"project_path", "ref_type", "ref"}
+	}
+	if m.ResourceGroupMode == "" {
+		m.ResourceGroupMode = "unordered"
+	}
+	if set.MaxArtifactsSize > 0 {
+		m.MaxArtifacts = &p.Settings.MaxArtifactsSize
+	}
+	if set.DeletePipelinesAfter > 0 {
+		m.DeletePipelines = &p.Settings.DeletePipelinesAfter
+	}
+	return m
+}
+
+func (s *Server) projectRoutes(r routes) {
+	r.get("/projects", anybody(access.ReadPublic), with(func(c *call, p *projectList) (any, error) {
+		f, err := p.filter()
 		if err != nil {
-			return err
+			return nil, err
 		}
-		total = n
-		users, err := tx.Users(each(rows, func(m *models.Member) int64 { return m.UserID }))
-		for _, m := range rows {
-			if u := users[m.UserID]; u != nil {
-				out = append(out, s.memberEntity(m, u))
+		return s.listProjects(c, p, f)
+	}))
+	r.get("/users/:id/projects", anybody(access.ReadPublic), with(s.userProjects))
+	r.get("/groups/:id/projects", group(access.ReadGroup), with(s.groupProjects))
+	r.post("/projects", user(access.CreateNamespace), with(func(c *call, p *newProject) (any, error) { return s.createProject(c, p, 0) }))
+	r.post("/projects/user/:user_id", user(access.AdminInstance), with(func(c *call, p *newProject) (any, error) {
+		n, err := c.id("user_id", "User")
+		if err != nil {
+			return nil, err
+		}
+		return s.createProject(c, p, n)
+	}))
+	show := func(c *call) (any, error) { return s.renderProject(c, c.project) }
+	r.get("/projects/:id", project(access.ReadProject), show)
+	r.put("/projects/:id", project(access.AdminProject), with(s.updateProject))
+	r.delete("/projects/:id", project(access.DeleteProject), with(func(c *call, p *struct {
+		Permanently bool   `param:"permanently_remove"`
+		FullPath    string `param:"full_path"`
+	},
+	) (any, error) {
+		if p.Permanently && p.FullPath != c.project.FullPath {
+			return nil, fault.New(fault.Invalid, "`full_path` is incorrect. You must enter the complete path for the project.")
+		}
+		return accepted, s.ci.DeleteProject(c.ctx(), c.actor, c.project)
+	}))
+	for word, archived := range map[string]bool{"archive": true, "unarchive": false} {
+		r.post("/projects/:id/"+word, project(access.DeleteProject), func(c *call) (any, error) {
+			p, err := s.ci.UpdateProject(c.ctx(), c.actor, c.project.ID, func(p *models.Project) error {
+				p.Archived = archived
+				return nil
+			})
+			if err != nil {
+				return nil, err
 			}
-		}
+			return s.renderProject(c, p)
+		})
+	}
+	r.get("/projects/:id/import", project(access.AdminProject), func(c *call) (any, error) {
+		return gin.H{
+			"id": c.project.ID, "description": c.project.Description, "name": c.project.Name, "path": c.project.Path,
+			"path_with_namespace": c.project.FullPath, "created_at": httpapi.Time(c.project.CreatedAt), "import_status": "none",
+			"import_type": nil, "correlation_id": nil, "failed_relations": []any{}, "import_error": nil,
+		}, nil
+	})
+	r.post("/projects/:id/runners/reset_registration_token", project(access.AdminRunners), func(c *call) (any, error) {
+		token, err := s.ci.ResetRegistration(c.ctx(), c.project)
+		return gin.H{"token": token, "token_expires_at": nil}, err
+	})
+}
+
+func (s *Server) renderProject(c *call, p *models.Project) (any, error) {
+	rows, err := s.projects(c, []*models.Project{p})
+	if err != nil {
+		return nil, err
+	}
+	return rows[0], nil
+}
+
+type projectList struct {
+	httpapi.Page
+	Search           string            `param:"search"`
+	SearchNamespaces bool              `param:"search_namespaces"`
+	Simple           bool              `param:"simple"`
+	Membership       bool              `param:"membership"`
+	Owned            bool              `param:"owned"`
+	Starred          bool              `param:"starred"`
+	Archived         *bool             `param:"archived"`
+	Active           *bool             `param:"active"`
+	Visibility       string            `param:"visibility" values:"private internal public"`
+	MinLevel         *int              `param:"min_access_level" values:"5 10 15 20 30 40 50"`
+	OrderBy          string            `param:"order_by" values:"id name path created_at updated_at last_activity_at similarity star_count"`
+	Sort             string            `param:"sort" values:"asc desc"`
+	IDAfter          int64             `param:"id_after"`
+	IDBefore         int64             `param:"id_before"`
+	ActivityAfter    httpapi.Timestamp `param:"last_activity_after"`
+	ActivityBefore   httpapi.Timestamp `param:"last_activity_before"`
+	UpdatedAfter     httpapi.Timestamp `param:"updated_after"`
+	UpdatedBefore    httpapi.Timestamp `param:"updated_before"`
+	Topic            []string          `param:"topic"`
+	Subgroups        bool              `param:"include_subgroups"`
+}
+
+func (p *projectList) filter() (models.ProjectFilter, error) {
+	f := models.ProjectFilter{
+		Search: p.Search, SearchNamespaces: p.SearchNamespaces, Membership: p.Membership, Owned: p.Owned, Archived: p.Archived,
+		Visibility: enum.Visibility(p.Visibility), Topics: p.Topic, IDAfter: p.IDAfter, IDBefore: p.IDBefore,
+		Activity: models.TimeRange{After: p.ActivityAfter.Time, Before: p.ActivityBefore.Time},
+		Updated:  models.TimeRange{After: p.UpdatedAfter.Time, Before: p.UpdatedBefore.Time},
+	}
+	if p.Active != nil {
+		archived := !*p.Active
+		f.Archived = &archived
+	}
+	if p.MinLevel != nil {
+		f.MinLevel = enum.AccessLevel(*p.MinLevel)
+	}
+	if p.Starred {
+		f.NamespaceIDs = []int64{} // nobody has stars here
+	}
+	if p.Keyset() && p.OrderBy != "" && p.OrderBy != "id" {
+		return f, fault.New(fault.WrongMethod, "Keyset pagination is not yet available for this type of request")
+	}
+	return f, nil
+}
+
+func (s *Server) listProjects(c *call, p *projectList, f models.ProjectFilter) (any, error) {
+	page := pageOf(p.Page)
+	page.Descending = p.Sort != "asc"
+	page.OrderBy = p.OrderBy
+	switch {
+	case p.Keyset():
+		page.OrderBy, page.Keyset = "", true
+	case p.OrderBy == "" || p.OrderBy == "similarity" || p.OrderBy == "star_count":
+		page.OrderBy = "created_at"
+	}
+	var rows []*models.Project
+	var total int64
+	err := c.read(func(tx *models.Tx) (err error) {
+		rows, total, err = tx.ListProjects(c.visible(), f, page)
 		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return s.list(c, pg, total, out)
+	out := paged(rows, p.Page, total)
+	if page.Keyset {
+		out.keyset, out.param = true, "id_after"
+		if page.Descending {
+			out.param = "id_before"
+		}
+		if len(rows) == p.PerPage() {
+			out.next = strconv.FormatInt(rows[len(rows)-1].ID, 10)
+		}
+	}
+	if p.Simple || c.actor.User == nil {
+		out.rows, err = s.simpleProjects(c, rows)
+		return out, err
+	}
+	out.rows, err = s.projects(c, rows)
+	return out, err
 }
 
-func (s *Server) addMember(c *gin.Context, a access.Actor, p *models.Project) error {
-	params, err := httpapi.ReadParams(c)
-	if err != nil {
+func (s *Server) simpleProjects(c *call, rows []*models.Project) ([]basicProject, error) {
+	var spaces map[int64]*models.Namespace
+	err := c.read(func(tx *models.Tx) (err error) {
+		spaces, err = tx.NamespacesByID(each(rows, func(p *models.Project) int64 { return p.NamespaceID }))
 		return err
-	}
-	userID, err := params.Int("user_id", 0)
+	})
+	return each(rows, func(p *models.Project) basicProject { return s.basicProject(p, spaces[p.NamespaceID]) }), err
+}
+
+func (s *Server) userProjects(c *call, p *projectList) (any, error) {
+	f, err := p.filter()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if c.Param("user_id") != "" {
-		if userID, err = id(c, "user_id", "Member"); err != nil {
+	err = c.read(func(tx *models.Tx) error {
+		var u *models.User
+		if n, numberErr := strconv.ParseInt(c.Param("id"), 10, 64); numberErr == nil {
+			u, err = tx.User(n)
+		} else {
+			u, err = tx.UserByName(c.Param("id"))
+		}
+		if err == nil {
+			f.OfUser = u.ID
+		}
+		return missing(err, "User")
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.listProjects(c, p, f)
+}
+
+func (s *Server) groupProjects(c *call, p *projectList) (any, error) {
+	f, err := p.filter()
+	if err != nil {
+		return nil, err
+	}
+	f.NamespaceIDs = []int64{c.group.ID}
+	if p.Subgroups {
+		err := c.read(func(tx *models.Tx) error {
+			ids, err := tx.NamespacesBelow(c.group)
+			f.NamespaceIDs = ids
 			return err
-		}
-	}
-	if userID == 0 {
-		return &httpapi.ParamError{Text: "user_id, username are missing, at least one parameter must be provided"}
-	}
-	if !params.Has("access_level") {
-		return &httpapi.ParamError{Text: "access_level is missing"}
-	}
-	level, err := params.Int("access_level", 0)
-	if err != nil {
-		return err
-	}
-	m := &models.Member{UserID: userID, ProjectID: &p.ID, AccessLevel: enum.AccessLevel(level)}
-	if !m.AccessLevel.Valid() {
-		return &httpapi.ParamError{Text: "access_level does not have a valid value"}
-	}
-	date, err := params.String("expires_at")
-	if err != nil {
-		return err
-	}
-	if date != "" {
-		at, err := time.Parse(time.DateOnly, date)
+		})
 		if err != nil {
-			return &httpapi.ParamError{Text: "expires_at is invalid"}
+			return nil, err
 		}
-		m.ExpiresAt = &at
 	}
-	var u *models.User
-	err = s.ci.DB().Write(c.Request.Context(), func(tx *models.Tx) error {
-		if u, err = tx.User(userID); err != nil {
+	return s.listProjects(c, p, f)
+}
+
+// projectParams are the attributes that can be set, at creation and later.
+type projectParams struct {
+	Name              *string  `param:"name"`
+	Path              *string  `param:"path"`
+	Description       *string  `param:"description"`
+	Visibility        *string  `param:"visibility" values:"private internal public"`
+	DefaultBranch     *string  `param:"default_branch"`
+	Topics            []string `param:"topics"`
+	TagList           []string `param:"tag_list"`
+	BuildTimeout      *int     `param:"build_timeout"`
+	GitStrategy       *string  `param:"build_git_strategy" values:"fetch clone"`
+	AutoCancel        *string  `param:"auto_cancel_pending_pipelines" values:"disabled enabled"`
+	ConfigPath        *string  `param:"ci_config_path"`
+	GitDepth          *int     `param:"ci_default_git_depth"`
+	ForwardDeployment *bool    `param:"ci_forward_deployment_enabled"`
+	Rollback          *bool    `param:"ci_forward_deployment_rollback_allowed"`
+	SeparatedCaches   *bool    `param:"ci_separated_caches"`
+	ForkPipelines     *bool    `param:"ci_allow_fork_pipelines_to_run_in_parent_project"`
+	JobTokenPush      *bool    `param:"ci_push_repository_for_job_token_allowed"`
+	VariablesRole     *string  `param:"ci_pipeline_variables_minimum_override_role" values:"no_one_allowed developer maintainer owner"`
+	Restrict          *bool    `param:"restrict_user_defined_variables"`
+	SubClaims         []string `param:"ci_id_token_sub_claim_components"`
+	DeletePipelines   *int     `param:"ci_delete_pipelines_in_seconds"`
+	KeepLatest        *bool    `param:"keep_latest_artifact"`
+	PublicJobs        *bool    `param:"public_jobs"`
+	PublicBuilds      *bool    `param:"public_builds"`
+	SharedRunners     *bool    `param:"shared_runners_enabled"`
+	GroupRunners      *bool    `param:"group_runners_enabled"`
+	JobsEnabled       *bool    `param:"jobs_enabled"`
+	BuildsAccess      *string  `param:"builds_access_level" values:"disabled private enabled"`
+	ResourceGroupMode *string  `param:"resource_group_default_process_mode" values:"unordered oldest_first newest_first newest_ready_first"`
+	MaxArtifacts      *int     `param:"max_artifacts_size"`
+	MergeIfPassed     *bool    `param:"only_allow_merge_if_pipeline_succeeds"`
+	MergeOnSkipped    *bool    `param:"allow_merge_on_skipped_pipeline"`
+}
+
+// apply lays the parameters over a project.
+func (p *projectParams) apply(row *models.Project) error {
+	keep(&row.Name, p.Name)
+	keep(&row.Path, p.Path)
+	keep(&row.Description, p.Description)
+	keep(&row.DefaultBranch, p.DefaultBranch)
+	keep(&row.BuildTimeout, p.BuildTimeout)
+	keep(&row.CIConfigPath, p.ConfigPath)
+	keep(&row.GitDepth, p.GitDepth)
+	keep(&row.SharedRunnersEnabled, p.SharedRunners)
+	keep(&row.GroupRunnersEnabled, p.GroupRunners)
+	keep(&row.BuildsEnabled, p.JobsEnabled)
+	if p.Visibility != nil {
+		row.Visibility = enum.Visibility(*p.Visibility)
+	}
+	if p.BuildsAccess != nil {
+		row.BuildsEnabled = *p.BuildsAccess != "disabled"
+		row.Settings.PrivateJobs = *p.BuildsAccess == "private"
+	}
+	if p.VariablesRole != nil {
+		row.VariablesMinimumRole = roleNames[*p.VariablesRole]
+		if *p.VariablesRole == "no_one_allowed" {
+			row.VariablesMinimumRole = noOne
+		}
+	} else if p.Restrict != nil && *p.Restrict && row.VariablesMinimumRole <= enum.Developer {
+		row.VariablesMinimumRole = enum.Maintainer
+	} else if p.Restrict != nil && !*p.Restrict {
+		row.VariablesMinimumRole = enum.Developer
+	}
+	return p.settings(&row.Settings)
+}
+
+func (p *projectParams) settings(set *models.ProjectSettings) error {
+	for _, list := range [][]string{p.TagList, p.Topics} {
+		if list != nil {
+			set.Topics = list
+		}
+	}
+	not := func(into *bool, from *bool) {
+		if from != nil {
+			*into = !*from
+		}
+	}
+	not(&set.NoForwardDeployment, p.ForwardDeployment)
+	not(&set.NoRollback, p.Rollback)
+	not(&set.SharedCaches, p.SeparatedCaches)
+	not(&set.ForgetLatestArtifact, p.KeepLatest)
+	not(&set.PrivateJobs, p.PublicBuilds)
+	not(&set.PrivateJobs, p.PublicJobs)
+	keep(&set.ForkPipelines, p.ForkPipelines)
+	keep(&set.JobTokenPush, p.JobTokenPush)
+	keep(&set.DeletePipelinesAfter, p.DeletePipelines)
+	keep(&set.ResourceGroupMode, p.ResourceGroupMode)
+	keep(&set.MaxArtifactsSize, p.MaxArtifacts)
+	keep(&set.MergeIfPipelinePassed, p.MergeIfPassed)
+	keep(&set.AllowMergeOnSkipped, p.MergeOnSkipped)
+	if p.SubClaims != nil {
+		set.SubClaimComponents = p.SubClaims
+	}
+	if p.GitStrategy != nil {
+		set.GitStrategyClone = *p.GitStrategy == "clone"
+	}
+	if p.AutoCancel != nil {
+		set.KeepRedundant = *p.AutoCancel == "disabled"
+	}
+	if len(set.Topics) > 50 || strings.Contains(strings.Join(set.Topics, ""), "\n") {
+		return fault.Field("topics", "must be at most 50 lines")
+	}
+	return nil
+}
+
+type newProject struct {
+	projectParams
+	NamespaceID int64    `param:"namespace_id"`
+	Readme      bool     `param:"initialize_with_readme"`
+	ImportURL   string   `param:"import_url"`
+	_           struct{} `oneof:"name path"`
+}
+
+func (s *Server) createProject(c *call, p *newProject, forUser int64) (any, error) {
+	if p.ImportURL != "" {
+		return nil, fault.Field("import_url", "is not supported: push the repository to the new project instead")
+	}
+	actor := c.actor
+	if forUser != 0 {
+		err := c.read(func(tx *models.Tx) (err error) {
+			actor.User, err = tx.User(forUser)
 			return missing(err, "User")
-		}
-		subject, err := access.SubjectOf(tx, a, p)
+		})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if m.AccessLevel > subject.Level {
-			return fault.New(fault.Forbidden, "403 Forbidden - you cannot give a role above your own")
-		}
-		old, err := tx.ProjectMember(p.ID, userID)
-		if err == nil && c.Request.Method == http.MethodPost {
-			return fault.New(fault.Conflict, "Member already exists")
-		}
-		if err == nil && old.AccessLevel > subject.Level {
-			return fault.New(fault.Forbidden, "403 Forbidden")
-		}
-		if err := tx.SetMember(m); err != nil {
-			return err
-		}
-		return tx.Audit(&models.AuditEvent{UserID: &a.User.ID, Action: "member_set", EntityType: "project", EntityID: p.ID, Details: u.Username + " " + m.AccessLevel.String(), IPAddress: c.ClientIP()})
-	})
+	}
+	n := ci.NewProject{NamespaceID: p.NamespaceID, Change: p.apply}
+	keep(&n.Path, p.Path)
+	keep(&n.Name, p.Name)
+	keep(&n.DefaultBranch, p.DefaultBranch)
+	if n.Path == "" {
+		n.Path = slug(n.Name)
+		p.Path = &n.Path
+	}
+	if n.Name == "" {
+		n.Name = n.Path
+		p.Name = &n.Name
+	}
+	if p.DefaultBranch != nil && *p.DefaultBranch == "" {
+		p.DefaultBranch = nil
+	}
+	row, err := s.ci.CreateProject(c.ctx(), actor, n)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	status := http.StatusCreated
-	if c.Request.Method == http.MethodPut {
-		status = http.StatusOK
+	if p.Readme {
+		_, err = s.ci.Commit(c.ctx(), actor, row, ci.NewCommit{
+			Branch: row.DefaultBranch, Message: "Initial commit",
+			Changes: []gitrepo.Change{{Action: gitrepo.CreateFile, Path: "README.md", Content: []byte("# " + row.Name + "\n\n" + row.Description + "\n")}},
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
-	c.JSON(status, s.memberEntity(m, u))
-	return nil
+	return s.renderProject(c, row)
 }
 
-func (s *Server) removeMember(c *gin.Context, a access.Actor, p *models.Project) error {
-	userID, err := id(c, "user_id", "Member")
-	if err != nil {
-		return err
-	}
-	err = s.ci.DB().Write(c.Request.Context(), func(tx *models.Tx) error {
-		m, err := tx.ProjectMember(p.ID, userID)
-		if err != nil {
-			return missing(err, "Member")
+// slug makes a path of a name.
+func slug(name string) string {
+	out := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
 		}
-		if err := tx.DeleteMember(m.ID); err != nil {
-			return err
-		}
-		return tx.Audit(&models.AuditEvent{UserID: &a.User.ID, Action: "member_removed", EntityType: "project", EntityID: p.ID, IPAddress: c.ClientIP()})
-	})
-	if err != nil {
-		return err
-	}
-	c.Status(http.StatusNoContent)
-	return nil
+		return '-'
+	}, name)
+	return strings.Trim(out, "-.")
 }
 
-func (s *Server) resetProjectRegistration(c *gin.Context, _ access.Actor, p *models.Project) error {
-	token, err := s.ci.ResetRegistration(c.Request.Context(), p)
+type changedProject struct {
+	projectParams
+	_ struct{} `oneof:"name path description visibility default_branch topics tag_list build_timeout build_git_strategy auto_cancel_pending_pipelines ci_config_path ci_default_git_depth ci_forward_deployment_enabled ci_forward_deployment_rollback_allowed ci_separated_caches ci_allow_fork_pipelines_to_run_in_parent_project ci_push_repository_for_job_token_allowed ci_pipeline_variables_minimum_override_role restrict_user_defined_variables ci_id_token_sub_claim_components ci_delete_pipelines_in_seconds keep_latest_artifact public_jobs public_builds shared_runners_enabled group_runners_enabled jobs_enabled builds_access_level resource_group_default_process_mode max_artifacts_size only_allow_merge_if_pipeline_succeeds allow_merge_on_skipped_pipeline"`
+}
+
+func (s *Server) updateProject(c *call, p *changedProject) (any, error) {
+	row, err := s.ci.UpdateProject(c.ctx(), c.actor, c.project.ID, p.apply)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c.JSON(http.StatusCreated, gin.H{"token": token, "token_expires_at": nil})
-	return nil
+	return s.renderProject(c, row)
 }

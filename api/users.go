@@ -1,20 +1,13 @@
 package api
 
 import (
-	"errors"
-	"net/http"
-	"slices"
-	"strings"
 	"time"
 
-	"github.com/gin-gonic/gin"
-
-	"signalbox/ci"
 	"signalbox/ci/access"
 	"signalbox/internal/fault"
 	"signalbox/internal/httpapi"
-	"signalbox/internal/secret"
 	"signalbox/models"
+	"signalbox/models/enum"
 )
 
 type userBasic struct {
@@ -28,7 +21,7 @@ type userBasic struct {
 	WebURL      string  `json:"web_url"`
 }
 
-type user struct {
+type userEntity struct {
 	userBasic
 	CreatedAt       httpapi.Time `json:"created_at"`
 	Bio             string       `json:"bio"`
@@ -47,23 +40,40 @@ type user struct {
 }
 
 type currentUser struct {
-	user
-	Email            string       `json:"email"`
-	CommitEmail      string       `json:"commit_email"`
-	ConfirmedAt      httpapi.Time `json:"confirmed_at"`
-	LastSignInAt     *string      `json:"last_sign_in_at"`
-	CurrentSignInAt  *string      `json:"current_sign_in_at"`
-	LastActivityOn   *string      `json:"last_activity_on"`
-	ThemeID          int          `json:"theme_id"`
-	ColorSchemeID    int          `json:"color_scheme_id"`
-	ProjectsLimit    int          `json:"projects_limit"`
-	Identities       []string     `json:"identities"`
-	CanCreateGroup   bool         `json:"can_create_group"`
-	CanCreateProject bool         `json:"can_create_project"`
-	TwoFactorEnabled bool         `json:"two_factor_enabled"`
-	External         bool         `json:"external"`
-	PrivateProfile   bool         `json:"private_profile"`
-	IsAdmin          *bool        `json:"is_admin,omitempty"`
+	userEntity
+	LastSignInAt     *httpapi.Time `json:"last_sign_in_at"`
+	ConfirmedAt      httpapi.Time  `json:"confirmed_at"`
+	LastActivityOn   *string       `json:"last_activity_on"`
+	Email            string        `json:"email"`
+	ThemeID          int           `json:"theme_id"`
+	ColorSchemeID    int           `json:"color_scheme_id"`
+	ProjectsLimit    int           `json:"projects_limit"`
+	CurrentSignInAt  *httpapi.Time `json:"current_sign_in_at"`
+	Identities       []string      `json:"identities"`
+	CanCreateGroup   bool          `json:"can_create_group"`
+	CanCreateProject bool          `json:"can_create_project"`
+	TwoFactorEnabled bool          `json:"two_factor_enabled"`
+	External         bool          `json:"external"`
+	PrivateProfile   bool          `json:"private_profile"`
+	CommitEmail      string        `json:"commit_email"`
+	PreferredLang    string        `json:"preferred_language"`
+}
+
+// adminUser is what administrators see of a user.
+type adminUser struct {
+	currentUser
+	IsAdmin     bool       `json:"is_admin"`
+	Note        *string    `json:"note"`
+	NamespaceID *int64     `json:"namespace_id"`
+	CreatedBy   *userBasic `json:"created_by"`
+}
+
+type adminUserDetails struct {
+	adminUser
+	HighestRole     enum.AccessLevel `json:"highest_role"`
+	CurrentSignInIP *string          `json:"current_sign_in_ip"`
+	LastSignInIP    *string          `json:"last_sign_in_ip"`
+	SignInCount     int              `json:"sign_in_count"`
 }
 
 func (s *Server) basic(u *models.User) *userBasic {
@@ -73,249 +83,264 @@ func (s *Server) basic(u *models.User) *userBasic {
 	return &userBasic{ID: u.ID, Username: u.Username, Name: u.Name, State: u.State, WebURL: s.ci.URL() + "/" + u.Username}
 }
 
-func (s *Server) fullUser(u *models.User) *user {
+func (s *Server) fullUser(u *models.User) *userEntity {
 	if u == nil {
 		return nil
 	}
-	return &user{userBasic: *s.basic(u), CreatedAt: httpapi.Time(u.CreatedAt)}
+	return &userEntity{userBasic: *s.basic(u), CreatedAt: httpapi.Time(u.CreatedAt), Bot: u.Bot}
 }
 
-func (s *Server) current(u *models.User, admin bool) currentUser {
+func (s *Server) current(u *models.User) currentUser {
 	out := currentUser{
-		user: *s.fullUser(u), Email: u.Email, CommitEmail: u.Email, ConfirmedAt: httpapi.Time(u.CreatedAt), ThemeID: 3, ColorSchemeID: 1,
-		ProjectsLimit: 100000, Identities: []string{}, CanCreateGroup: u.Admin, CanCreateProject: true,
-	}
-	if admin {
-		out.IsAdmin = &u.Admin
+		userEntity: *s.fullUser(u), Email: u.Email, CommitEmail: u.Email, ConfirmedAt: httpapi.Time(u.CreatedAt), ThemeID: 3, ColorSchemeID: 1,
+		ProjectsLimit: u.ProjectsLimit, Identities: []string{}, CanCreateGroup: u.CanCreateGroup || u.Admin, CanCreateProject: !u.Bot,
+		External: u.External, PrivateProfile: u.PrivateProfile, PreferredLang: "en", LastSignInAt: httpapi.TimeOf(u.LastSignInAt),
+		CurrentSignInAt: httpapi.TimeOf(u.CurrentSignInAt), LastActivityOn: dateOf(u.LastActivityAt),
 	}
 	return out
 }
 
-func (s *Server) userRoutes(r gin.IRouter) {
-	r.GET("/user", s.user(func(c *gin.Context, a access.Actor) error {
-		c.JSON(http.StatusOK, s.current(a.User, a.User.Admin))
-		return nil
-	}))
-	r.GET("/users", s.user(s.listUsers))
-	r.GET("/users/:id", s.user(s.getUser))
-	r.POST("/users", s.admin(s.createUser))
-	r.POST("/users/:id/block", s.admin(s.setState("blocked")))
-	r.POST("/users/:id/unblock", s.admin(s.setState("active")))
-	r.POST("/users/:id/personal_access_tokens", s.admin(s.createToken))
-	r.DELETE("/personal_access_tokens/:id", s.user(s.revokeToken))
-}
-
-func (s *Server) listUsers(c *gin.Context, a access.Actor) error {
-	p, err := page(c)
-	if err != nil {
-		return err
-	}
-	var rows []*models.User
-	var total int64
-	err = s.ci.DB().Read(c.Request.Context(), func(tx *models.Tx) (err error) {
-		rows, total, err = tx.ListUsers(c.Query("username"), p)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return s.list(c, p, total, each(rows, func(u *models.User) any {
-		if a.User.Admin {
-			return s.current(u, true)
+// adminUsers renders users for administrators: one query for their namespaces, one for who made them.
+func (s *Server) adminUsers(tx *models.Tx, rows []*models.User) ([]adminUser, error) {
+	var makers []int64
+	for _, u := range rows {
+		if u.CreatedByID != nil {
+			makers = append(makers, *u.CreatedByID)
 		}
-		return s.basic(u)
-	}))
-}
-
-func (s *Server) findUser(c *gin.Context) (u *models.User, err error) {
-	n, err := id(c, "id", "User")
+	}
+	spaces, err := tx.NamespacesOfUsers(each(rows, func(u *models.User) int64 { return u.ID }))
 	if err != nil {
 		return nil, err
 	}
-	err = s.ci.DB().Read(c.Request.Context(), func(tx *models.Tx) error {
-		u, err = tx.User(n)
-		return err
-	})
-	return u, missing(err, "User")
-}
-
-func (s *Server) getUser(c *gin.Context, a access.Actor) error {
-	u, err := s.findUser(c)
-	if err != nil {
-		return err
-	}
-	if a.User.Admin {
-		c.JSON(http.StatusOK, s.current(u, true))
-		return nil
-	}
-	c.JSON(http.StatusOK, s.fullUser(u))
-	return nil
-}
-
-const minPassword = 8
-
-func (s *Server) createUser(c *gin.Context, a access.Actor) error {
-	p, err := httpapi.ReadParams(c)
-	if err != nil {
-		return err
-	}
-	u := &models.User{}
-	for name, into := range map[string]*string{"username": &u.Username, "name": &u.Name, "email": &u.Email} {
-		if *into, err = p.Required(name); err != nil {
-			return err
+	by, err := tx.Users(makers)
+	return each(rows, func(u *models.User) adminUser {
+		out := adminUser{currentUser: s.current(u), IsAdmin: u.Admin, Note: given(u.Note)}
+		if n := spaces[u.ID]; n != nil {
+			out.NamespaceID = &n.ID
 		}
-	}
-	if err := ci.CheckPath(u.Username, true); err != nil {
-		return httpapi.FieldErrors{"username": {fault.Message(err)}}
-	}
-	if !strings.Contains(u.Email, "@") {
-		return httpapi.FieldErrors{"email": {"is invalid"}}
-	}
-	if u.Admin, err = p.Bool("admin", false); err != nil {
-		return err
-	}
-	password, err := p.String("password")
-	if err != nil {
-		return err
-	}
-	random, err := p.Bool("force_random_password", false)
-	if err != nil {
-		return err
-	}
-	switch {
-	case password == "" && !random:
-		return &httpapi.ParamError{Text: "password, reset_password, force_random_password are missing, at least one parameter must be provided"}
-	case password == "":
-		password = secret.NewToken("")
-	case len(password) < minPassword:
-		return httpapi.FieldErrors{"password": {"is too short (minimum is 8 characters)"}}
-	}
-	u.PasswordHash = secret.HashPassword(password)
-	err = s.ci.DB().Write(c.Request.Context(), func(tx *models.Tx) error {
-		u.ID = 0
-		if err := tx.CreateUser(u); err != nil {
-			return err
+		if u.CreatedByID != nil {
+			out.CreatedBy = s.basic(by[*u.CreatedByID])
 		}
-		return tx.Audit(&models.AuditEvent{UserID: &a.User.ID, Action: "user_created", EntityType: "user", EntityID: u.ID, IPAddress: c.ClientIP()})
-	})
-	if errors.Is(err, models.ErrDuplicate) {
-		return fault.New(fault.Conflict, "Username or email has already been taken")
-	}
-	if err != nil {
-		return err
-	}
-	c.JSON(http.StatusCreated, s.current(u, true))
-	return nil
+		return out
+	}), err
 }
 
-func (s *Server) setState(state string) handler {
-	return func(c *gin.Context, a access.Actor) error {
-		u, err := s.findUser(c)
+func (s *Server) userRoutes(r routes) {
+	r.get("/user", user(access.ReadSelf), func(c *call) (any, error) { return s.renderUser(c, c.actor.User.ID) })
+	r.get("/users", anybody(access.ReadSelf), with(s.listUsers))
+	r.get("/users/:id", user(access.ReadSelf), func(c *call) (any, error) {
+		n, err := c.id("id", "User")
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if u.ID == a.User.ID {
-			return fault.New(fault.Forbidden, "403 Forbidden - you cannot block yourself")
+		return s.renderUser(c, n)
+	})
+	r.post("/users", user(access.AdminInstance), with(s.createUser))
+	r.put("/users/:id", user(access.AdminInstance), with(s.updateUser))
+	r.delete("/users/:id", user(access.AdminInstance), func(c *call) (any, error) {
+		n, err := c.id("id", "User")
+		if err != nil {
+			return nil, err
 		}
-		err = s.ci.DB().Write(c.Request.Context(), func(tx *models.Tx) error {
-			u.State = state
-			if err := tx.UpdateUser(u); err != nil {
+		return nil, s.ci.DeleteUser(c.ctx(), c.actor, n)
+	})
+	for _, word := range []string{"block", "unblock", "activate", "deactivate", "ban", "unban"} {
+		r.post("/users/:id/"+word, user(access.AdminInstance), func(c *call) (any, error) {
+			n, err := c.id("id", "User")
+			if err != nil {
+				return nil, err
+			}
+			return true, s.ci.SetUserState(c.ctx(), c.actor, n, word)
+		})
+	}
+}
+
+// renderUser shows a user as the caller may see it: itself whole, to administrators with their notes.
+func (s *Server) renderUser(c *call, id int64) (any, error) {
+	var out any
+	err := c.read(func(tx *models.Tx) error {
+		u, err := tx.User(id)
+		if err != nil {
+			return missing(err, "User")
+		}
+		if c.actor.Admin() {
+			rows, err := s.adminUsers(tx, []*models.User{u})
+			if err == nil && c.FullPath() != "/api/v4/user" {
+				level, err := tx.HighestRole(u.ID)
+				out = adminUserDetails{adminUser: rows[0], SignInCount: u.SignInCount, HighestRole: level}
 				return err
 			}
-			return tx.Audit(&models.AuditEvent{UserID: &a.User.ID, Action: "user_" + state, EntityType: "user", EntityID: u.ID, IPAddress: c.ClientIP()})
-		})
-		if err != nil {
+			if err == nil {
+				out = rows[0]
+			}
 			return err
 		}
-		c.JSON(http.StatusCreated, true)
+		if u.ID == c.actor.ID() && c.FullPath() == "/api/v4/user" {
+			out = s.current(u)
+			return nil
+		}
+		out = s.fullUser(u)
 		return nil
-	}
+	})
+	return out, err
 }
 
-var knownScopes = []string{
-	"api", "read_api", "read_user", "read_repository", "write_repository", "create_runner", "manage_runner", "sudo", "self_rotate",
+type userList struct {
+	httpapi.Page
+	Username        string            `param:"username"`
+	Search          string            `param:"search"`
+	Active          *bool             `param:"active"`
+	Blocked         *bool             `param:"blocked"`
+	External        *bool             `param:"external"`
+	ExcludeExternal *bool             `param:"exclude_external"`
+	Humans          bool              `param:"humans"`
+	ExcludeInternal bool              `param:"exclude_internal"`
+	Admins          bool              `param:"admins"`
+	WithoutProjects bool              `param:"without_projects"`
+	CreatedAfter    httpapi.Timestamp `param:"created_after"`
+	CreatedBefore   httpapi.Timestamp `param:"created_before"`
+	OrderBy         string            `param:"order_by" values:"id name username created_at updated_at"`
+	Sort            string            `param:"sort" values:"asc desc"`
 }
 
-func (s *Server) createToken(c *gin.Context, a access.Actor) error {
-	u, err := s.findUser(c)
-	if err != nil {
-		return err
+func (s *Server) listUsers(c *call, p *userList) (any, error) {
+	if c.actor.User == nil && p.Username == "" {
+		return nil, fault.New(fault.Forbidden, "403 Forbidden - Not authorized to access /api/v4/users")
 	}
-	p, err := httpapi.ReadParams(c)
-	if err != nil {
-		return err
+	f := models.UserFilter{Username: p.Username, Search: p.Search, Humans: p.Humans || p.ExcludeInternal, ByEmail: c.actor.Admin()}
+	if p.Active != nil && *p.Active {
+		f.States = append(f.States, "active")
 	}
-	t := &models.PersonalAccessToken{UserID: u.ID}
-	if t.Name, err = p.Required("name"); err != nil {
-		return err
+	if p.Blocked != nil && *p.Blocked {
+		f.States = append(f.States, "blocked")
 	}
-	if t.Scopes, err = p.List("scopes"); err != nil {
-		return err
+	f.External = p.External
+	if p.ExcludeExternal != nil && *p.ExcludeExternal {
+		inside := false
+		f.External = &inside
 	}
-	if len(t.Scopes) == 0 {
-		return &httpapi.ParamError{Text: "scopes is missing"}
+	if c.actor.Admin() {
+		f.Admins, f.WithoutMember = p.Admins, p.WithoutProjects
+		f.CreatedAfter, f.CreatedBefore = p.CreatedAfter.Time, p.CreatedBefore.Time
 	}
-	for _, scope := range t.Scopes {
-		if !slices.Contains(knownScopes, scope) {
-			return &httpapi.ParamError{Text: "scopes does not have a valid value"}
+	page := pageOf(p.Page)
+	page.OrderBy, page.Descending = p.OrderBy, p.Sort != "asc"
+	var err error
+	if page.Keyset = p.Keyset() && (p.OrderBy == "" || p.OrderBy == "id"); page.Keyset {
+		if page.After, err = p.After(); err != nil {
+			return nil, err
 		}
 	}
-	date, err := p.String("expires_at")
-	if err != nil {
-		return err
-	}
-	if date != "" {
-		at, err := time.Parse(time.DateOnly, date)
+	var out listing
+	err = c.read(func(tx *models.Tx) error {
+		rows, total, err := tx.ListUsers(f, page)
 		if err != nil {
-			return &httpapi.ParamError{Text: "expires_at is invalid"}
-		}
-		t.ExpiresAt = &at
-	}
-	token := secret.NewToken(secret.PersonalToken)
-	t.TokenHash = secret.Hash(token)
-	err = s.ci.DB().Write(c.Request.Context(), func(tx *models.Tx) error {
-		t.ID = 0
-		if err := tx.CreateToken(t); err != nil {
 			return err
 		}
-		return tx.Audit(&models.AuditEvent{UserID: &a.User.ID, Action: "token_created", EntityType: "user", EntityID: u.ID, Details: t.Name, IPAddress: c.ClientIP()})
+		var entities any = each(rows, s.basic)
+		if c.actor.Admin() {
+			if entities, err = s.adminUsers(tx, rows); err != nil {
+				return err
+			}
+		}
+		out = paged(rows, p.Page, total)
+		out.rows = entities
+		if page.Keyset {
+			out.continued(len(rows), func() int64 { return rows[len(rows)-1].ID })
+		}
+		return nil
+	})
+	return out, err
+}
+
+// continued makes a listing go on behind its last row.
+func (l *listing) continued(n int, last func() int64) {
+	l.keyset, l.param = true, "cursor"
+	if n == l.page.PerPage() {
+		l.next = httpapi.CursorOf(last())
+	}
+}
+
+type userParams struct {
+	Email          *string `param:"email"`
+	Name           *string `param:"name"`
+	Username       *string `param:"username"`
+	Password       string  `param:"password"`
+	Admin          *bool   `param:"admin"`
+	External       *bool   `param:"external"`
+	CanCreateGroup *bool   `param:"can_create_group"`
+	ProjectsLimit  *int    `param:"projects_limit"`
+	Note           *string `param:"note" max:"5000"`
+	PrivateProfile *bool   `param:"private_profile"`
+}
+
+func (p userParams) apply(u *models.User) {
+	keep(&u.Email, p.Email)
+	keep(&u.Name, p.Name)
+	keep(&u.Username, p.Username)
+	keep(&u.Admin, p.Admin)
+	keep(&u.External, p.External)
+	keep(&u.CanCreateGroup, p.CanCreateGroup)
+	keep(&u.ProjectsLimit, p.ProjectsLimit)
+	keep(&u.Note, p.Note)
+	keep(&u.PrivateProfile, p.PrivateProfile)
+}
+
+type newUser struct {
+	Email    string `param:"email,required,filled"`
+	Name     string `param:"name,required,filled"`
+	Username string `param:"username,required,filled"`
+	userParams
+	Reset  bool     `param:"reset_password"`
+	Random bool     `param:"force_random_password"`
+	_      struct{} `oneof:"password reset_password force_random_password"`
+}
+
+func (s *Server) createUser(c *call, p *newUser) (any, error) {
+	set, err := s.ci.InstanceSettings(c.ctx())
+	if err != nil {
+		return nil, err
+	}
+	u := &models.User{CanCreateGroup: !set.NoNewGroups}
+	p.apply(u)
+	u.Email, u.Name, u.Username = p.Email, p.Name, p.Username
+	if p.Password == "" && !p.Reset && !p.Random {
+		return nil, fault.Field("password", "can't be blank")
+	}
+	if err := s.ci.CreateUser(c.ctx(), c.actor, u, p.Password); err != nil {
+		return nil, err
+	}
+	return s.renderAdminUser(c, u)
+}
+
+func (s *Server) renderAdminUser(c *call, u *models.User) (any, error) {
+	var out []adminUser
+	err := c.read(func(tx *models.Tx) (err error) {
+		out, err = s.adminUsers(tx, []*models.User{u})
+		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c.JSON(http.StatusCreated, gin.H{
-		"id": t.ID, "name": t.Name, "revoked": false, "created_at": httpapi.Time(t.CreatedAt), "description": nil, "scopes": t.Scopes,
-		"user_id": u.ID, "last_used_at": nil, "active": true, "expires_at": dateOf(t.ExpiresAt), "token": token,
-	})
-	return nil
+	return out[0], nil
+}
+
+func (s *Server) updateUser(c *call, p *userParams) (any, error) {
+	n, err := c.id("id", "User")
+	if err != nil {
+		return nil, err
+	}
+	u, err := s.ci.UpdateUser(c.ctx(), c.actor, n, p.Password, p.apply)
+	if err != nil {
+		return nil, err
+	}
+	return s.renderAdminUser(c, u)
 }
 
 func dateOf(t *time.Time) *string {
 	if t == nil {
 		return nil
 	}
-	d := t.Format(time.DateOnly)
+	d := t.UTC().Format(time.DateOnly)
 	return &d
-}
-
-func (s *Server) revokeToken(c *gin.Context, a access.Actor) error {
-	n, err := id(c, "id", "Personal Access Token")
-	if err != nil {
-		return err
-	}
-	err = s.ci.DB().Write(c.Request.Context(), func(tx *models.Tx) error {
-		t, err := tx.Token(n)
-		if err != nil {
-			return err
-		}
-		if t.UserID != a.User.ID && !a.User.Admin {
-			return models.ErrNotFound
-		}
-		return tx.RevokeToken(n)
-	})
-	if err != nil {
-		return missing(err, "Personal Access Token")
-	}
-	c.Status(http.StatusNoContent)
-	return nil
 }

@@ -6,12 +6,14 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"signalbox/models"
 )
 
 func TestAPIConventions(t *testing.T) {
-	w := start(t, models.Options{})
+	clock := &shiftingClock{}
+	w := start(t, models.Options{}, func(s *Settings) { s.Now = clock.now })
 	id := w.newProject("app")
 	_, stranger := w.user("stranger")
 	call := func(method, path, token string) (int, string, http.Header) {
@@ -69,7 +71,8 @@ func TestAPIConventions(t *testing.T) {
 	if status, body, _ := call("POST", fmt.Sprintf("/projects/%d/pipeline?ref=main", id), read.Token); status != 403 || !strings.Contains(body, "insufficient_scope") {
 		t.Errorf("a reading token writes: %d %s", status, body)
 	}
-	w.must(201, "POST", "/users/1/personal_access_tokens", map[string]any{"name": "e", "scopes": []string{"api"}, "expires_at": "2020-01-01"}, &read)
+	w.must(201, "POST", "/users/1/personal_access_tokens", map[string]any{"name": "e", "scopes": []string{"api"}, "expires_at": time.Now().UTC().Add(48 * time.Hour).Format(time.DateOnly)}, &read)
+	clock.set(72 * time.Hour)
 	if status, body, _ := call("GET", "/user", read.Token); status != 401 || !strings.Contains(body, "Token is expired") {
 		t.Errorf("an expired token: %d %s", status, body)
 	}

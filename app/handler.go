@@ -1,6 +1,8 @@
 package app
 
 import (
+	"encoding/json"
+	"io"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -36,11 +38,14 @@ func (n *Node) handler(trusted []netip.Prefix, auth *access.Authenticator) (http
 		_, _, isGit := git.Split(r.URL.Path)
 		switch {
 		case strings.HasPrefix(r.URL.Path, "/api/"):
-			engine.ServeHTTP(w, mirrored(r))
+			engine.ServeHTTP(w, httpapi.Mirror(r))
 		case isGit:
 			repositories.ServeHTTP(w, r)
-		case r.URL.Path == "/-/liveness", r.URL.Path == "/-/health":
-			writeHealth(w, http.StatusOK, "GitLab OK")
+		case r.URL.Path == "/-/health":
+			w.Header().Set("Content-Type", "text/plain")
+			io.WriteString(w, "GitLab OK")
+		case r.URL.Path == "/-/liveness":
+			writeHealth(w, http.StatusOK, map[string]string{"status": "ok"})
 		case r.URL.Path == "/-/readiness":
 			n.readiness(w, r)
 		default:
@@ -49,30 +54,37 @@ func (n *Node) handler(trusted []netip.Prefix, auth *access.Authenticator) (http
 	}), nil
 }
 
-// mirrored lets HEAD find the routes of GET; the body is dropped on the way out.
-func mirrored(r *http.Request) *http.Request {
-	if r.Method != http.MethodHead {
-		return r
-	}
-	get := r.Clone(r.Context())
-	get.Method = http.MethodGet
-	return get
-}
-
+// readiness says whether the node can serve: with ?all=1 part by part.
 func (n *Node) readiness(w http.ResponseWriter, r *http.Request) {
+	type check struct {
+		Status  string `json:"status"`
+		Message string `json:"message,omitempty"`
+	}
+	answer := map[string]any{"status": "ok", "master_check": []check{{Status: "ok"}}}
+	status := http.StatusOK
+	note := func(name string, err error) {
+		c := check{Status: "ok"}
+		if err != nil {
+			c = check{Status: "failed", Message: "cannot be reached"}
+			if name != "cache_check" { // a lost Redis slows, it does not refuse
+				status, answer["status"] = http.StatusServiceUnavailable, "failed"
+			}
+		}
+		if r.URL.Query().Get("all") != "" || err != nil {
+			answer[name] = []check{c}
+		}
+	}
 	if !n.ready.Load() {
-		writeHealth(w, http.StatusServiceUnavailable, "stopping")
-		return
+		status, answer["status"] = http.StatusServiceUnavailable, "failed"
+		answer["master_check"] = []check{{Status: "failed", Message: "stopping"}}
 	}
-	if err := n.db.Ping(r.Context()); err != nil {
-		writeHealth(w, http.StatusServiceUnavailable, "the database cannot be reached")
-		return
-	}
-	writeHealth(w, http.StatusOK, "ready")
+	note("db_check", n.db.Ping(r.Context()))
+	writeHealth(w, status, answer)
 }
 
-func writeHealth(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+func writeHealth(w http.ResponseWriter, status int, answer any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	w.Write([]byte(text + "\n")) // whoever asked has gone if this fails
+	json.NewEncoder(w).Encode(answer) // whoever asked has gone if this fails
 }

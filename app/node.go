@@ -23,6 +23,7 @@ import (
 	"signalbox/internal/blob"
 	"signalbox/internal/events"
 	"signalbox/internal/gitrepo"
+	"signalbox/internal/limit"
 	"signalbox/internal/secret"
 	"signalbox/models"
 	"signalbox/models/enum"
@@ -92,7 +93,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (*Node, error) {
 	if n.RootPassword, err = n.CI.Bootstrap(ctx, s.RootPassword, s.RootToken); err != nil {
 		return nil, fmt.Errorf("first user: %w", err)
 	}
-	handler, err := n.handler(trusted, access.NewAuthenticator(n.db))
+	handler, err := n.handler(trusted, access.NewAuthenticator(n.db, limit.NewLocal(6*time.Second, 10)))
 	if err != nil {
 		return nil, err
 	}

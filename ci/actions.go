@@ -214,6 +214,11 @@ func (c *Coordinator) RetryPipeline(ctx context.Context, a access.Actor, id int6
 	})
 }
 
+// mayErase: maintainers, and developers their own jobs on refs that nobody protects.
+func mayErase(a access.Actor, s access.Subject, j *models.Job, p *models.Pipeline) bool {
+	return access.Allowed(a, access.EraseJob, s) && (s.Level >= enum.Maintainer || j.UserID == a.ID() && !p.Protected)
+}
+
 // EraseJob removes the log and the artifacts of a finished job.
 func (c *Coordinator) EraseJob(ctx context.Context, a access.Actor, jobID int64) (job *models.Job, err error) {
 	var artifacts []*models.Artifact
@@ -229,8 +234,12 @@ func (c *Coordinator) EraseJob(ctx context.Context, a access.Actor, jobID int64)
 		if err != nil {
 			return err
 		}
-		if !access.Allowed(a, access.EraseJob, subject) {
-			return fault.New(fault.Forbidden, "403 Forbidden")
+		p, err := tx.Pipeline(job.PipelineID)
+		if err != nil {
+			return err
+		}
+		if !mayErase(a, subject.On(p.Ref, p.Tag), job, p) {
+			return errForbidden
 		}
 		if !job.Status.Completed() || job.ErasedAt != nil {
 			return fault.New(fault.Forbidden, "403 Forbidden - Job is not erasable!")

@@ -49,8 +49,13 @@ func checkFormat(u *ArtifactUpload) error {
 }
 
 // expiry reads `expire_in`: never, a duration, or the default.
-func (c *Coordinator) expiry(text string) (*time.Time, error) {
+func (c *Coordinator) expiry(text string, set InstanceSettings) (*time.Time, error) {
 	now := c.db.Now()
+	if d, ok := config.ParseDuration(set.ArtifactsExpireIn); text == "" && ok && d > 0 {
+		text = set.ArtifactsExpireIn
+	} else if text == "" && (set.ArtifactsExpireIn == "0" || set.ArtifactsExpireIn == "never") {
+		text = "never"
+	}
 	at := now.Add(c.settings.ArtifactExpiry)
 	switch {
 	case text == "never":
@@ -71,7 +76,7 @@ func (c *Coordinator) StoreArtifact(ctx context.Context, a *Attempt, u ArtifactU
 	if err := checkFormat(&u); err != nil {
 		return nil, err
 	}
-	expire, err := c.expiry(u.ExpireIn)
+	expire, err := c.expiry(u.ExpireIn, c.current(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -79,8 +84,16 @@ func (c *Coordinator) StoreArtifact(ctx context.Context, a *Attempt, u ArtifactU
 		JobID: a.Job.ID, ProjectID: a.Job.ProjectID, Type: u.Type, Format: u.Format, Filename: cleanName(u), ExpireAt: expire,
 		BlobKey: fmt.Sprintf("artifacts/%d/%d/%s-%s", a.Job.ID/1000, a.Job.ID, newKey(), safe(u.Type)),
 	}
+	var project *models.Project
+	err = c.db.Read(ctx, func(tx *models.Tx) (err error) {
+		project, err = tx.Project(a.Job.ProjectID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	sum := sha256.New()
-	row.Size, err = c.blobs.Put(ctx, row.BlobKey, io.TeeReader(&capped{r: body, left: c.settings.MaxArtifact}, sum))
+	row.Size, err = c.blobs.Put(ctx, row.BlobKey, io.TeeReader(&capped{r: body, left: c.maxArtifact(ctx, project)}, sum))
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"signalbox/ci/tasks"
@@ -27,6 +28,10 @@ const (
 	TaskPush      = "push"       // a push was taken: make its pipelines
 	TaskChatReply = "chat-reply" // a chat job ended: answer the chat
 	TaskArchive   = "archive"    // a job ended: move its log to the blob store
+
+	TaskPurge         = "purge"          // jobs were deleted: remove what lies in the stores
+	TaskDeleteProject = "delete-project" // a project was deleted: remove what it holds
+	TaskDropArtifacts = "drop-artifacts" // the artifacts of a project are to be removed
 )
 
 // Settings are what an administrator may choose, with design.md's defaults when zero.
@@ -76,6 +81,7 @@ type Coordinator struct {
 	queue    *queue
 	runners  *runnerCache
 	contacts contacts
+	cached   atomic.Pointer[cachedSettings]
 }
 
 // Parts are what a Coordinator is made of.
@@ -100,6 +106,9 @@ func New(p Parts) *Coordinator {
 	}
 	p.Tasks.Handle(TaskPush, c.runPush)
 	p.Tasks.Handle(TaskArchive, c.runArchive)
+	p.Tasks.Handle(TaskPurge, c.runPurge)
+	p.Tasks.Handle(TaskDeleteProject, c.runDeleteProject)
+	p.Tasks.Handle(TaskDropArtifacts, c.runDropArtifacts)
 	return c
 }
 

@@ -29,7 +29,7 @@ var ErrTraceIncomplete = errors.New("the log is incomplete: send it again")
 // AppendTrace adds bytes to the log of a running job and returns its size. A *trace.RangeError says where
 // to go on; trace.ErrTooLarge means that the job was failed for its log.
 func (c *Coordinator) AppendTrace(ctx context.Context, a *Attempt, start int64, data []byte) (int64, error) {
-	size, err := c.traces.Append(a.Job.ID, start, data, c.settings.MaxTrace)
+	size, err := c.traces.Append(a.Job.ID, start, data, c.maxTrace(ctx))
 	if errors.Is(err, trace.ErrTooLarge) {
 		if dropped := c.finish(ctx, a, process.Drop, Outcome{Reason: enum.TraceSizeExceeded}); dropped != nil {
 			return size, dropped

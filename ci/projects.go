@@ -11,6 +11,7 @@ import (
 
 	"signalbox/ci/access"
 	"signalbox/internal/fault"
+	"signalbox/internal/gitrepo"
 	"signalbox/internal/secret"
 	"signalbox/models"
 	"signalbox/models/enum"
@@ -33,6 +34,8 @@ type NewProject struct {
 	Description   string
 	Visibility    enum.Visibility
 	DefaultBranch string
+	// Change sets what else the project shall have from the start; nil for nothing.
+	Change func(*models.Project) error
 }
 
 var pathPattern = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9_.-]*$`)
@@ -64,7 +67,7 @@ func (c *Coordinator) CreateProject(ctx context.Context, a access.Actor, n NewPr
 		return nil, fault.New(fault.Forbidden, "403 Forbidden")
 	}
 	if err := CheckPath(n.Path, false); err != nil {
-		return nil, err
+		return nil, fault.Field("path", "%s", fault.Message(err))
 	}
 	p := &models.Project{
 		Path: n.Path, Name: n.Name, Description: n.Description, Visibility: n.Visibility, DefaultBranch: n.DefaultBranch,
@@ -81,6 +84,17 @@ func (c *Coordinator) CreateProject(ctx context.Context, a access.Actor, n NewPr
 	if p.DefaultBranch == "" {
 		p.DefaultBranch = "main"
 	}
+	if n.Change != nil {
+		if err := n.Change(p); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkProject(p, p.Path); err != nil {
+		return nil, err
+	}
+	if !gitrepo.ValidRef("refs/heads/" + p.DefaultBranch) {
+		return nil, fault.Field("default_branch", "is not a valid branch name")
+	}
 	// The repository is there before the row: a project without one would fail every push.
 	if err := c.Repo(p).Create(ctx, p.DefaultBranch); err != nil {
 		return nil, err
@@ -91,33 +105,45 @@ func (c *Coordinator) CreateProject(ctx context.Context, a access.Actor, n NewPr
 		if err != nil {
 			return err
 		}
-		return tx.CreateProject(p, ns)
+		if ns.Kind == "group" && wider(p.Visibility, ns.Visibility) {
+			return fault.Field("visibility_level", "%s is not allowed in a %s group.", p.Visibility, ns.Visibility)
+		}
+		if err := tx.CreateProject(p, ns); err != nil {
+			return err
+		}
+		return audit(tx, a, "project_created", "project", p.ID, p.FullPath)
 	})
 	if err != nil {
 		c.Repo(p).Delete()
 	}
 	if errors.Is(err, models.ErrDuplicate) {
-		return nil, fault.New(fault.Invalid, "path has already been taken")
+		return nil, fault.Field("path", "has already been taken")
 	}
 	return p, err
 }
 
 func (c *Coordinator) namespaceFor(tx *models.Tx, a access.Actor, id int64) (*models.Namespace, error) {
 	if id == 0 {
-		return tx.NamespaceByPath(a.User.Username)
+		ns, err := tx.NamespaceByPath(a.User.Username)
+		if errors.Is(err, models.ErrNotFound) { // a bot
+			return nil, fault.New(fault.Forbidden, "403 Forbidden - name the group that the project shall be in")
+		}
+		return ns, err
 	}
 	ns, err := tx.Namespace(id)
-	if errors.Is(err, models.ErrNotFound) {
+	if err != nil {
+		return nil, notFound(err, "Namespace")
+	}
+	if ns.OwnerID != nil && (a.Admin() || *ns.OwnerID == a.ID()) {
+		return ns, nil
+	}
+	s, err := access.GroupSubject(tx, a, ns)
+	switch {
+	case err != nil:
+		return nil, err
+	case !access.Allowed(a, access.ReadGroup, s) || ns.Kind != "group":
 		return nil, fault.New(fault.NotFound, "404 Namespace Not Found")
-	}
-	if err != nil {
-		return nil, err
-	}
-	level, err := tx.AccessLevel(a.User.ID, &models.Project{NamespaceID: id})
-	if err != nil {
-		return nil, err
-	}
-	if !a.User.Admin && level < enum.Maintainer {
+	case !access.Allowed(a, access.CreateProjects, s):
 		return nil, fault.New(fault.Forbidden, "403 Forbidden - you cannot create projects in %s", ns.FullPath)
 	}
 	return ns, nil
@@ -175,7 +201,7 @@ func (c *Coordinator) Bootstrap(ctx context.Context, password, token string) (ma
 	}
 	hash = secret.HashPassword(password)
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
-		return tx.CreateUser(&models.User{Username: "root", Name: "Administrator", Email: "admin@example.com", PasswordHash: hash, Admin: true})
+		return tx.CreateUser(&models.User{Username: "root", Name: "Administrator", Email: "admin@example.com", PasswordHash: hash, Admin: true, CanCreateGroup: true})
 	})
 	if errors.Is(err, models.ErrDuplicate) { // another node was faster
 		made, err = "", nil

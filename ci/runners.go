@@ -366,9 +366,3 @@ func (c *Coordinator) UpdateRunner(ctx context.Context, id int64, s RunnerSettin
 	})
 	return row, err
 }
-
-// RemoveRunner deletes a runner by its id.
-func (c *Coordinator) RemoveRunner(ctx context.Context, id int64) error {
-	defer c.runners.clear()
-	return c.db.Write(ctx, func(tx *models.Tx) error { return tx.DeleteRunner(id) })
-}

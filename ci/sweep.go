@@ -221,7 +221,7 @@ func (c *Coordinator) sweepScheduled(ctx context.Context) error {
 func (c *Coordinator) sweepStuck(ctx context.Context) error {
 	var stuck []*models.PendingJob
 	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
-		stuck, err = tx.PendingSince(tx.Now().Add(-c.settings.StuckAfter), sweepBatch)
+		stuck, err = tx.PendingSince(tx.Now().Add(-c.stuckAfter(ctx)), sweepBatch)
 		return err
 	})
 	for _, p := range stuck {

@@ -145,6 +145,43 @@ func (tx *Tx) SaveIdentity(i *ChatIdentity) error {
 	return tx.db.Save(i).Error
 }
 
+// Identities lists the chat accounts of a user.
+func (tx *Tx) Identities(userID int64) ([]*ChatIdentity, error) {
+	var rows []*ChatIdentity
+	err := tx.db.Where("user_id = ?", userID).Order("id").Limit(1000).Find(&rows).Error
+	return rows, err
+}
+
+// DeleteIdentity unlinks a chat account of a user; ErrNotFound if it has none of that id.
+func (tx *Tx) DeleteIdentity(userID, id int64) error {
+	res := tx.db.Where("id = ? AND user_id = ?", id, userID).Delete(&ChatIdentity{})
+	if res.Error == nil && res.RowsAffected == 0 {
+		return ErrNotFound
+	}
+	return res.Error
+}
+
+// Integrations lists a project's chat integrations.
+func (tx *Tx) Integrations(projectID int64) ([]*ChatIntegration, error) {
+	var rows []*ChatIntegration
+	err := tx.db.Where("project_id = ?", projectID).Order("id").Find(&rows).Error
+	return rows, err
+}
+
+// IntegrationsByID finds integrations, for lists.
+func (tx *Tx) IntegrationsByID(ids []int64) (map[int64]*ChatIntegration, error) {
+	out := map[int64]*ChatIntegration{}
+	if len(ids) == 0 {
+		return out, nil
+	}
+	var rows []*ChatIntegration
+	err := tx.db.Where("id IN ?", ids).Find(&rows).Error
+	for _, r := range rows {
+		out[r.ID] = r
+	}
+	return out, err
+}
+
 // CreateLink stores a one-time link.
 func (tx *Tx) CreateLink(l *ChatLink) error {
 	l.CreatedAt = tx.now()

@@ -42,7 +42,11 @@ type DB struct {
 	postgres bool
 	now      func() time.Time
 	writes   atomic.Int64
+	queries  atomic.Int64
 }
+
+// Queries counts the statements that read since the start, for tests and measurements.
+func (d *DB) Queries() int64 { return d.queries.Load() }
 
 // Writes counts the write transactions since the start, for tests and measurements.
 func (d *DB) Writes() int64 { return d.writes.Load() }
@@ -72,7 +76,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err := open(o, d.config()); err != nil {
 		return nil, err
 	}
-	if err := d.migrate(ctx); err != nil {
+	if err := errors.Join(d.count(d.reader), d.migrate(ctx)); err != nil {
 		d.Close()
 		return nil, err
 	}
@@ -80,6 +84,12 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		d.grouped = newGroup(d.writer)
 	}
 	return d, nil
+}
+
+// count notes each statement that reads through g.
+func (d *DB) count(g *gorm.DB) error {
+	note := func(*gorm.DB) { d.queries.Add(1) }
+	return errors.Join(g.Callback().Query().Before("gorm:query").Register("count", note), g.Callback().Row().Before("gorm:row").Register("count", note))
 }
 
 func (d *DB) config() *gorm.Config {

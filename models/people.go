@@ -14,10 +14,22 @@ type User struct {
 	Name         string
 	Email        string
 	PasswordHash string
-	State        string // active or blocked
+	State        string // active, blocked, deactivated or banned
 	Admin        bool
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
+	// Bot is the user behind a project's or a group's access token; it cannot sign in.
+	Bot             bool
+	External        bool
+	CanCreateGroup  bool
+	ProjectsLimit   int
+	Note            string // of the administrators
+	PrivateProfile  bool
+	CreatedByID     *int64
+	SignInCount     int
+	CurrentSignInAt *time.Time
+	LastSignInAt    *time.Time
+	LastActivityAt  *time.Time
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
 }
 
 // Blocked says whether the user may do nothing at all.
@@ -25,15 +37,19 @@ func (u *User) Blocked() bool { return u.State != "active" }
 
 // PersonalAccessToken lets a program act as its user, within its scopes.
 type PersonalAccessToken struct {
-	ID         int64
-	UserID     int64
-	Name       string
-	TokenHash  string
-	Scopes     []string `gorm:"serializer:json"`
-	ExpiresAt  *time.Time
-	Revoked    bool
-	LastUsedAt *time.Time
-	CreatedAt  time.Time
+	ID          int64
+	UserID      int64
+	Name        string
+	TokenHash   string
+	Description string
+	Scopes      []string `gorm:"serializer:json"`
+	// ProjectID or NamespaceID is set for the token of a project or a group; its user is a bot.
+	ProjectID   *int64
+	NamespaceID *int64
+	ExpiresAt   *time.Time
+	Revoked     bool
+	LastUsedAt  *time.Time
+	CreatedAt   time.Time
 }
 
 // Active says whether the token is good at the given time.
@@ -49,17 +65,25 @@ type Member struct {
 	ProjectID   *int64
 	AccessLevel enum.AccessLevel
 	ExpiresAt   *time.Time
+	CreatedByID *int64
 	CreatedAt   time.Time
 }
 
-// CreateUser stores a user together with the namespace of its own that GitLab gives each user.
+// CreateUser stores a user together with the namespace of its own that GitLab gives each user. A bot gets
+// none.
 func (tx *Tx) CreateUser(u *User) error {
 	if u.State == "" {
 		u.State = "active"
 	}
+	if u.ProjectsLimit == 0 {
+		u.ProjectsLimit = 100_000
+	}
 	u.CreatedAt, u.UpdatedAt = tx.now(), tx.now()
 	if err := tx.db.Create(u).Error; err != nil {
 		return translate(err)
+	}
+	if u.Bot {
+		return nil
 	}
 	return tx.CreateNamespace(&Namespace{
 		Kind: "user", OwnerID: &u.ID, Path: u.Username, Name: u.Name, Visibility: enum.Private,
@@ -91,13 +115,80 @@ func (tx *Tx) UserByLogin(login string) (*User, error) {
 	return first[User](tx.db.Where("lower(username) = ? OR lower(email) = ?", l, l).Order("id"))
 }
 
-// ListUsers pages through users, newest last. An exact username narrows it.
-func (tx *Tx) ListUsers(username string, p Page) ([]*User, int64, error) {
+// UserFilter narrows a list of users; what is empty does not.
+type UserFilter struct {
+	Username      string // exact
+	Search        string // in name, user name or e-mail address
+	States        []string
+	Admins        bool
+	Humans        bool
+	External      *bool
+	WithoutMember bool // without any project
+	CreatedAfter  *time.Time
+	CreatedBefore *time.Time
+	ByEmail       bool // Search may match e-mail addresses: for administrators
+}
+
+// ListUsers pages through users.
+func (tx *Tx) ListUsers(f UserFilter, p Page) ([]*User, int64, error) {
 	q := tx.db.Model(&User{})
-	if username != "" {
-		q = q.Where("lower(username) = ?", strings.ToLower(username))
+	if f.Username != "" {
+		q = q.Where("lower(username) = ?", strings.ToLower(f.Username))
+	}
+	if f.Search != "" {
+		columns := []string{"username", "name"}
+		if f.ByEmail {
+			columns = append(columns, "email")
+		}
+		narrowed := &query{q}
+		narrowed.contains(f.Search, columns...)
+		q = narrowed.db
+	}
+	if len(f.States) > 0 {
+		q = q.Where("state IN ?", f.States)
+	}
+	if f.Admins {
+		q = q.Where("admin = ?", true)
+	}
+	if f.Humans {
+		q = q.Where("bot = ?", false)
+	}
+	if f.External != nil {
+		q = q.Where("external = ?", *f.External)
+	}
+	if f.WithoutMember {
+		q = q.Where("id NOT IN (?)", tx.db.Model(&Member{}).Select("user_id").Where("project_id IS NOT NULL"))
+	}
+	if f.CreatedAfter != nil {
+		q = q.Where("created_at >= ?", *f.CreatedAfter)
+	}
+	if f.CreatedBefore != nil {
+		q = q.Where("created_at <= ?", *f.CreatedBefore)
 	}
 	return list[User](q, "id", p)
+}
+
+// OwnsProjects says whether a user still has projects of its own.
+func (tx *Tx) OwnsProjects(userID int64) (bool, error) {
+	var n int64
+	err := tx.db.Model(&Project{}).Where("namespace_id IN (?)", tx.db.Model(&Namespace{}).Select("id").Where("owner_id = ?", userID)).
+		Limit(1).Count(&n).Error
+	return n > 0, err
+}
+
+// DeleteUser removes a user with its namespace, tokens, roles and chat accounts. What it started keeps its id.
+func (tx *Tx) DeleteUser(id int64) error {
+	if err := tx.db.Where("owner_id = ?", id).Delete(&Namespace{}).Error; err != nil {
+		return err
+	}
+	return tx.db.Where("id = ?", id).Delete(&User{}).Error
+}
+
+// NoteSignIn stores that a user signed in.
+func (tx *Tx) NoteSignIn(id int64) error {
+	now := tx.now()
+	return tx.db.Exec(`UPDATE users SET sign_in_count = sign_in_count + 1, last_sign_in_at = current_sign_in_at,
+		current_sign_in_at = ?, last_activity_at = ? WHERE id = ?`, now, now, id).Error
 }
 
 // UpdateUser stores all fields of u.
@@ -150,16 +241,6 @@ func (tx *Tx) SetMember(m *Member) error {
 	}
 	m.ID, m.CreatedAt = old.ID, old.CreatedAt
 	return translate(tx.db.Save(m).Error)
-}
-
-// ProjectMembers lists the direct members of a project.
-func (tx *Tx) ProjectMembers(projectID int64, p Page) ([]*Member, int64, error) {
-	return list[Member](tx.db.Model(&Member{}).Where("project_id = ?", projectID), "id", p)
-}
-
-// ProjectMember finds a direct member of a project.
-func (tx *Tx) ProjectMember(projectID, userID int64) (*Member, error) {
-	return first[Member](tx.db.Where("project_id = ? AND user_id = ?", projectID, userID))
 }
 
 // DeleteMember takes a direct member's role away.

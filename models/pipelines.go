@@ -4,6 +4,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"gorm.io/gorm/clause"
@@ -27,6 +29,7 @@ type Pipeline struct {
 	Status        enum.Status
 	FailureReason string
 	YAMLErrors    string `gorm:"column:yaml_errors"`
+	Name          string
 	// CreationKey makes creation happen once, however often its task runs.
 	CreationKey *string
 	CommitTitle string
@@ -162,31 +165,150 @@ func (tx *Tx) UpdatePipelineStatus(p *Pipeline) error {
 	return tx.db.Model(p).Select("status", "started_at", "finished_at", "duration", "updated_at").Updates(p).Error
 }
 
-// PipelineFilter narrows a list of pipelines.
+// PipelineFilter narrows a list of pipelines; what is empty does not.
 type PipelineFilter struct {
-	Ref    string
-	SHA    string
-	Status enum.Status
-	Source enum.Source
+	Ref        string
+	SHA        string
+	Name       string
+	Statuses   []enum.Status
+	Source     enum.Source
+	UserID     int64
+	YAMLErrors *bool
+	Created    TimeRange
+	Updated    TimeRange
+	// LatestOf keeps the newest pipeline of each of these refs; Tags says whether they are tags.
+	LatestOf []string
+	Tags     bool
 }
 
-// ListPipelines pages through a project's pipelines, newest first.
+// ListPipelines pages through a project's pipelines.
 func (tx *Tx) ListPipelines(projectID int64, f PipelineFilter, p Page) ([]*Pipeline, int64, error) {
-	q := tx.db.Model(&Pipeline{}).Where("project_id = ?", projectID)
+	q := &query{tx.db.Model(&Pipeline{})}
+	q.where("project_id = ?", projectID)
 	if f.Ref != "" {
-		q = q.Where("ref = ?", f.Ref)
+		q.where("ref = ?", f.Ref)
 	}
 	if f.SHA != "" {
-		q = q.Where("sha = ?", f.SHA)
+		q.where("sha = ?", f.SHA)
 	}
-	if f.Status != "" {
-		q = q.Where("status = ?", f.Status)
+	if f.Name != "" {
+		q.where("name = ?", f.Name)
+	}
+	if len(f.Statuses) > 0 {
+		q.where("status IN ?", f.Statuses)
 	}
 	if f.Source != "" {
-		q = q.Where("source = ?", f.Source)
+		q.where("source = ?", f.Source)
 	}
-	p.Descending = true
-	return list[Pipeline](q, "id", p)
+	if f.UserID != 0 {
+		q.where("user_id = ?", f.UserID)
+	}
+	if f.YAMLErrors != nil && *f.YAMLErrors {
+		q.where("yaml_errors <> ''")
+	} else if f.YAMLErrors != nil {
+		q.where("yaml_errors = ''")
+	}
+	f.Created.where(q, "created_at")
+	f.Updated.where(q, "updated_at")
+	if f.LatestOf != nil {
+		q.where("id IN (?)", tx.db.Model(&Pipeline{}).Select("MAX(id)").
+			Where("project_id = ? AND tag = ? AND ref IN ?", projectID, f.Tags, f.LatestOf).Group("ref"))
+	}
+	return list[Pipeline](q.db, "id", p)
+}
+
+// Pipelines finds pipelines by id, for lists; a missing one is left out.
+func (tx *Tx) Pipelines(ids []int64) (map[int64]*Pipeline, error) {
+	out := map[int64]*Pipeline{}
+	if len(ids) == 0 {
+		return out, nil
+	}
+	var rows []*Pipeline
+	err := tx.db.Where("id IN ?", ids).Find(&rows).Error
+	for _, p := range rows {
+		out[p.ID] = p
+	}
+	return out, err
+}
+
+// LatestPipeline finds the newest pipeline of a commit on a ref; status narrows it if not empty, and an
+// empty sha takes any commit.
+func (tx *Tx) LatestPipeline(projectID int64, ref, sha string, status enum.Status) (*Pipeline, error) {
+	q := &query{tx.db.Where("project_id = ? AND ref = ?", projectID, ref)}
+	if sha != "" {
+		q.where("sha = ?", sha)
+	}
+	if status != "" {
+		q.where("status = ?", status)
+	}
+	return first[Pipeline](q.db.Order("id DESC"))
+}
+
+// LatestPipelinesOf finds the newest pipeline of each commit.
+func (tx *Tx) LatestPipelinesOf(projectID int64, shas []string) (map[string]*Pipeline, error) {
+	out := map[string]*Pipeline{}
+	var rows []*Pipeline
+	err := tx.db.Where("id IN (?)", tx.db.Model(&Pipeline{}).Select("MAX(id)").
+		Where("project_id = ? AND sha IN ?", projectID, shas).Group("sha")).Find(&rows).Error
+	for _, p := range rows {
+		out[p.SHA] = p
+	}
+	return out, err
+}
+
+// LatestPipelineOf finds the newest pipelines of several projects on their default branches, for a list of
+// projects.
+func (tx *Tx) LatestPipelineOf(projects []*Project) (map[int64]*Pipeline, error) {
+	out := map[int64]*Pipeline{}
+	if len(projects) == 0 {
+		return out, nil
+	}
+	// One short walk down an index for each project.
+	parts := make([]string, len(projects))
+	var args []any
+	for i, p := range projects {
+		parts[i] = "SELECT * FROM (SELECT * FROM pipelines WHERE project_id = ? ORDER BY id DESC LIMIT 1) AS p" + strconv.Itoa(i)
+		args = append(args, p.ID)
+	}
+	var rows []*Pipeline
+	err := tx.db.Raw(strings.Join(parts, " UNION ALL "), args...).Scan(&rows).Error
+	for _, p := range rows {
+		out[p.ProjectID] = p
+	}
+	return out, err
+}
+
+// RenamePipeline stores a pipeline's name.
+func (tx *Tx) RenamePipeline(p *Pipeline) error {
+	p.UpdatedAt = tx.now()
+	return tx.db.Model(p).Select("name", "updated_at").Updates(p).Error
+}
+
+// DeletePipeline removes a pipeline and its jobs. The caller removes what lies in the blob store.
+func (tx *Tx) DeletePipeline(id int64) error {
+	return tx.db.Where("id = ?", id).Delete(&Pipeline{}).Error
+}
+
+// StatusCounts counts the latest attempts of each pipeline's jobs by stage and status, for pages of pipelines.
+func (tx *Tx) StatusCounts(pipelineIDs []int64) ([]StatusCount, error) {
+	var rows []StatusCount
+	if len(pipelineIDs) == 0 {
+		return nil, nil
+	}
+	err := tx.db.Model(&Job{}).Select("pipeline_id, stage, stage_index, status, allow_failure, COUNT(*) AS count").
+		Where("pipeline_id IN ? AND retried = ?", pipelineIDs, false).
+		Group("pipeline_id, stage, stage_index, status, allow_failure").Order("pipeline_id, stage_index").Scan(&rows).Error
+	return rows, err
+}
+
+// StatusCount is how many jobs of a stage are in a status.
+type StatusCount struct {
+	PipelineID   int64
+	Stage        string
+	StageIndex   int
+	Status       enum.Status
+	AllowFailure bool
+	Count        int
 }
 
 // Job finds a job by id.
@@ -260,14 +382,55 @@ func (tx *Tx) JobStates(pipelineID int64) ([]JobState, error) {
 	return out, rows.Err()
 }
 
-// ListJobs pages through a project's jobs, newest first, in any of the statuses if some are given.
-func (tx *Tx) ListJobs(projectID int64, in []enum.Status, p Page) ([]*Job, int64, error) {
-	q := tx.db.Model(&Job{}).Where("project_id = ?", projectID)
-	if len(in) > 0 {
-		q = q.Where("status IN ?", in)
+// JobFilter narrows a list of jobs; what is empty does not.
+type JobFilter struct {
+	ProjectID  int64
+	PipelineID int64
+	RunnerID   int64
+	ManagerID  int64
+	Ref        string
+	Statuses   []enum.Status
+	Retried    bool // of a pipeline: earlier attempts too
+	Current    bool // of a project: latest attempts alone
+}
+
+// ListJobs pages through jobs.
+func (tx *Tx) ListJobs(f JobFilter, p Page) ([]*Job, int64, error) {
+	q := &query{tx.db.Model(&Job{})}
+	if f.ProjectID != 0 {
+		q.where("project_id = ?", f.ProjectID)
 	}
-	p.Descending = true
-	return list[Job](q, "id", p)
+	if f.PipelineID != 0 {
+		q.where("pipeline_id = ?", f.PipelineID)
+		if !f.Retried {
+			q.where("retried = ?", false)
+		}
+	}
+	if f.Current {
+		q.where("retried = ?", false)
+	}
+	if f.RunnerID != 0 {
+		q.where("runner_id = ?", f.RunnerID)
+	}
+	if f.ManagerID != 0 {
+		q.where("manager_id = ?", f.ManagerID)
+	}
+	if f.Ref != "" {
+		q.where("pipeline_id IN (?)", tx.db.Model(&Pipeline{}).Select("id").Where("project_id = ? AND ref = ?", f.ProjectID, f.Ref))
+	}
+	if len(f.Statuses) > 0 {
+		q.where("status IN ?", f.Statuses)
+	}
+	return list[Job](q.db, "id", p)
+}
+
+// ActiveJobs lists the jobs that wait for a runner or run, newest first: what the small tables of the queue
+// know, whatever lies behind.
+func (tx *Tx) ActiveJobs(limit int) ([]*Job, error) {
+	var rows []*Job
+	err := tx.db.Where("id IN (?) OR id IN (?)", tx.db.Model(&PendingJob{}).Select("job_id").Order("id DESC").Limit(limit),
+		tx.db.Model(&HandOut{}).Select("job_id").Order("id DESC").Limit(limit)).Order("id DESC").Limit(limit).Find(&rows).Error
+	return rows, err
 }
 
 // Attempts counts the earlier attempts of a job of this name.
@@ -350,7 +513,56 @@ func (tx *Tx) ExpiredArtifacts(limit int) ([]*Artifact, error) {
 	return rows, err
 }
 
+// KeepArtifacts lets the artifacts of a job stay, and says how many there are.
+func (tx *Tx) KeepArtifacts(jobID int64) (int64, error) {
+	res := tx.db.Model(&Artifact{}).Where("job_id = ?", jobID).Update("expire_at", nil)
+	return res.RowsAffected, res.Error
+}
+
+// ProjectArtifacts lists artifacts of a project that are older than a time.
+func (tx *Tx) ProjectArtifacts(projectID int64, before time.Time, limit int) ([]*Artifact, error) {
+	var rows []*Artifact
+	err := tx.db.Where("project_id = ? AND created_at <= ?", projectID, before).Order("id").Limit(limit).Find(&rows).Error
+	return rows, err
+}
+
 // DeleteArtifacts removes rows; the caller removes the blobs after the commit.
 func (tx *Tx) DeleteArtifacts(ids []int64) error {
 	return tx.db.Where("id IN ?", ids).Delete(&Artifact{}).Error
+}
+
+// StatusFilter narrows a list of a commit's jobs; what is empty does not.
+type StatusFilter struct {
+	Ref, Stage, Name string
+	PipelineID       int64
+	Retried          bool
+}
+
+// CommitJobs pages through the jobs of a commit's pipelines.
+func (tx *Tx) CommitJobs(projectID int64, sha string, f StatusFilter, p Page) ([]*Job, int64, error) {
+	of := &query{tx.db.Model(&Pipeline{}).Select("id")}
+	of.where("project_id = ? AND sha = ?", projectID, sha)
+	if f.Ref != "" {
+		of.where("ref = ?", f.Ref)
+	}
+	if f.PipelineID != 0 {
+		of.where("id = ?", f.PipelineID)
+	}
+	q := &query{tx.db.Model(&Job{})}
+	q.where("pipeline_id IN (?)", of.db)
+	if !f.Retried {
+		q.where("retried = ?", false)
+	}
+	if f.Stage != "" {
+		q.where("stage = ?", f.Stage)
+	}
+	if f.Name != "" {
+		q.where("name = ?", f.Name)
+	}
+	return list[Job](q.db, "id", p)
+}
+
+// JobByName finds the latest attempt of a pipeline's job by its name.
+func (tx *Tx) JobByName(pipelineID int64, name string) (*Job, error) {
+	return first[Job](tx.db.Where("pipeline_id = ? AND name = ? AND retried = ?", pipelineID, name, false))
 }

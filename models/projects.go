@@ -1,10 +1,13 @@
 package models
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	"gorm.io/gorm"
 
 	"signalbox/models/enum"
 )
@@ -50,8 +53,31 @@ type Project struct {
 	CreatorID             *int64
 	Archived              bool
 	PendingDelete         bool
+	Settings              ProjectSettings `gorm:"serializer:json"`
+	LastActivityAt        *time.Time
 	CreatedAt             time.Time
 	UpdatedAt             time.Time
+}
+
+// ProjectSettings are what can be set of a project's CI besides what has columns of its own. The zero value
+// is GitLab's default.
+type ProjectSettings struct {
+	Topics                []string `json:"topics,omitempty"`
+	GitStrategyClone      bool     `json:"git_strategy_clone,omitempty"`
+	KeepRedundant         bool     `json:"keep_redundant,omitempty"` // auto_cancel_pending_pipelines is disabled
+	PrivateJobs           bool     `json:"private_jobs,omitempty"`   // public_jobs is off: pipelines are for members
+	NoForwardDeployment   bool     `json:"no_forward_deployment,omitempty"`
+	NoRollback            bool     `json:"no_rollback,omitempty"`
+	SharedCaches          bool     `json:"shared_caches,omitempty"` // ci_separated_caches is off
+	ForkPipelines         bool     `json:"fork_pipelines,omitempty"`
+	JobTokenPush          bool     `json:"job_token_push,omitempty"`
+	ForgetLatestArtifact  bool     `json:"forget_latest_artifact,omitempty"` // keep_latest_artifact is off
+	MaxArtifactsSize      int      `json:"max_artifacts_size,omitempty"`     // MB; 0: the instance's
+	DeletePipelinesAfter  int      `json:"delete_pipelines_after,omitempty"` // seconds; 0: never
+	SubClaimComponents    []string `json:"sub_claim_components,omitempty"`
+	ResourceGroupMode     string   `json:"resource_group_mode,omitempty"`
+	MergeIfPipelinePassed bool     `json:"merge_if_pipeline_passed,omitempty"`
+	AllowMergeOnSkipped   bool     `json:"allow_merge_on_skipped,omitempty"`
 }
 
 // ConfigPath is where the project's configuration lies in its repository.
@@ -103,19 +129,24 @@ func (tx *Tx) NamespaceByRegistration(hash string) (*Namespace, error) {
 	return first[Namespace](tx.db.Where("registration_token_hash = ? AND registration_token_hash <> ''", hash))
 }
 
-// namespacePath lists the ids from the root down to a namespace.
-func (tx *Tx) namespacePath(id int64) ([]int64, error) {
-	n, err := tx.Namespace(id)
-	if err != nil {
-		return nil, fmt.Errorf("namespace %d: %w", id, err)
-	}
+// Ancestry lists the ids from the root down to the namespace itself.
+func (n *Namespace) Ancestry() []int64 {
 	var ids []int64
 	for _, s := range strings.Split(strings.Trim(n.Traversal, "/"), "/") {
 		if id, err := strconv.ParseInt(s, 10, 64); err == nil {
 			ids = append(ids, id)
 		}
 	}
-	return ids, nil
+	return ids
+}
+
+// namespacePath lists the ids from the root down to a namespace.
+func (tx *Tx) namespacePath(id int64) ([]int64, error) {
+	n, err := tx.Namespace(id)
+	if err != nil {
+		return nil, fmt.Errorf("namespace %d: %w", id, err)
+	}
+	return n.Ancestry(), nil
 }
 
 // NamespacePath lists the ids from the root down to the namespace of a project, for group variables.
@@ -125,7 +156,8 @@ func (tx *Tx) NamespacePath(p *Project) ([]int64, error) { return tx.namespacePa
 // Maintainers push and merge.
 func (tx *Tx) CreateProject(p *Project, ns *Namespace) error {
 	p.NamespaceID, p.FullPath = ns.ID, ns.FullPath+"/"+p.Path
-	p.CreatedAt, p.UpdatedAt = tx.now(), tx.now()
+	now := tx.now()
+	p.CreatedAt, p.UpdatedAt, p.LastActivityAt = now, now, &now
 	if err := tx.db.Create(p).Error; err != nil {
 		return translate(err)
 	}
@@ -160,36 +192,124 @@ type VisibleTo struct {
 	All    bool  // an administrator
 }
 
-// ListProjects pages through the projects that somebody may see, newest first.
-func (tx *Tx) ListProjects(v VisibleTo, search string, p Page) ([]*Project, int64, error) {
-	q := tx.db.Model(&Project{}).Where("pending_delete = ?", false)
-	if !v.All {
-		seen := tx.db.Where("visibility = ?", enum.Public)
-		if v.UserID != 0 {
-			var roots []string
-			err := tx.db.Model(&Namespace{}).Where("owner_id = ? OR id IN (?)", v.UserID,
-				tx.db.Model(&Member{}).Select("namespace_id").Where("user_id = ? AND namespace_id IS NOT NULL", v.UserID)).
-				Limit(1000).Pluck("traversal", &roots).Error
-			if err != nil {
-				return nil, 0, err
-			}
-			seen = seen.Or("visibility = ?", enum.Internal).Or("id IN (?)",
-				tx.db.Model(&Member{}).Select("project_id").Where("user_id = ? AND project_id IS NOT NULL", v.UserID))
-			for _, root := range roots {
-				seen = seen.Or("namespace_id IN (?)", tx.db.Model(&Namespace{}).Select("id").Where("traversal LIKE ?", root+"%"))
-			}
-		}
-		q = q.Where(seen)
-	}
-	if search != "" {
-		q = q.Where("lower(full_path) LIKE ? ESCAPE '!'", "%"+escapeLike(strings.ToLower(search))+"%")
-	}
-	p.Descending = true
-	return list[Project](q, "id", p)
+// ProjectFilter narrows a list of projects; what is empty does not.
+type ProjectFilter struct {
+	Search           string // in name and path
+	SearchNamespaces bool   // in the whole path
+	Membership       bool
+	Owned            bool
+	Archived         *bool
+	Visibility       enum.Visibility
+	MinLevel         enum.AccessLevel
+	NamespaceIDs     []int64 // only directly in these
+	Topics           []string
+	IDAfter          int64
+	IDBefore         int64
+	Activity         TimeRange
+	Updated          TimeRange
+	OfUser           int64   // in this user's own namespace
+	IDs              []int64 // only these
 }
 
-func escapeLike(s string) string {
-	return strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(s)
+// ListProjects pages through the projects that somebody may see.
+func (tx *Tx) ListProjects(v VisibleTo, f ProjectFilter, p Page) ([]*Project, int64, error) {
+	q := &query{tx.db.Model(&Project{})}
+	q.where("pending_delete = ?", false)
+	if !v.All {
+		seen, err := tx.memberOf(v.UserID, enum.Guest)
+		if err != nil {
+			return nil, 0, err
+		}
+		seen = seen.Or("visibility = ?", enum.Public)
+		if v.UserID != 0 {
+			seen = seen.Or("visibility = ?", enum.Internal)
+		}
+		q.db = q.db.Where(seen)
+	}
+	if f.Membership || f.Owned || f.MinLevel > 0 {
+		least := max(f.MinLevel, enum.Guest)
+		if f.Owned {
+			least = enum.Owner
+		}
+		own, err := tx.memberOf(v.UserID, least)
+		if err != nil {
+			return nil, 0, err
+		}
+		q.db = q.db.Where(own)
+	}
+	f.where(tx, q)
+	return list[Project](q.db, "id", p)
+}
+
+// memberOf is the condition for projects in which a user holds at least a role. The number of groups that
+// somebody is in bounds its size.
+func (tx *Tx) memberOf(userID int64, least enum.AccessLevel) (*gorm.DB, error) {
+	own := tx.db.Where("1 = 0")
+	if userID == 0 {
+		return own, nil
+	}
+	var roots []string
+	member := func(column string) *gorm.DB {
+		return tx.db.Model(&Member{}).Select(column).Where("user_id = ? AND "+column+" IS NOT NULL AND access_level >= ?", userID, least).
+			Where("expires_at IS NULL OR expires_at > ?", tx.now())
+	}
+	err := tx.db.Model(&Namespace{}).Where("owner_id = ? OR id IN (?)", userID, member("namespace_id")).Limit(1000).Pluck("traversal", &roots).Error
+	if err != nil {
+		return nil, err
+	}
+	own = own.Or("id IN (?)", member("project_id"))
+	for _, root := range roots {
+		own = own.Or("namespace_id IN (?)", tx.db.Model(&Namespace{}).Select("id").Where("traversal LIKE ?", root+"%"))
+	}
+	return own, nil
+}
+
+func (f ProjectFilter) where(tx *Tx, q *query) {
+	if f.Search != "" && f.SearchNamespaces {
+		q.contains(f.Search, "name", "full_path")
+	} else if f.Search != "" {
+		q.contains(f.Search, "name", "path")
+	}
+	if f.Archived != nil {
+		q.where("archived = ?", *f.Archived)
+	}
+	if f.Visibility != "" {
+		q.where("visibility = ?", f.Visibility)
+	}
+	if f.NamespaceIDs != nil {
+		q.where("namespace_id IN ?", f.NamespaceIDs)
+	}
+	if f.OfUser != 0 {
+		q.where("namespace_id IN (?)", tx.db.Model(&Namespace{}).Select("id").Where("owner_id = ?", f.OfUser))
+	}
+	if f.IDs != nil {
+		q.where("id IN ?", f.IDs)
+	}
+	if f.IDAfter != 0 {
+		q.where("id > ?", f.IDAfter)
+	}
+	if f.IDBefore != 0 {
+		q.where("id < ?", f.IDBefore)
+	}
+	for _, topic := range f.Topics {
+		quoted, _ := json.Marshal(topic) // a string always can be
+		q.where("settings LIKE ? ESCAPE '!'", `%"topics":[%`+escapeLike(string(quoted))+"%")
+	}
+	f.Activity.where(q, "last_activity_at")
+	f.Updated.where(q, "updated_at")
+}
+
+// DeleteProject removes a project with all that belongs to it. It is asked for once its pipelines are gone.
+func (tx *Tx) DeleteProject(id int64) error {
+	if err := tx.db.Where("scope = ? AND scope_id = ?", "project", id).Delete(&Variable{}).Error; err != nil {
+		return err
+	}
+	return tx.db.Where("id = ?", id).Delete(&Project{}).Error
+}
+
+// NoteActivity stores that something was pushed to a project.
+func (tx *Tx) NoteActivity(id int64) error {
+	return tx.db.Model(&Project{}).Where("id = ?", id).Update("last_activity_at", tx.now()).Error
 }
 
 // CreateProtectedRef stores a rule for branches or tags.
@@ -203,6 +323,24 @@ func (tx *Tx) ProtectedRefs(projectID int64) ([]*ProtectedRef, error) {
 	var rows []*ProtectedRef
 	err := tx.db.Where("project_id = ?", projectID).Order("id").Limit(1000).Find(&rows).Error
 	return rows, err
+}
+
+// ProtectedRef finds a rule by its name.
+func (tx *Tx) ProtectedRef(projectID int64, kind, name string) (*ProtectedRef, error) {
+	return first[ProtectedRef](tx.db.Where("project_id = ? AND kind = ? AND name = ?", projectID, kind, name))
+}
+
+// UpdateProtectedRef stores all fields of r.
+func (tx *Tx) UpdateProtectedRef(r *ProtectedRef) error { return translate(tx.db.Save(r).Error) }
+
+// ListProtectedRefs pages through a project's rules of one kind.
+func (tx *Tx) ListProtectedRefs(projectID int64, kind, search string, p Page) ([]*ProtectedRef, int64, error) {
+	q := &query{tx.db.Model(&ProtectedRef{})}
+	q.where("project_id = ? AND kind = ?", projectID, kind)
+	if search != "" {
+		q.contains(search, "name")
+	}
+	return list[ProtectedRef](q.db, "id", p)
 }
 
 // DeleteProtectedRef removes a rule.

@@ -1,7 +1,10 @@
 package models
 
 import (
+	"encoding/json"
 	"time"
+
+	"gorm.io/gorm"
 
 	"signalbox/models/enum"
 )
@@ -112,13 +115,167 @@ func (tx *Tx) DeleteRunner(id int64) error {
 	return tx.db.Where("id = ?", id).Delete(&Runner{}).Error
 }
 
-// ListRunners pages through the runners of the instance, or of one project.
-func (tx *Tx) ListRunners(projectID int64, p Page) ([]*Runner, int64, error) {
-	q := tx.db.Model(&Runner{})
-	if projectID != 0 {
-		q = q.Where("id IN (?)", tx.db.Model(&RunnerProject{}).Select("runner_id").Where("project_id = ?", projectID))
+// RunnerFilter narrows a list of runners; what is empty does not.
+type RunnerFilter struct {
+	Type          enum.RunnerType
+	Paused        *bool
+	Status        string // online, offline, stale or never_contacted
+	Tags          []string
+	VersionPrefix string
+	ProjectID     int64   // that work for this project: its own, its groups', the instance's
+	NamespaceIDs  []int64 // group runners of these, or for ProjectID its groups
+	Search        string  // in the description
+	AdminedBy     int64   // that this user may administer: of its projects and groups
+}
+
+// Times after the last contact of a runner from which it counts as offline and as stale.
+const (
+	RunnerOnline = 2 * time.Hour
+	RunnerStale  = 7 * 24 * time.Hour
+)
+
+// ContactStatus is what the last contact of a runner, or of one of its machines, says of it.
+func ContactStatus(contact *time.Time, created, now time.Time) string {
+	switch {
+	case contact == nil && now.Sub(created) > RunnerStale:
+		return "stale"
+	case contact == nil:
+		return "never_contacted"
+	case now.Sub(*contact) < RunnerOnline:
+		return "online"
+	case now.Sub(*contact) < RunnerStale:
+		return "offline"
 	}
-	return list[Runner](q, "id", p)
+	return "stale"
+}
+
+// ListRunners pages through runners.
+func (tx *Tx) ListRunners(f RunnerFilter, p Page) ([]*Runner, int64, error) {
+	q := &query{tx.db.Model(&Runner{})}
+	if f.Type != "" {
+		q.where("type = ?", f.Type)
+	}
+	if f.Paused != nil {
+		q.where("active = ?", !*f.Paused)
+	}
+	if f.Search != "" {
+		q.contains(f.Search, "description")
+	}
+	of := func(ids any) *gorm.DB {
+		return tx.db.Model(&RunnerProject{}).Select("runner_id").Where("project_id IN (?)", ids)
+	}
+	switch {
+	case f.ProjectID != 0:
+		q.where("(id IN (?) OR namespace_id IN ? OR type = ?)", of(f.ProjectID), f.NamespaceIDs, enum.InstanceRunner)
+	case f.NamespaceIDs != nil:
+		q.where("namespace_id IN ?", f.NamespaceIDs)
+	case f.AdminedBy != 0:
+		own, err := tx.memberOf(f.AdminedBy, enum.Maintainer)
+		if err != nil {
+			return nil, 0, err
+		}
+		groups := tx.db.Model(&Member{}).Select("namespace_id").
+			Where("user_id = ? AND namespace_id IS NOT NULL AND access_level >= ?", f.AdminedBy, enum.Owner)
+		q.where("(id IN (?) OR namespace_id IN (?))", of(tx.db.Model(&Project{}).Select("id").Where(own)), groups)
+	}
+	for _, tag := range f.Tags {
+		quoted, _ := json.Marshal(tag) // a string always can be
+		q.where("tags LIKE ? ESCAPE '!'", "%"+escapeLike(string(quoted))+"%")
+	}
+	f.contacted(tx, q)
+	return list[Runner](q.db, "id", p)
+}
+
+// contacted narrows by what is known of the runner's machines.
+func (f RunnerFilter) contacted(tx *Tx, q *query) {
+	since := func(d time.Duration) *gorm.DB {
+		return tx.db.Model(&RunnerManager{}).Select("runner_id").Where("contacted_at > ?", tx.now().Add(-d))
+	}
+	ever := tx.db.Model(&RunnerManager{}).Select("runner_id").Where("contacted_at IS NOT NULL")
+	switch f.Status {
+	case "online":
+		q.where("id IN (?)", since(RunnerOnline))
+	case "offline":
+		q.where("id IN (?) AND id NOT IN (?)", ever, since(RunnerOnline))
+	case "stale":
+		q.where("id NOT IN (?) AND created_at <= ?", since(RunnerStale), tx.now().Add(-RunnerStale))
+	case "never_contacted":
+		q.where("id NOT IN (?)", ever)
+	}
+	if f.VersionPrefix != "" {
+		q.where("id IN (?)", tx.db.Model(&RunnerManager{}).Select("runner_id").
+			Where("version LIKE ? ESCAPE '!'", escapeLike(f.VersionPrefix)+"%"))
+	}
+}
+
+// Runners finds runners by id, for lists; a missing one is left out.
+func (tx *Tx) Runners(ids []int64) (map[int64]*Runner, error) {
+	out := map[int64]*Runner{}
+	if len(ids) == 0 {
+		return out, nil
+	}
+	var rows []*Runner
+	err := tx.db.Where("id IN ?", ids).Find(&rows).Error
+	for _, r := range rows {
+		out[r.ID] = r
+	}
+	return out, err
+}
+
+// ManagersOf lists the machines of several runners, latest first, and finds single ones.
+func (tx *Tx) ManagersOf(runnerIDs []int64) (map[int64][]*RunnerManager, error) {
+	out := map[int64][]*RunnerManager{}
+	if len(runnerIDs) == 0 {
+		return out, nil
+	}
+	var rows []*RunnerManager
+	err := tx.db.Where("runner_id IN ?", runnerIDs).Order("contacted_at DESC, id DESC").Limit(10_000).Find(&rows).Error
+	for _, m := range rows {
+		out[m.RunnerID] = append(out[m.RunnerID], m)
+	}
+	return out, err
+}
+
+// ManagersByID finds machines by id, for lists.
+func (tx *Tx) ManagersByID(ids []int64) (map[int64]*RunnerManager, error) {
+	out := map[int64]*RunnerManager{}
+	if len(ids) == 0 {
+		return out, nil
+	}
+	var rows []*RunnerManager
+	err := tx.db.Where("id IN ?", ids).Find(&rows).Error
+	for _, m := range rows {
+		out[m.ID] = m
+	}
+	return out, err
+}
+
+// BusyRunners says which of some runners, or of their machines, work on a job now.
+func (tx *Tx) BusyRunners(runnerIDs []int64) (runners, managers map[int64]bool, err error) {
+	runners, managers = map[int64]bool{}, map[int64]bool{}
+	if len(runnerIDs) == 0 {
+		return runners, managers, nil
+	}
+	var rows []HandOut
+	err = tx.db.Select("runner_id", "manager_id").Where("runner_id IN ? AND accepted_at IS NOT NULL", runnerIDs).Limit(10_000).Find(&rows).Error
+	for _, h := range rows {
+		runners[h.RunnerID], managers[h.ManagerID] = true, true
+	}
+	return runners, managers, err
+}
+
+// AddRunnerProject lets a project runner work for a project; ErrDuplicate if it does already.
+func (tx *Tx) AddRunnerProject(runnerID, projectID int64) error {
+	return translate(tx.db.Create(&RunnerProject{RunnerID: runnerID, ProjectID: projectID}).Error)
+}
+
+// RemoveRunnerProject ends that; ErrNotFound if the runner did not work for it.
+func (tx *Tx) RemoveRunnerProject(runnerID, projectID int64) error {
+	res := tx.db.Where("runner_id = ? AND project_id = ?", runnerID, projectID).Delete(&RunnerProject{})
+	if res.Error == nil && res.RowsAffected == 0 {
+		return ErrNotFound
+	}
+	return res.Error
 }
 
 // RunnerProjects lists the projects of a project runner.

@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"gorm.io/gorm/clause"
@@ -146,10 +147,41 @@ func (tx *Tx) Audit(e *AuditEvent) error {
 	return tx.db.Create(e).Error
 }
 
-// AuditEvents lists what happened to one thing, newest first.
-func (tx *Tx) AuditEvents(entityType string, entityID int64, p Page) ([]*AuditEvent, int64, error) {
+// AuditFilter narrows a list of audit events; what is empty does not.
+type AuditFilter struct {
+	EntityType string
+	EntityID   int64
+	Created    TimeRange
+}
+
+// AuditEvents lists what happened, newest first.
+func (tx *Tx) AuditEvents(f AuditFilter, p Page) ([]*AuditEvent, int64, error) {
+	q := &query{tx.db.Model(&AuditEvent{})}
+	if f.EntityType != "" {
+		q.where("entity_type = ?", f.EntityType)
+	}
+	if f.EntityID != 0 {
+		q.where("entity_id = ?", f.EntityID)
+	}
+	f.Created.where(q, "created_at")
 	p.Descending = true
-	return list[AuditEvent](tx.db.Model(&AuditEvent{}).Where("entity_type = ? AND entity_id = ?", entityType, entityID), "id", p)
+	return list[AuditEvent](q.db, "id", p)
+}
+
+// AuditEvent finds an event.
+func (tx *Tx) AuditEvent(id int64) (*AuditEvent, error) {
+	return first[AuditEvent](tx.db.Where("id = ?", id))
+}
+
+// Settings reads all settings whose names begin with a prefix.
+func (tx *Tx) Settings(prefix string) (map[string]string, error) {
+	var rows []*Setting
+	err := tx.db.Where("key LIKE ? ESCAPE '!'", escapeLike(prefix)+"%").Limit(1000).Find(&rows).Error
+	out := map[string]string{}
+	for _, s := range rows {
+		out[strings.TrimPrefix(s.Key, prefix)] = s.Value
+	}
+	return out, err
 }
 
 // Setting is a value of the whole instance.

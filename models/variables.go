@@ -62,6 +62,32 @@ func (tx *Tx) SetVariable(v *Variable) error {
 	return translate(tx.db.Save(v).Error)
 }
 
+// CreateVariable stores a new variable; ErrDuplicate if its key is taken in its environment scope.
+func (tx *Tx) CreateVariable(v *Variable) error {
+	v.CreatedAt = tx.now()
+	return translate(tx.db.Create(v).Error)
+}
+
+// UpdateVariable stores all fields of v.
+func (tx *Tx) UpdateVariable(v *Variable) error { return translate(tx.db.Save(v).Error) }
+
+// DeleteVariable removes a variable.
+func (tx *Tx) DeleteVariable(id int64) error {
+	return tx.db.Where("id = ?", id).Delete(&Variable{}).Error
+}
+
+// ListVariables pages through the variables of one place: instance, group or project.
+func (tx *Tx) ListVariables(scope string, scopeID int64, p Page) ([]*Variable, int64, error) {
+	return list[Variable](tx.db.Model(&Variable{}).Where("scope = ? AND scope_id = ?", scope, scopeID), "id", p)
+}
+
+// VariablesByKey finds the variables of a key in one place, one for each environment scope.
+func (tx *Tx) VariablesByKey(scope string, scopeID int64, key string) ([]*Variable, error) {
+	var rows []*Variable
+	err := tx.db.Where("scope = ? AND scope_id = ? AND key = ?", scope, scopeID, key).Order("id").Limit(1000).Find(&rows).Error
+	return rows, err
+}
+
 // VariablesOf lists the variables that a project's jobs see: the instance's, then those of its groups from
 // the root down, then its own. GitLab's limits bound their number.
 func (tx *Tx) VariablesOf(p *Project) ([]*Variable, error) {

@@ -41,7 +41,7 @@ func (s *Server) home(r *request) error {
 	}
 	var rows []*models.Project
 	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
-		rows, _, err = tx.ListProjects(models.VisibleTo{UserID: r.actor.User.ID, All: r.actor.User.Admin}, "", models.Page{PerPage: 100})
+		rows, _, err = tx.ListProjects(models.VisibleTo{UserID: r.actor.User.ID, All: r.actor.User.Admin}, models.ProjectFilter{}, models.Page{PerPage: 100, Descending: true})
 		return err
 	})
 	if err != nil {
@@ -91,7 +91,7 @@ func (s *Server) projectPage(r *request, p *models.Project, subject access.Subje
 	d := data{"Title": p.Name, "Project": p, "CloneURL": s.ci.URL() + "/" + p.FullPath + ".git"}
 	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
 		if access.Allowed(r.actor, access.ReadPipelines, subject) {
-			rows, _, err := tx.ListPipelines(p.ID, models.PipelineFilter{}, models.Page{PerPage: listed})
+			rows, _, err := tx.ListPipelines(p.ID, models.PipelineFilter{}, models.Page{PerPage: listed, Descending: true})
 			if err != nil {
 				return err
 			}

@@ -17,58 +17,156 @@ type Actor struct {
 	User *models.User // nil: nobody is signed in
 	// Scopes limit a token; nil means the full rights of a session or a password.
 	Scopes []string
-	// Job is set for a job token, which reads its project and nothing else.
+	// Token is the personal access token that was used, if one was.
+	Token *models.PersonalAccessToken
+	// Job is set for a job token, which acts as its user within its project, and only where jobs may.
 	Job *models.Job
+	// IP is the address of the client, for the audit log.
+	IP string
+}
+
+// Admin says whether the actor administers the instance.
+func (a Actor) Admin() bool { return a.User != nil && a.User.Admin }
+
+// ID is the user's id; 0 for nobody.
+func (a Actor) ID() int64 {
+	if a.User == nil {
+		return 0
+	}
+	return a.User.ID
 }
 
 // Ability is something that one may or may not do.
 type Ability string
 
-// The abilities.
+// The abilities about projects.
 const (
-	ReadProject     Ability = "read_project"
-	ReadRepository  Ability = "read_repository"
-	PushRef         Ability = "push_ref"        // change one branch or tag
-	CreatePipeline  Ability = "create_pipeline" // on the ref of the subject, if it names one
-	SetVariables    Ability = "set_pipeline_variables"
-	ReadPipelines   Ability = "read_pipelines"
-	UpdateJob       Ability = "update_job" // play, retry, cancel
-	EraseJob        Ability = "erase_job"
-	AdminProject    Ability = "admin_project" // members, integrations, variables, runners
-	ReadCommands    Ability = "read_commands"
-	CreateCommand   Ability = "create_command"
+	ReadProject       Ability = "read_project"
+	ReadRepository    Ability = "read_repository" // fetch, and what jobs may read of it
+	ReadCode          Ability = "read_code"       // the rest of the repository
+	PushRef           Ability = "push_ref"        // change one branch or tag
+	CreatePipeline    Ability = "create_pipeline" // on the ref of the subject, if it names one
+	SetVariables      Ability = "set_pipeline_variables"
+	ReadPipelines     Ability = "read_pipelines"
+	ReadJob           Ability = "read_job" // one job and its log
+	ReadArtifacts     Ability = "read_artifacts"
+	UpdatePipeline    Ability = "update_pipeline" // its name
+	DeletePipeline    Ability = "delete_pipeline"
+	ReadPipelineVars  Ability = "read_pipeline_variables"
+	UpdateJob         Ability = "update_job" // play, retry, cancel
+	EraseJob          Ability = "erase_job"
+	KeepArtifacts     Ability = "keep_artifacts"
+	DeleteArtifacts   Ability = "delete_artifacts"
+	LintConfig        Ability = "lint_config"
+	AdminProject      Ability = "admin_project" // integrations, protected refs, settings
+	AdminVariables    Ability = "admin_variables"
+	AdminMembers      Ability = "admin_members"
+	AdminRunners      Ability = "admin_runners" // a project's own
+	AdminTokens       Ability = "admin_tokens"  // access tokens of the project
+	DeleteProject     Ability = "delete_project"
+	ReadCommands      Ability = "read_commands"
+	CreateCommand     Ability = "create_command"
+	ReadProtectedRefs Ability = "read_protected_refs"
+)
+
+// The abilities about groups.
+const (
+	ReadGroup           Ability = "read_group"
+	AdminGroup          Ability = "admin_group"
+	AdminGroupMembers   Ability = "admin_group_members"
+	AdminGroupVariables Ability = "admin_group_variables"
+	AdminGroupRunners   Ability = "admin_group_runners"
+	AdminGroupTokens    Ability = "admin_group_tokens"
+	CreateProjects      Ability = "create_projects"
+	CreateSubgroup      Ability = "create_subgroup"
+)
+
+// The abilities about nothing but the instance.
+const (
+	ReadPublic      Ability = "read_public" // what needs nobody in particular: lists of what one may see
+	ReadSelf        Ability = "read_self"   // users, versions
+	ReadOwn         Ability = "read_own"    // one's own tokens, runners, groups
+	RotateSelf      Ability = "rotate_self" // the token that asks, itself
+	ReadToken       Ability = "read_token"  // one token, such as the one that asks
+	WriteOwn        Ability = "write_own"
+	CreateRunner    Ability = "create_runner"
+	ReadRunner      Ability = "read_runner"   // which one is asked apart
+	ManageRunner    Ability = "manage_runner" // the same
+	ReadJobSelf     Ability = "read_job_self" // the job whose token asks
 	AdminInstance   Ability = "admin_instance"
 	CreateNamespace Ability = "create_namespace"
 )
 
+// rule is a row of the table. An ability without write is used for reading and writing alike, and whoever
+// serves it asks Scoped whether the token may write.
 type rule struct {
 	level  enum.AccessLevel
-	open   bool   // anybody who may see the project may do it
-	write  bool   // needs more than a reading token
-	ref    bool   // the right to the branch or tag counts too
-	scope  string // a further token scope that suffices
-	global bool   // not about a project
+	open   bool     // anybody who may see the project or group may do it
+	jobs   bool     // job tokens may, in their project
+	public bool     // open, unless the project keeps its pipelines for members
+	write  bool     // needs more than a reading token
+	ref    bool     // the right to the branch or tag counts too
+	scopes []string // further token scopes that suffice
+	global bool     // not about a project or group
+	nobody bool     // nobody in particular may
+	group  bool     // about a group
 }
 
 var table = map[Ability]rule{
-	ReadProject:     {level: enum.Guest, open: true, scope: "read_api"},
-	ReadRepository:  {level: enum.Reporter, open: true, scope: "read_repository"},
-	PushRef:         {level: enum.Developer, write: true, ref: true, scope: "write_repository"},
-	CreatePipeline:  {level: enum.Developer, write: true, ref: true},
-	SetVariables:    {level: enum.Developer, write: true},
-	ReadPipelines:   {level: enum.Reporter, open: true, scope: "read_api"},
-	UpdateJob:       {level: enum.Developer, write: true, ref: true},
-	EraseJob:        {level: enum.Maintainer, write: true},
-	AdminProject:    {level: enum.Maintainer, write: true},
-	ReadCommands:    {level: enum.Reporter, scope: "read_api"},
-	CreateCommand:   {level: enum.Developer, write: true},
-	AdminInstance:   {level: enum.AdminAccess, write: true, global: true},
-	CreateNamespace: {level: enum.NoAccess, write: true, global: true},
+	ReadProject:       {level: enum.Guest, open: true, scopes: []string{"read_api"}},
+	ReadRepository:    {level: enum.Reporter, open: true, jobs: true, scopes: []string{"read_repository"}},
+	ReadCode:          {level: enum.Reporter, open: true, scopes: []string{"read_repository"}},
+	PushRef:           {level: enum.Developer, write: true, ref: true, scopes: []string{"write_repository"}},
+	CreatePipeline:    {level: enum.Developer, write: true, ref: true},
+	SetVariables:      {level: enum.Developer, write: true},
+	ReadPipelines:     {level: enum.Reporter, public: true, jobs: true},
+	ReadJob:           {level: enum.Reporter, public: true},
+	ReadArtifacts:     {level: enum.Reporter, public: true, jobs: true},
+	UpdatePipeline:    {level: enum.Developer, write: true, jobs: true},
+	DeletePipeline:    {level: enum.Owner, write: true},
+	ReadPipelineVars:  {level: enum.Developer},
+	UpdateJob:         {level: enum.Developer, write: true, ref: true},
+	EraseJob:          {level: enum.Developer, write: true, ref: true},
+	KeepArtifacts:     {level: enum.Developer, write: true},
+	DeleteArtifacts:   {level: enum.Maintainer, write: true},
+	LintConfig:        {level: enum.Developer, write: true},
+	AdminProject:      {level: enum.Maintainer},
+	AdminVariables:    {level: enum.Maintainer},
+	AdminMembers:      {level: enum.Maintainer},
+	AdminRunners:      {level: enum.Maintainer},
+	AdminTokens:       {level: enum.Maintainer},
+	DeleteProject:     {level: enum.Owner, write: true},
+	ReadCommands:      {level: enum.Reporter},
+	CreateCommand:     {level: enum.Developer, write: true},
+	ReadProtectedRefs: {level: enum.Reporter, open: true},
+
+	ReadGroup:           {level: enum.Guest, open: true, group: true},
+	AdminGroup:          {level: enum.Owner, group: true},
+	AdminGroupMembers:   {level: enum.Owner, write: true, group: true},
+	AdminGroupVariables: {level: enum.Owner, group: true},
+	AdminGroupRunners:   {level: enum.Owner, group: true},
+	AdminGroupTokens:    {level: enum.Owner, group: true},
+	CreateProjects:      {level: enum.Developer, write: true, group: true},
+	CreateSubgroup:      {level: enum.Maintainer, write: true, group: true},
+
+	ReadPublic:      {global: true, nobody: true},
+	ReadSelf:        {global: true, scopes: []string{"read_user"}},
+	ReadOwn:         {global: true},
+	RotateSelf:      {global: true, write: true, scopes: []string{"self_rotate"}},
+	ReadToken:       {global: true, scopes: []string{"self_rotate", "read_user"}},
+	WriteOwn:        {global: true, write: true},
+	CreateRunner:    {global: true, write: true, scopes: []string{"create_runner"}},
+	ReadRunner:      {global: true, scopes: []string{"manage_runner"}},
+	ManageRunner:    {global: true, write: true, scopes: []string{"manage_runner"}},
+	ReadJobSelf:     {global: true, jobs: true},
+	AdminInstance:   {level: enum.AdminAccess, global: true},
+	CreateNamespace: {global: true, write: true},
 }
 
-// Subject is what something is done to.
+// Subject is what something is done to: a project or a group.
 type Subject struct {
 	Project   *models.Project
+	Group     *models.Namespace
 	Level     enum.AccessLevel // the actor's role there
 	Protected []*models.ProtectedRef
 	Ref       string // short name of the branch or tag concerned; "" if none
@@ -81,40 +179,61 @@ func Allowed(a Actor, ability Ability, s Subject) bool {
 	if !known || a.User != nil && a.User.Blocked() {
 		return false
 	}
-	if a.Job != nil {
-		return allowedToJob(a, ability, s)
+	if a.Job != nil && (!r.jobs || !r.global && (s.Project == nil || a.Job.ProjectID != s.Project.ID)) {
+		return false
 	}
 	if !scoped(a, r) {
 		return false
 	}
-	if r.global {
-		return a.User != nil && (r.level < enum.AdminAccess || a.User.Admin)
-	}
-	if s.Project == nil || s.Project.PendingDelete && !admin(a) {
+	switch {
+	case r.global:
+		return r.nobody || a.User != nil && (r.level < enum.AdminAccess || a.User.Admin)
+	case r.group && s.Group == nil, !r.group && s.Project == nil:
 		return false
-	}
-	if r.open && visible(a, s) {
+	case s.Project != nil && s.Project.PendingDelete:
+		return false
+	case r.open && visible(a, s), r.public && visible(a, s) && !s.Project.Settings.PrivateJobs:
 		return true
-	}
-	if a.User == nil || !admin(a) && s.Level < r.level {
+	case a.User == nil, !a.Admin() && s.Level < r.level:
 		return false
+	case r.write && s.Project != nil && s.Project.Archived && ability != AdminProject && ability != DeleteProject:
+		return false // an archived project is read, not changed
 	}
 	return !r.ref || s.Ref == "" || refAllowed(a, ability, s)
 }
 
-// allowedToJob: a job token reads the repository of its own project, as its user.
-func allowedToJob(a Actor, ability Ability, s Subject) bool {
-	return ability == ReadRepository && a.User != nil && s.Project != nil && a.Job.ProjectID == s.Project.ID
+// Scoped says whether the token of an actor reaches far enough for an ability, whatever the role. If not, it
+// names the scopes that would.
+func Scoped(a Actor, ability Ability, write bool) (ok bool, need []string) {
+	r := table[ability]
+	r.write = r.write || write
+	need = append(need, "api")
+	if !r.write {
+		need = append(need, "read_api")
+	}
+	for _, s := range r.scopes {
+		if s != "read_api" {
+			need = append(need, s)
+		}
+	}
+	return scoped(a, r), need
 }
 
-func admin(a Actor) bool { return a.User != nil && a.User.Admin }
+// ForJobs says whether an ability is one that job tokens have.
+func ForJobs(ability Ability) bool { return table[ability].jobs }
 
 func visible(a Actor, s Subject) bool {
-	switch s.Project.Visibility {
+	v := enum.Private
+	if s.Project != nil {
+		v = s.Project.Visibility
+	} else if s.Group != nil {
+		v = s.Group.Visibility
+	}
+	switch v {
 	case enum.Public:
 		return true
 	case enum.Internal:
-		return a.User != nil
+		return a.User != nil && !a.User.External
 	}
 	return false
 }
@@ -124,8 +243,10 @@ func scoped(a Actor, r rule) bool {
 	if a.Scopes == nil || slices.Contains(a.Scopes, "api") {
 		return true
 	}
-	if r.scope != "" && slices.Contains(a.Scopes, r.scope) {
-		return true
+	for _, s := range r.scopes {
+		if slices.Contains(a.Scopes, s) {
+			return true
+		}
 	}
 	return !r.write && slices.Contains(a.Scopes, "read_api")
 }
@@ -134,7 +255,7 @@ func scoped(a Actor, r rule) bool {
 // counts, as on GitLab. Running a pipeline or a job takes the right to push or to merge.
 func refAllowed(a Actor, ability Ability, s Subject) bool {
 	matched := Matching(s.Protected, s.Ref, s.Tag)
-	if len(matched) == 0 || admin(a) {
+	if len(matched) == 0 || a.Admin() {
 		return true
 	}
 	for _, p := range matched {
@@ -203,4 +324,19 @@ func SubjectOf(tx *models.Tx, a Actor, p *models.Project) (Subject, error) {
 func (s Subject) On(ref string, tag bool) Subject {
 	s.Ref, s.Tag = ref, tag
 	return s
+}
+
+// GroupSubject reads what a decision about a group needs.
+func GroupSubject(tx *models.Tx, a Actor, g *models.Namespace) (Subject, error) {
+	s := Subject{Group: g}
+	if a.User == nil {
+		return s, nil
+	}
+	if a.User.Admin {
+		s.Level = enum.AdminAccess
+		return s, nil
+	}
+	var err error
+	s.Level, err = tx.GroupAccessLevel(a.User.ID, g.ID)
+	return s, err
 }

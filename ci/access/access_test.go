@@ -49,12 +49,16 @@ func TestAllowed(t *testing.T) {
 		"reading token writes":          {token, UpdateJob, at(enum.Owner, "", false), false},
 		"repository token pushes":       {Actor{User: user, Scopes: []string{"write_repository"}}, PushRef, at(enum.Developer, "x", false), true},
 		"repository token, API":         {Actor{User: user, Scopes: []string{"write_repository"}}, CreatePipeline, at(enum.Owner, "", false), false},
-		"job token clones":              {Actor{User: user, Job: &models.Job{ProjectID: 7}}, ReadRepository, at(0, "", false), true},
+		"job token clones":              {Actor{User: user, Job: &models.Job{ProjectID: 7}}, ReadRepository, at(enum.Reporter, "", false), true},
+		"job token without role":        {Actor{User: user, Job: &models.Job{ProjectID: 7}}, ReadRepository, at(0, "", false), false},
+		"job token reads artifacts":     {Actor{User: user, Job: &models.Job{ProjectID: 7}}, ReadArtifacts, at(enum.Reporter, "", false), true},
+		"job token reads no log":        {Actor{User: user, Job: &models.Job{ProjectID: 7}}, ReadJob, at(enum.Owner, "", false), false},
 		"job token, other project":      {Actor{User: root, Job: &models.Job{ProjectID: 8}}, ReadRepository, at(enum.AdminAccess, "", false), false},
 		"job token does nothing else":   {Actor{User: root, Job: &models.Job{ProjectID: 7}}, PushRef, at(enum.AdminAccess, "", false), false},
 		"user is no administrator":      {session, AdminInstance, Subject{}, false},
 		"administrator":                 {Actor{User: root}, AdminInstance, Subject{}, true},
-		"administrator's reading token": {Actor{User: root, Scopes: []string{"read_api"}}, AdminInstance, Subject{}, false},
+		"administrator's reading token": {Actor{User: root, Scopes: []string{"read_api"}}, AdminInstance, Subject{}, true},
+		"repository token, instance":    {Actor{User: root, Scopes: []string{"read_repository"}}, AdminInstance, Subject{}, false},
 		"unknown ability":               {Actor{User: root}, "fly", at(enum.Owner, "", false), false},
 	} {
 		if got := Allowed(c.a, c.what, c.s); got != c.want {
@@ -74,5 +78,23 @@ func TestEveryAbilityHasARule(t *testing.T) {
 		if _, ok := table[a]; !ok {
 			t.Errorf("%s has no rule", a)
 		}
+	}
+}
+
+func TestScopedNamesWhatIsMissing(t *testing.T) {
+	reading := Actor{User: &models.User{State: "active", Admin: true}, Scopes: []string{"read_api"}}
+	if ok, _ := Scoped(reading, AdminInstance, false); !ok {
+		t.Error("a reading token may read")
+	}
+	ok, need := Scoped(reading, AdminInstance, true)
+	if ok || len(need) != 1 || need[0] != "api" {
+		t.Errorf("a reading token writes: %v %v", ok, need)
+	}
+	ok, need = Scoped(Actor{Scopes: []string{"read_user"}}, ReadProject, false)
+	if ok || len(need) != 2 {
+		t.Errorf("%v %v", ok, need)
+	}
+	if ok, _ := Scoped(Actor{Scopes: []string{"read_user"}}, ReadSelf, false); !ok {
+		t.Error("read_user reads the user")
 	}
 }

@@ -3,11 +3,11 @@ package access
 import (
 	"context"
 	"errors"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"signalbox/internal/fault"
 	"signalbox/internal/secret"
@@ -18,13 +18,13 @@ import (
 type Authenticator struct {
 	db       *models.DB
 	mu       sync.Mutex
-	attempts map[string]*rate.Limiter // wrong passwords, by login
-	touched  map[int64]time.Time      // tokens whose use was noted lately
+	attempts Limiter
+	touched  map[int64]time.Time // tokens whose use was noted lately
 }
 
-// NewAuthenticator makes an Authenticator.
-func NewAuthenticator(db *models.DB) *Authenticator {
-	return &Authenticator{db: db, attempts: map[string]*rate.Limiter{}, touched: map[int64]time.Time{}}
+// NewAuthenticator makes an Authenticator; attempts counts wrong passwords.
+func NewAuthenticator(db *models.DB, attempts Limiter) *Authenticator {
+	return &Authenticator{db: db, attempts: attempts, touched: map[int64]time.Time{}}
 }
 
 var errUnauthorized = fault.New(fault.Unauthorized, "401 Unauthorized")
@@ -62,9 +62,61 @@ func (a *Authenticator) Token(ctx context.Context, token string) (Actor, error) 
 	case out.User.Blocked():
 		return Actor{}, fault.New(fault.Forbidden, "403 Forbidden - Your account has been blocked.")
 	}
-	out.Scopes = row.Scopes
+	out.Scopes, out.Token = row.Scopes, row
 	a.note(ctx, row.ID)
 	return out, nil
+}
+
+// Job finds the job that a job token stands for, and acts as its user; only while it runs.
+func (a *Authenticator) Job(ctx context.Context, token string) (Actor, error) {
+	var out Actor
+	err := a.db.Read(ctx, func(tx *models.Tx) error {
+		h, err := tx.HandOutByToken(secret.Hash(token))
+		if err != nil {
+			return err
+		}
+		if h.AcceptedAt == nil && !tx.Now().Before(h.ExpiresAt) {
+			return models.ErrNotFound
+		}
+		if out.Job, err = tx.Job(h.JobID); err != nil {
+			return err
+		}
+		out.User, err = tx.User(out.Job.UserID)
+		return err
+	})
+	if errors.Is(err, models.ErrNotFound) || err == nil && out.User.Blocked() {
+		return Actor{}, errUnauthorized
+	}
+	return out, err
+}
+
+// Sudo lets an administrator's token with the scope sudo act as another user, by id or name.
+func (a *Authenticator) Sudo(ctx context.Context, actor Actor, as string) (Actor, error) {
+	if !actor.Admin() {
+		return actor, fault.New(fault.Forbidden, "403 Forbidden - Must be admin to use sudo")
+	}
+	if !slices.Contains(actor.Scopes, "sudo") {
+		return actor, &ScopeError{Need: []string{"sudo"}}
+	}
+	err := a.db.Read(ctx, func(tx *models.Tx) (err error) {
+		if id, numberErr := strconv.ParseInt(as, 10, 64); numberErr == nil {
+			actor.User, err = tx.User(id)
+		} else {
+			actor.User, err = tx.UserByName(as)
+		}
+		return err
+	})
+	if errors.Is(err, models.ErrNotFound) {
+		return actor, fault.New(fault.NotFound, "404 User with ID or username '%s' Not Found", as)
+	}
+	return actor, err
+}
+
+// ScopeError says that a token's scopes do not reach far enough, and which would.
+type ScopeError struct{ Need []string }
+
+func (e *ScopeError) Error() string {
+	return "the token lacks the scope " + strings.Join(e.Need, " or ")
 }
 
 // touchEvery bounds how often the use of a token is stored.
@@ -87,10 +139,18 @@ func (a *Authenticator) note(ctx context.Context, id int64) {
 	}
 }
 
-// Password checks a user's name or e-mail address and password. Guessing is slowed down by login name;
-// an unknown name takes as long as a wrong password.
+// Limiter counts what may be done only so often, across nodes if there are several. Allow answers false when
+// a key has been used up for a while; it never fails, and lets through what it cannot count.
+type Limiter interface {
+	Allow(ctx context.Context, key string) bool
+	Reset(ctx context.Context, key string)
+}
+
+// Password checks a user's name or e-mail address and password. Guessing is slowed down by login name; an
+// unknown name takes as long as a wrong password.
 func (a *Authenticator) Password(ctx context.Context, login, password string) (Actor, error) {
-	if !a.limiter(login).Allow() {
+	key := "login:" + strings.ToLower(login)
+	if !a.attempts.Allow(ctx, key) {
 		return Actor{}, ErrTooMany
 	}
 	var user *models.User
@@ -105,26 +165,9 @@ func (a *Authenticator) Password(ctx context.Context, login, password string) (A
 	if user != nil {
 		hash = user.PasswordHash
 	}
-	if !secret.PasswordMatches(password, hash) || user == nil || user.Blocked() {
+	if !secret.PasswordMatches(password, hash) || user == nil || user.Blocked() || user.Bot {
 		return Actor{}, errUnauthorized
 	}
-	a.mu.Lock()
-	delete(a.attempts, strings.ToLower(login))
-	a.mu.Unlock()
+	a.attempts.Reset(ctx, key)
 	return Actor{User: user}, nil
-}
-
-func (a *Authenticator) limiter(login string) *rate.Limiter {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	key := strings.ToLower(login)
-	l := a.attempts[key]
-	if l == nil {
-		if len(a.attempts) > 10_000 {
-			clear(a.attempts)
-		}
-		l = rate.NewLimiter(rate.Every(6*time.Second), 10)
-		a.attempts[key] = l
-	}
-	return l
 }

@@ -17,7 +17,11 @@ type Config struct {
 	Variables []Variable
 	Jobs      []*Job // in the order of the file
 	Warnings  []*Error
+	root      *yaml.Node
 }
+
+// Merged is the configuration as one YAML text, with aliases and merge keys resolved.
+func (c *Config) Merged() string { return yaml.Write(c.root) }
 
 // Job is a job as it is defined, with defaults applied.
 type Job struct {
@@ -161,7 +165,7 @@ func Load(f File) (*Config, []*Error) {
 	if len(l.errors) > 0 {
 		return nil, l.errors
 	}
-	c.Warnings = l.warnings
+	c.Warnings, c.root = l.warnings, root
 	return c, nil
 }
 

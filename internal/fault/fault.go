@@ -5,6 +5,9 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 )
 
 // Kind is the sort of a failure. Each edge maps it to its own status in one place.
@@ -20,7 +23,10 @@ const (
 	Conflict
 	TooLarge
 	Unavailable
-	NotAllowed // the thing exists, but cannot be done to it in its state
+	NotAllowed   // the thing exists, but cannot be done to it in its state
+	TooMany      // asked too often
+	WrongMethod  // the thing cannot be asked in this way
+	Precondition // the thing was changed since the caller looked
 )
 
 // Error is a failure with a message that is safe to show.
@@ -40,6 +46,27 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
+// Fields is what is wrong with the values of a new or changed thing, by field; base is the whole of it.
+type Fields map[string][]string
+
+func (f Fields) Error() string {
+	names := slices.Sorted(maps.Keys(f))
+	texts := make([]string, 0, len(f))
+	for _, n := range names {
+		text := strings.Join(f[n], ", ")
+		if n != "base" {
+			text = n + " " + text
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Field is what is wrong with one value.
+func Field(name, format string, args ...any) Fields {
+	return Fields{name: {fmt.Sprintf(format, args...)}}
+}
+
 // New makes an error of a kind.
 func New(k Kind, format string, args ...any) *Error {
 	return &Error{Kind: k, Message: fmt.Sprintf(format, args...)}
@@ -56,6 +83,10 @@ func KindOf(err error) Kind {
 	if errors.As(err, &f) {
 		return f.Kind
 	}
+	var fields Fields
+	if errors.As(err, &fields) {
+		return Invalid
+	}
 	return Internal
 }
 
@@ -64,6 +95,10 @@ func Message(err error) string {
 	var f *Error
 	if errors.As(err, &f) && f.Kind != Internal {
 		return f.Message
+	}
+	var fields Fields
+	if errors.As(err, &fields) {
+		return fields.Error()
 	}
 	return "Internal error"
 }

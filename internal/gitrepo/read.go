@@ -184,14 +184,18 @@ func (r *Repo) Refs(ctx context.Context, prefix string, limit int) ([]Ref, error
 	if err != nil {
 		return nil, err
 	}
+	return parseRefs(string(out)), nil
+}
+
+func parseRefs(text string) []Ref {
 	var refs []Ref
-	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
 		f := strings.Fields(line)
 		if len(f) >= 2 {
 			refs = append(refs, Ref{Name: f[0], SHA: f[len(f)-1]})
 		}
 	}
-	return refs, nil
+	return refs
 }
 
 // Changed lists the paths that differ between two commits; from the zero id, all paths of the second.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -26,11 +27,6 @@ type Handler func(*gin.Context) error
 type ParamError struct{ Text string }
 
 func (e *ParamError) Error() string { return e.Text }
-
-// FieldErrors are what is wrong with the values of a new or changed thing, by field.
-type FieldErrors map[string][]string
-
-func (e FieldErrors) Error() string { return "validation failed" }
 
 // NewEngine makes an engine that takes paths as they are: ids are unescaped once, nothing is redirected.
 func NewEngine(log *slog.Logger, trusted []netip.Prefix) *gin.Engine {
@@ -46,7 +42,7 @@ func NewEngine(log *slog.Logger, trusted []netip.Prefix) *gin.Engine {
 	if err := e.SetTrustedProxies(proxies); err != nil {
 		log.Error("trusted proxies", "error", err) // prefixes were parsed before
 	}
-	e.Use(requestID, recovered(log))
+	e.Use(requestID, recovered(log), headers, readable)
 	return e
 }
 
@@ -64,7 +60,16 @@ func requestID(c *gin.Context) {
 	}
 	c.Set(requestIDKey, id)
 	c.Header("X-Request-Id", id)
-	c.Header("X-Content-Type-Options", "nosniff")
+	c.Next()
+}
+
+// readable refuses addresses that are no text, before they reach a database.
+func readable(c *gin.Context) {
+	path := c.Request.URL.Path
+	if !utf8.ValidString(path) || strings.ContainsRune(path, 0) {
+		c.AbortWithStatusJSON(http.StatusBadRequest, gin.H{"message": fault.Message(errMalformed)})
+		return
+	}
 	c.Next()
 }
 
@@ -104,7 +109,10 @@ func Handle(log *slog.Logger, h Handler) gin.HandlerFunc {
 		if c.Writer.Written() {
 			panic(http.ErrAbortHandler) // the answer is under way; cutting it off is the only honest end
 		}
-		c.AbortWithStatusJSON(status, body)
+		c.Abort()
+		if err := WriteJSON(c, status, body); err != nil {
+			log.DebugContext(c.Request.Context(), "answer not taken", "error", err)
+		}
 	}
 }
 
@@ -113,7 +121,11 @@ var statuses = map[fault.Kind]int{
 	fault.NotFound: http.StatusNotFound, fault.Forbidden: http.StatusForbidden, fault.Unauthorized: http.StatusUnauthorized,
 	fault.Invalid: http.StatusBadRequest, fault.Conflict: http.StatusConflict, fault.TooLarge: http.StatusRequestEntityTooLarge,
 	fault.Unavailable: http.StatusServiceUnavailable, fault.NotAllowed: http.StatusUnprocessableEntity,
+	fault.TooMany: http.StatusTooManyRequests, fault.WrongMethod: http.StatusMethodNotAllowed, fault.Precondition: http.StatusPreconditionFailed,
 }
+
+// plain are the kinds whose text stands under the key error.
+var plain = map[fault.Kind]bool{fault.WrongMethod: true}
 
 // Render gives the status and the body of an error. Nothing of an internal one is shown.
 func Render(err error) (int, any) {
@@ -121,11 +133,14 @@ func Render(err error) (int, any) {
 	if errors.As(err, &param) {
 		return http.StatusBadRequest, gin.H{"error": param.Text}
 	}
-	var fields FieldErrors
+	var fields fault.Fields
 	if errors.As(err, &fields) {
 		return http.StatusBadRequest, gin.H{"message": fields}
 	}
 	if status, ok := statuses[fault.KindOf(err)]; ok {
+		if plain[fault.KindOf(err)] {
+			return status, gin.H{"error": fault.Message(err)}
+		}
 		return status, gin.H{"message": fault.Message(err)}
 	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EDQUOT) {

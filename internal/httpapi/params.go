@@ -4,12 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"math"
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -19,46 +20,81 @@ import (
 // Params are the parameters of a request, merged from query, JSON, form and multipart; the body wins.
 type Params struct{ values map[string]any }
 
-// maxBody bounds the body of a request that is read whole.
+// maxBody bounds the body of a request that is read whole, unless its endpoint takes more.
 const maxBody = 1 << 20
 
-// ReadParams merges a request's parameters. Bodies over 1 MiB and JSON that is no object are refused.
-func ReadParams(c *gin.Context) (Params, error) {
+// maxNesting bounds how deep lists and objects of a body may lie in one another.
+const maxNesting = 32
+
+// ReadParams merges a request's parameters. limit is the most bytes of a body; 0 means 1 MiB.
+func ReadParams(c *gin.Context, limit int64) (Params, error) {
 	p := Params{values: map[string]any{}}
-	p.addForm(c.Request.URL.Query())
-	if c.Request.Body == nil || c.Request.ContentLength == 0 {
-		return p, nil
-	}
-	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
-	kind, _, _ := mime.ParseMediaType(c.GetHeader("Content-Type"))
-	var err error
-	switch kind {
-	case "application/json":
-		err = p.addJSON(c.Request.Body)
-	case "multipart/form-data":
-		if err = c.Request.ParseMultipartForm(maxBody); err == nil {
-			p.addForm(c.Request.MultipartForm.Value)
-		}
-	case "application/x-www-form-urlencoded":
-		if err = c.Request.ParseForm(); err == nil {
-			p.addForm(c.Request.PostForm)
-		}
-	}
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return p, fault.New(fault.TooLarge, "413 Request Entity Too Large")
-	}
+	query, err := url.ParseQuery(c.Request.URL.RawQuery)
 	if err != nil {
-		return p, fault.Wrap(fault.Invalid, err, "400 Bad request - the body cannot be read")
+		return p, fault.Wrap(fault.Invalid, err, "400 Bad request - the query cannot be read")
+	}
+	p.addForm(query)
+	if c.Request.Body != nil && c.Request.ContentLength != 0 {
+		if limit == 0 {
+			limit = maxBody
+		}
+		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, limit)
+		if err := p.addBody(c.Request, limit); err != nil {
+			return p, bodyError(err)
+		}
+	}
+	if !textual(p.values, 0) {
+		return p, errMalformed
 	}
 	return p, nil
+}
+
+func (p *Params) addBody(r *http.Request, limit int64) error {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch kind {
+	case "multipart/form-data":
+		if err := r.ParseMultipartForm(limit); err != nil {
+			return err
+		}
+		defer r.MultipartForm.RemoveAll()
+		p.addForm(r.MultipartForm.Value)
+	case "application/x-www-form-urlencoded":
+		if err := r.ParseForm(); err != nil {
+			return err
+		}
+		p.addForm(r.PostForm)
+	case "application/json", "text/json":
+		return p.addJSON(r.Body)
+	default:
+		// Whatever else is sent is not for us, but it is read, so that the connection stays usable.
+		_, err := io.Copy(io.Discard, r.Body)
+		return err
+	}
+	return nil
+}
+
+func bodyError(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) || strings.Contains(err.Error(), "message too large") {
+		return fault.New(fault.TooLarge, "413 Request Entity Too Large")
+	}
+	return &ParamError{"message body does not match declared format"}
 }
 
 func (p *Params) addJSON(r io.Reader) error {
 	d := json.NewDecoder(r)
 	d.UseNumber()
 	var body map[string]any
-	if err := d.Decode(&body); err != nil && !errors.Is(err, io.EOF) {
+	if err := d.Decode(&body); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		if err == nil {
+			err = errors.New("more than one value")
+		}
 		return err
 	}
 	for k, v := range body {
@@ -67,145 +103,147 @@ func (p *Params) addJSON(r io.Reader) error {
 	return nil
 }
 
+// textual says whether all texts are valid UTF-8 without NUL, and nothing is nested too deeply.
+func textual(v any, depth int) bool {
+	if depth > maxNesting {
+		return false
+	}
+	switch v := v.(type) {
+	case string:
+		return utf8.ValidString(v) && !strings.ContainsRune(v, 0)
+	case []any:
+		for _, item := range v {
+			if !textual(item, depth+1) {
+				return false
+			}
+		}
+	case map[string]any:
+		for k, item := range v {
+			if !textual(k, depth+1) || !textual(item, depth+1) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // addForm reads a form; keys with brackets become lists and objects, as Rails reads them.
 func (p *Params) addForm(form url.Values) {
-	for key, values := range form {
+	keys := make([]string, 0, len(form))
+	for key := range form {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		values := form[key]
 		name, rest, nested := strings.Cut(key, "[")
-		switch {
-		case !nested:
-			p.values[key] = values[len(values)-1]
-		case rest == "]":
-			list := make([]any, len(values))
-			for i, v := range values {
-				list[i] = v
-			}
-			p.values[name] = list
-		case strings.HasPrefix(rest, "]["):
-			p.addObjects(name, strings.TrimSuffix(rest[2:], "]"), values)
+		if !nested {
+			p.values[key] = merged(p.values[key], values)
+			continue
 		}
+		path := strings.Split(strings.TrimSuffix(rest, "]"), "][")
+		if len(path) > maxNesting {
+			continue
+		}
+		p.values[name] = placed(p.values[name], path, values)
 	}
 }
 
-// addObjects reads name[][field]=a&name[][field]=b as a list of objects.
-func (p *Params) addObjects(name, field string, values []string) {
-	list, _ := p.values[name].([]any)
-	for i, v := range values {
+// merged is the value of a plain key: the last one, but a repeated scope is a list, as some clients send it.
+func merged(old any, values []string) any {
+	if len(values) > 1 && old == nil {
+		return repeated(values)
+	}
+	return values[len(values)-1]
+}
+
+// repeated is a key that was given several times without brackets. Where one text is wanted the last counts.
+type repeated []string
+
+// placed puts form values at a path of brackets below a name: [] appends, [key] goes into an object.
+func placed(old any, path []string, values []string) any {
+	if path[0] != "" {
+		o, ok := old.(map[string]any)
+		if !ok {
+			o = map[string]any{}
+		}
+		if len(path) == 1 {
+			o[path[0]] = values[len(values)-1]
+		} else {
+			o[path[0]] = placed(o[path[0]], path[1:], values)
+		}
+		return o
+	}
+	list, _ := old.([]any)
+	if len(path) == 1 {
+		for _, v := range values {
+			list = append(list, v)
+		}
+		return list
+	}
+	for i, v := range values { // name[][field]=a&name[][field]=b are objects in order
 		if i == len(list) {
 			list = append(list, map[string]any{})
 		}
-		if o, ok := list[i].(map[string]any); ok {
-			o[field] = v
-		}
+		list[i] = placed(list[i], path[1:], []string{v})
 	}
-	p.values[name] = list
+	return list
 }
 
 // Has says whether a parameter was given and is not null.
 func (p Params) Has(name string) bool { return p.values[name] != nil }
 
-// String reads a text; "" if it was not given.
-func (p Params) String(name string) (string, error) {
-	switch v := p.values[name].(type) {
-	case nil:
-		return "", nil
+// scalar is a single value as text; false if it is a list or an object.
+func scalar(raw any) (string, bool) {
+	switch v := raw.(type) {
 	case string:
-		return v, nil
+		return v, true
 	case json.Number:
-		return v.String(), nil
+		return v.String(), true
 	case bool:
-		return strconv.FormatBool(v), nil
+		return strconv.FormatBool(v), true
+	case repeated:
+		return v[len(v)-1], true
 	}
-	return "", &ParamError{name + " is invalid"}
+	return "", false
 }
 
-// Required reads a text that must be there.
-func (p Params) Required(name string) (string, error) {
-	if !p.Has(name) {
-		return "", &ParamError{name + " is missing"}
-	}
-	s, err := p.String(name)
-	if err == nil && s == "" {
-		return "", &ParamError{name + " is empty"}
-	}
-	return s, err
-}
-
-// Int reads a whole number, or fallback if it was not given.
-func (p Params) Int(name string, fallback int64) (int64, error) {
-	s, err := p.String(name)
-	if err != nil || s == "" {
-		return fallback, err
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n > math.MaxInt32*int64(1<<20) {
-		return 0, &ParamError{name + " is invalid"}
-	}
-	return n, nil
-}
-
-// Bool reads a boolean, or fallback if it was not given.
-func (p Params) Bool(name string, fallback bool) (bool, error) {
-	s, err := p.String(name)
-	if err != nil || s == "" {
-		return fallback, err
-	}
-	switch strings.ToLower(s) {
-	case "true", "t", "1", "on":
-		return true, nil
-	case "false", "f", "0", "off":
-		return false, nil
-	}
-	return false, &ParamError{name + " is invalid"}
-}
-
-// List reads a list of texts; a text with commas is one too.
-func (p Params) List(name string) ([]string, error) {
-	switch v := p.values[name].(type) {
-	case nil:
-		return nil, nil
-	case string:
-		var out []string
-		for _, s := range strings.Split(v, ",") {
-			if s = strings.TrimSpace(s); s != "" {
-				out = append(out, s)
-			}
-		}
-		return out, nil
+// listOf is a list of values: an array, a text with commas, or an object whose keys are indexes.
+func listOf(raw any, commas bool) ([]any, bool) {
+	switch v := raw.(type) {
 	case []any:
-		var out []string
-		for _, i := range v {
-			s, ok := i.(string)
-			if !ok {
-				return nil, &ParamError{name + " is invalid"}
+		return v, true
+	case repeated:
+		out := make([]any, len(v))
+		for i, s := range v {
+			out[i] = s
+		}
+		return out, true
+	case map[string]any:
+		keys := make([]int, 0, len(v))
+		for k := range v {
+			n, err := strconv.Atoi(k)
+			if err != nil {
+				return nil, false
 			}
+			keys = append(keys, n)
+		}
+		slices.Sort(keys)
+		var out []any
+		for _, k := range keys {
+			out = append(out, v[strconv.Itoa(k)])
+		}
+		return out, true
+	}
+	text, ok := scalar(raw)
+	if !ok || !commas {
+		return nil, ok && text == ""
+	}
+	out := []any{}
+	for _, s := range strings.Split(text, ",") {
+		if s = strings.TrimSpace(s); s != "" {
 			out = append(out, s)
 		}
-		return out, nil
 	}
-	return nil, &ParamError{name + " is invalid"}
-}
-
-// Objects reads a list of objects with texts, such as variables.
-func (p Params) Objects(name string) ([]map[string]string, error) {
-	list, ok := p.values[name].([]any)
-	if !ok && p.Has(name) {
-		return nil, &ParamError{name + " is invalid"}
-	}
-	var out []map[string]string
-	for _, i := range list {
-		fields, ok := i.(map[string]any)
-		if !ok {
-			return nil, &ParamError{name + " is invalid"}
-		}
-		o := map[string]string{}
-		for k := range fields {
-			s, err := Params{fields}.String(k)
-			if err != nil {
-				return nil, err
-			}
-			o[k] = s
-		}
-		out = append(out, o)
-	}
-	return out, nil
+	return out, true
 }

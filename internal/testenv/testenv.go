@@ -90,6 +90,17 @@ func Browser(t testing.TB) string {
 	return ""
 }
 
+// Python returns the path of Debian's Python, with the package python3-gitlab.
+func Python(t testing.TB) string {
+	t.Helper()
+	const path = "/usr/bin/python3"
+	if exec.Command(path, "-c", "import gitlab").Run() == nil {
+		return path
+	}
+	Missing(t, "python-gitlab (Debian package python3-gitlab)")
+	return ""
+}
+
 // Missing skips a test for the lack of something, and says so at the end of the run; with CI=true it fails.
 func Missing(t testing.TB, what string) {
 	t.Helper()

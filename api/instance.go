@@ -1,0 +1,78 @@
+package api
+
+import (
+	"github.com/gin-gonic/gin"
+
+	"signalbox/ci"
+	"signalbox/ci/access"
+	"signalbox/internal/fault"
+	"signalbox/internal/httpapi"
+)
+
+func (s *Server) instanceRoutes(r routes) {
+	for _, path := range []string{"/version", "/metadata"} {
+		r.get(path, user(access.ReadSelf), func(*call) (any, error) {
+			return gin.H{
+				"version": ci.Version, "revision": ci.Revision, "enterprise": false,
+				"kas": gin.H{"enabled": false, "externalUrl": nil, "externalK8sProxyUrl": nil, "version": nil},
+			}, nil
+		})
+	}
+	r.get("/application/settings", user(access.AdminInstance), s.settings)
+	r.put("/application/settings", user(access.AdminInstance), with(s.setSettings))
+	// There are no licences, merge requests or events here; clients ask for them and go on with none.
+	r.get("/license", user(access.AdminInstance), func(*call) (any, error) { return nil, fault.New(fault.NotFound, "404 Not found") })
+	none := with(func(_ *call, p *struct{ httpapi.Page }) (any, error) { return paged([]int{}, p.Page, 0), nil })
+	r.get("/merge_requests", user(access.ReadOwn), none)
+	r.get("/events", user(access.ReadOwn), none)
+	r.get("/projects/:id/merge_requests", project(access.ReadCode), none)
+	r.get("/projects/:id/deploy_tokens", project(access.AdminTokens), none)
+	r.get("/groups/:id/deploy_tokens", group(access.AdminGroupTokens), none)
+	r.post("/usage_data/track_event", user(access.ReadSelf), func(*call) (any, error) { return reply{200, gin.H{}}, nil })
+}
+
+type settingsParams struct {
+	MaxArtifacts    *int64 `param:"max_artifacts_size"`
+	MaxTrace        *int64 `param:"max_trace_size"`
+	ArtifactsExpire string `param:"default_artifacts_expire_in"`
+	PendingHours    *int64 `param:"pending_job_timeout_hours"`
+	NewGroups       *bool  `param:"can_create_group"`
+}
+
+func (s *Server) settings(c *call) (any, error) {
+	set, err := s.ci.InstanceSettings(c.ctx())
+	if err != nil {
+		return nil, err
+	}
+	return gin.H{
+		"id": 1, "default_branch_protection": 2, "default_project_visibility": "private", "default_group_visibility": "private",
+		"default_artifacts_expire_in": set.ArtifactsExpireIn, "max_artifacts_size": set.MaxArtifactsMB, "max_trace_size": set.MaxTraceMB,
+		"pending_job_timeout_hours": set.PendingTimeoutHours, "can_create_group": !set.NoNewGroups,
+		"signup_enabled": false, "shared_runners_enabled": true, "ci_max_includes": 150, "version": ci.Version,
+	}, nil
+}
+
+func (s *Server) setSettings(c *call, p *settingsParams) (any, error) {
+	err := s.ci.SetInstanceSettings(c.ctx(), c.actor, func(set *ci.InstanceSettings) {
+		keep(&set.MaxArtifactsMB, p.MaxArtifacts)
+		keep(&set.MaxTraceMB, p.MaxTrace)
+		keep(&set.PendingTimeoutHours, p.PendingHours)
+		if p.NewGroups != nil {
+			set.NoNewGroups = !*p.NewGroups
+		}
+		if p.ArtifactsExpire != "" {
+			set.ArtifactsExpireIn = p.ArtifactsExpire
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.settings(c)
+}
+
+// keep sets a value if one was given.
+func keep[T any](into *T, from *T) {
+	if from != nil {
+		*into = *from
+	}
+}

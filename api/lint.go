@@ -1,0 +1,129 @@
+package api
+
+import (
+	"github.com/gin-gonic/gin"
+
+	"signalbox/ci"
+	"signalbox/ci/access"
+	"signalbox/ci/config"
+	"signalbox/ci/plan"
+	"signalbox/models/enum"
+)
+
+type lintEntity struct {
+	Valid    bool       `json:"valid"`
+	Errors   []string   `json:"errors"`
+	Warnings []string   `json:"warnings"`
+	Merged   *string    `json:"merged_yaml"`
+	Includes []any      `json:"includes"`
+	Jobs     *[]lintJob `json:"jobs,omitempty"`
+}
+
+type lintJob struct {
+	Name         string          `json:"name"`
+	Stage        string          `json:"stage"`
+	BeforeScript []string        `json:"before_script"`
+	Script       []string        `json:"script"`
+	AfterScript  []string        `json:"after_script"`
+	TagList      []string        `json:"tag_list"`
+	Only         *map[string]any `json:"only,omitempty"`
+	Except       *map[string]any `json:"except,omitempty"`
+	Environment  *string         `json:"environment"`
+	When         enum.When       `json:"when"`
+	AllowFailure bool            `json:"allow_failure"`
+	Needs        []gin.H         `json:"needs,omitempty"`
+}
+
+func (s *Server) lintRoutes(r routes) {
+	r.get("/projects/:id/ci/lint", project(access.ReadCode), with(func(c *call, p *struct {
+		ContentRef  string `param:"content_ref"`
+		SHA         string `param:"sha"`
+		DryRunRef   string `param:"dry_run_ref"`
+		Ref         string `param:"ref"`
+		DryRun      bool   `param:"dry_run"`
+		IncludeJobs bool   `param:"include_jobs"`
+	},
+	) (any, error) {
+		ref := ""
+		for _, name := range []string{p.ContentRef, p.SHA, p.DryRunRef, p.Ref} {
+			if ref == "" {
+				ref = name
+			}
+		}
+		if p.DryRun && !access.Allowed(c.actor, access.CreatePipeline, c.subject) {
+			return nil, errForbidden
+		}
+		return s.lint(c, ci.LintRequest{Ref: ref, DryRun: p.DryRun}, p.IncludeJobs)
+	}))
+	r.post("/projects/:id/ci/lint", project(access.LintConfig), with(func(c *call, p *lintParams) (any, error) {
+		e, err := s.lint(c, ci.LintRequest{Content: &p.Content, Ref: p.Ref, DryRun: p.DryRun}, p.IncludeJobs)
+		return reply{200, e}, err
+	}))
+}
+
+type lintParams struct {
+	Content     string `param:"content,required"`
+	DryRun      bool   `param:"dry_run"`
+	IncludeJobs bool   `param:"include_jobs"`
+	Ref         string `param:"ref"`
+}
+
+// bodyLimit leaves room for the largest configuration.
+func (*lintParams) bodyLimit() int64 { return 4 << 20 }
+
+func (s *Server) lint(c *call, r ci.LintRequest, jobs bool) (any, error) {
+	found, err := s.ci.Lint(c.ctx(), c.actor, c.project, r)
+	if err != nil {
+		return nil, err
+	}
+	texts := func(list []*config.Error) []string { return each(list, func(e *config.Error) string { return e.Text }) }
+	out := lintEntity{Valid: found.Valid(), Errors: append(texts(found.Errors), found.Texts...), Warnings: texts(found.Warnings), Includes: []any{}}
+	if found.Config != nil {
+		merged := found.Config.Merged()
+		out.Merged = &merged
+	}
+	if jobs {
+		list := lintJobs(found)
+		out.Jobs = &list
+	}
+	return out, nil
+}
+
+func lintJobs(r *ci.LintResult) []lintJob {
+	if r.Plan != nil {
+		return each(r.Plan.Jobs, func(j plan.Job) lintJob {
+			return lintJob{
+				Name: j.Name, Stage: j.Stage, BeforeScript: lines(j.Definition.BeforeScript), Script: lines(j.Definition.Script),
+				AfterScript: lines(j.Definition.AfterScript), TagList: lines(j.Tags), When: j.When, AllowFailure: j.AllowFailure,
+			}
+		})
+	}
+	if r.Config == nil {
+		return []lintJob{}
+	}
+	return each(r.Config.Jobs, func(j *config.Job) lintJob {
+		e := lintJob{
+			Name: j.Name, Stage: j.Stage, BeforeScript: lines(j.BeforeScript), Script: lines(j.Script), AfterScript: lines(j.AfterScript),
+			TagList: lines(j.Tags), When: j.When, AllowFailure: j.AllowFailure, Only: policy(j.Only, []string{"branches", "tags"}), Except: policy(j.Except, nil),
+		}
+		if j.Needs != nil {
+			for _, n := range *j.Needs {
+				e.Needs = append(e.Needs, gin.H{"name": n.Job, "artifacts": n.Artifacts, "optional": n.Optional})
+			}
+		}
+		return e
+	})
+}
+
+func policy(p *config.Policy, without []string) *map[string]any {
+	if p != nil {
+		return &map[string]any{"refs": p.Refs}
+	}
+	if without == nil {
+		return nil
+	}
+	return &map[string]any{"refs": without}
+}
+
+// lines is never null.
+func lines(s []string) []string { return append([]string{}, s...) }

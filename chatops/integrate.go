@@ -1,0 +1,111 @@
+package chatops
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+
+	"signalbox/ci/access"
+	"signalbox/internal/fault"
+	"signalbox/internal/secret"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+// IntegrationInput is what connects a project to a chat; nil and empty fields stay as they are.
+type IntegrationInput struct {
+	Token           string  // the slash command's; it must be given once
+	SigningSecret   *string // Slack's; "" removes it
+	BotToken        *string // "" removes it
+	Active          *bool   // nil: on
+	KeepANSI        *bool
+	ChannelVariable *string // name or id
+	ReplyHosts      []string
+}
+
+// SetIntegration connects a project to a chat, or changes how. Secrets are sealed or hashed, and never shown.
+func (s *Service) SetIntegration(ctx context.Context, by access.Actor, p *models.Project, chat enum.Chat, n IntegrationInput) (*models.ChatIntegration, error) {
+	in := &models.ChatIntegration{ProjectID: p.ID, Chat: chat, ChannelVariable: "name"}
+	err := s.db.Read(ctx, func(tx *models.Tx) error {
+		old, err := tx.Integration(p.ID, chat)
+		if err == nil {
+			in = old
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, models.ErrNotFound) {
+		return nil, err
+	}
+	if err := s.changeIntegration(in, n); err != nil {
+		return nil, err
+	}
+	err = s.db.Write(ctx, func(tx *models.Tx) error {
+		if err := tx.SaveIntegration(in); err != nil {
+			return err
+		}
+		return tx.Audit(&models.AuditEvent{
+			UserID: &by.User.ID, Action: "integration_set", EntityType: "project", EntityID: p.ID, Details: string(chat), IPAddress: by.IP,
+		})
+	})
+	return in, err
+}
+
+func (s *Service) changeIntegration(in *models.ChatIntegration, n IntegrationInput) error {
+	switch {
+	case n.Token != "":
+		in.TokenHash = secret.Hash(n.Token)
+	case in.TokenHash == "":
+		return fault.Field("token", "can't be blank")
+	}
+	for name, given := range map[string]struct {
+		value *string
+		into  *secret.Sealed
+	}{"signing_secret": {n.SigningSecret, &in.SigningSecret}, "bot_token": {n.BotToken, &in.BotToken}} {
+		if given.value == nil {
+			continue
+		}
+		if *given.into = (secret.Sealed{}); *given.value != "" {
+			*given.into = s.keys.Seal(in.Place(name), *given.value)
+		}
+	}
+	in.Active = n.Active == nil || *n.Active
+	if n.KeepANSI != nil {
+		in.KeepANSI = *n.KeepANSI
+	}
+	if n.ChannelVariable != nil {
+		if *n.ChannelVariable != "name" && *n.ChannelVariable != "id" {
+			return fault.Field("channel_variable", "must be name or id")
+		}
+		in.ChannelVariable = *n.ChannelVariable
+	}
+	for _, h := range n.ReplyHosts {
+		if u, err := url.Parse("https://" + h); err != nil || u.Host != h || strings.ContainsAny(h, "/@") {
+			return fault.Field("reply_hosts", "must be host or host:port each")
+		}
+	}
+	if n.ReplyHosts != nil {
+		in.ReplyHosts = n.ReplyHosts
+	}
+	return nil
+}
+
+// RemoveIntegration ends the connection of a project to a chat.
+func (s *Service) RemoveIntegration(ctx context.Context, by access.Actor, p *models.Project, chat enum.Chat) error {
+	err := s.db.Write(ctx, func(tx *models.Tx) error {
+		in, err := tx.Integration(p.ID, chat)
+		if err != nil {
+			return err
+		}
+		if err := tx.DeleteIntegration(in.ID); err != nil {
+			return err
+		}
+		return tx.Audit(&models.AuditEvent{
+			UserID: &by.User.ID, Action: "integration_removed", EntityType: "project", EntityID: p.ID, Details: string(chat), IPAddress: by.IP,
+		})
+	})
+	if errors.Is(err, models.ErrNotFound) {
+		return fault.New(fault.NotFound, "404 Integration Not Found")
+	}
+	return err
+}

@@ -1,0 +1,111 @@
+package ci
+
+import (
+	"archive/zip"
+	"context"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"signalbox/internal/fault"
+	"signalbox/models"
+)
+
+// maxEntries bounds the archives that are looked into.
+const maxZipEntries = 200_000
+
+// openZip reads the directory of an archive; its files are read one by one where they lie.
+func (c *Coordinator) openZip(ctx context.Context, row *models.Artifact) (*zip.Reader, io.Closer, error) {
+	if row.Format != "zip" {
+		return nil, nil, fault.New(fault.Invalid, "400 Bad request - archives of the format %s cannot be looked into", row.Format)
+	}
+	o, err := c.OpenArtifact(ctx, row)
+	if err != nil {
+		return nil, nil, err
+	}
+	z, err := zip.NewReader(o, o.Size())
+	if err == nil && len(z.File) > maxZipEntries {
+		err = fmt.Errorf("%d entries", len(z.File))
+	}
+	if err != nil {
+		o.Close()
+		return nil, nil, fault.Wrap(fault.Invalid, err, "400 Bad request - the archive cannot be read")
+	}
+	return z, o, nil
+}
+
+// ArtifactEntry finds one file of an archive by its exact name. The closer must be closed after reading.
+func (c *Coordinator) ArtifactEntry(ctx context.Context, row *models.Artifact, name string) (*zip.File, io.Closer, error) {
+	z, closer, err := c.openZip(ctx, row)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, f := range z.File {
+		if f.Name == name && f.Mode().IsRegular() {
+			return f, closer, nil
+		}
+	}
+	closer.Close()
+	return nil, nil, fault.New(fault.NotFound, "404 Not found")
+}
+
+// ArtifactFile is a file or folder of an archive.
+type ArtifactFile struct {
+	Name   string
+	Path   string
+	Folder bool
+	Size   int64
+	Mode   string // octal, as 100644
+}
+
+// ArtifactTree lists a folder of an archive, or all below it.
+func (c *Coordinator) ArtifactTree(ctx context.Context, row *models.Artifact, folder string, recursive bool) ([]ArtifactFile, error) {
+	z, closer, err := c.openZip(ctx, row)
+	if err != nil {
+		return nil, err
+	}
+	defer closer.Close()
+	folder = strings.TrimPrefix(path.Clean("/"+folder), "/")
+	found := map[string]ArtifactFile{}
+	for _, f := range z.File {
+		name := strings.Trim(f.Name, "/")
+		if path.Clean("/"+name) != "/"+name || !strings.HasPrefix(name+"/", folder+"/") && folder != "" {
+			continue
+		}
+		add(found, f, name, folder, recursive)
+	}
+	out := make([]ArtifactFile, 0, len(found))
+	for _, f := range found {
+		out = append(out, f)
+	}
+	slices.SortFunc(out, func(a, b ArtifactFile) int { return strings.Compare(a.Path, b.Path) })
+	if len(out) == 0 && folder != "" {
+		return nil, fault.New(fault.NotFound, "404 Not found")
+	}
+	return out, nil
+}
+
+// add notes a file and the folders that lead to it, as far as they are to be shown.
+func add(found map[string]ArtifactFile, f *zip.File, name, folder string, recursive bool) {
+	rest := name
+	if folder != "" {
+		rest = strings.TrimPrefix(strings.TrimPrefix(name, folder), "/")
+	}
+	if rest == "" {
+		return
+	}
+	parts := strings.Split(rest, "/")
+	for i := range parts {
+		if i > 0 && !recursive {
+			return
+		}
+		p := path.Join(folder, strings.Join(parts[:i+1], "/"))
+		if i < len(parts)-1 || f.FileInfo().IsDir() {
+			found[p] = ArtifactFile{Name: parts[i], Path: p, Folder: true, Mode: "040755"}
+			continue
+		}
+		found[p] = ArtifactFile{Name: parts[i], Path: p, Size: int64(f.UncompressedSize64), Mode: fmt.Sprintf("100%03o", f.Mode().Perm())}
+	}
+}

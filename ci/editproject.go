@@ -1,0 +1,106 @@
+package ci
+
+import (
+	"context"
+	"errors"
+	"path"
+
+	"signalbox/ci/access"
+	"signalbox/internal/fault"
+	"signalbox/internal/gitrepo"
+	"signalbox/models"
+)
+
+// UpdateProject changes a project. A new default branch must exist, unless the repository is empty.
+func (c *Coordinator) UpdateProject(ctx context.Context, by access.Actor, id int64, change func(*models.Project) error) (p *models.Project, err error) {
+	branch := ""
+	err = c.db.Read(ctx, func(tx *models.Tx) error {
+		if p, err = tx.Project(id); err != nil {
+			return notFound(err, "Project")
+		}
+		before := p.DefaultBranch
+		err := change(p)
+		if p.DefaultBranch != before {
+			branch = p.DefaultBranch
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if branch != "" {
+		if err := c.defaultBranch(ctx, p, branch); err != nil {
+			return nil, err
+		}
+	}
+	err = c.db.Write(ctx, func(tx *models.Tx) error {
+		if p, err = tx.Project(id); err != nil {
+			return err
+		}
+		oldPath := p.Path
+		if err := change(p); err != nil {
+			return err
+		}
+		if err := checkProject(p, oldPath); err != nil {
+			return err
+		}
+		p.FullPath = path.Dir(p.FullPath) + "/" + p.Path
+		ns, err := tx.Namespace(p.NamespaceID)
+		if err != nil {
+			return err
+		}
+		if ns.Kind == "group" && wider(p.Visibility, ns.Visibility) {
+			return fault.Field("visibility_level", "%s is not allowed in a %s group.", p.Visibility, ns.Visibility)
+		}
+		if err := tx.UpdateProject(p); err != nil {
+			return err
+		}
+		return audit(tx, by, "project_updated", "project", p.ID, p.FullPath)
+	})
+	if errors.Is(err, models.ErrDuplicate) {
+		return nil, fault.Field("path", "has already been taken")
+	}
+	return p, err
+}
+
+func checkProject(p *models.Project, oldPath string) error {
+	switch {
+	case p.Name == "" || len(p.Name) > 255:
+		return fault.Field("name", "must have from 1 to 255 characters")
+	case len(p.Description) > 2000:
+		return fault.Field("description", "is too long (maximum is 2000 characters)")
+	case !p.Visibility.Valid():
+		return fault.Field("visibility_level", "is not included in the list")
+	case p.BuildTimeout < 600 || p.BuildTimeout > 2_592_000:
+		return fault.Field("build_timeout", "needs to be between 10 minutes and 1 month")
+	case p.GitDepth < 0 || p.GitDepth > 1000:
+		return fault.Field("ci_default_git_depth", "must be from 0 to 1000")
+	case len(p.CIConfigPath) > 255:
+		return fault.Field("ci_config_path", "is too long (maximum is 255 characters)")
+	case p.Settings.MaxArtifactsSize < 0:
+		return fault.Field("max_artifacts_size", "must be greater than or equal to 0")
+	}
+	if p.Path != oldPath {
+		if err := CheckPath(p.Path, false); err != nil {
+			return fault.Field("path", "%s", fault.Message(err))
+		}
+	}
+	return nil
+}
+
+func (c *Coordinator) defaultBranch(ctx context.Context, p *models.Project, branch string) error {
+	repo := c.Repo(p)
+	empty, err := repo.Empty()
+	if err != nil {
+		return err
+	}
+	if !gitrepo.ValidRef("refs/heads/" + branch) {
+		return fault.Field("default_branch", "is not a valid branch name")
+	}
+	if !empty {
+		if _, err := repo.Resolve(ctx, "refs/heads/"+branch); err != nil {
+			return fault.Field("base", "Could not change HEAD: branch '%s' does not exist", branch)
+		}
+	}
+	return repo.SetHead(ctx, branch)
+}

@@ -1,0 +1,103 @@
+package ci
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"signalbox/ci/access"
+	"signalbox/ci/config"
+	"signalbox/ci/plan"
+	"signalbox/ci/variable"
+	"signalbox/internal/fault"
+	"signalbox/internal/gitrepo"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+// LintRequest asks whether a configuration is right.
+type LintRequest struct {
+	Content *string // nil: the project's own file
+	Ref     string  // the commit of the file, and with DryRun the ref that a pipeline would be for; "" is the default branch
+	DryRun  bool    // plan a pipeline as if it were pushed
+}
+
+// LintResult is what was found.
+type LintResult struct {
+	Errors   []*config.Error
+	Warnings []*config.Error
+	Texts    []string // errors that stand nowhere in a file
+	Config   *config.Config
+	Plan     *plan.Plan // with DryRun
+}
+
+// Valid says whether pipelines can be made of the configuration.
+func (r *LintResult) Valid() bool { return len(r.Errors)+len(r.Texts) == 0 }
+
+// Lint checks a configuration. Only what cannot be checked is an error; a wrong configuration is a result.
+func (c *Coordinator) Lint(ctx context.Context, a access.Actor, p *models.Project, r LintRequest) (*LintResult, error) {
+	file := config.File{Name: p.ConfigPath()}
+	ref := r.Ref
+	if ref == "" {
+		ref = p.DefaultBranch
+	}
+	repo := c.Repo(p)
+	if r.Content == nil {
+		sha, err := repo.Find(ctx, ref)
+		if errors.Is(err, gitrepo.ErrNotFound) || errors.Is(err, gitrepo.ErrBadName) {
+			if empty, emptyErr := repo.Empty(); emptyErr == nil && empty {
+				return nil, fault.New(fault.NotFound, "404 Repository Not Found")
+			}
+			return nil, fault.New(fault.NotFound, "404 Commit Not Found")
+		}
+		if err != nil {
+			return nil, err
+		}
+		file.Content, err = repo.File(ctx, sha, file.Name, maxConfig)
+		if errors.Is(err, gitrepo.ErrNotFound) {
+			return &LintResult{Texts: []string{"Please provide content of .gitlab-ci.yml"}}, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	} else {
+		file.Content = []byte(*r.Content)
+	}
+	out := &LintResult{}
+	out.Config, out.Errors = config.Load(file)
+	if out.Config == nil {
+		return out, nil
+	}
+	out.Warnings = out.Config.Warnings
+	if !r.DryRun {
+		return out, nil
+	}
+	return out, c.dryRun(ctx, a, p, ref, out)
+}
+
+// dryRun plans a pipeline for the head of a ref, as the actor would push it, and keeps nothing.
+func (c *Coordinator) dryRun(ctx context.Context, a access.Actor, p *models.Project, ref string, out *LintResult) error {
+	b := &builder{c: c, r: PipelineRequest{Project: p, Actor: a, Source: enum.SourcePush, Ref: ref}}
+	err := b.gather(ctx)
+	var vars variable.Collection
+	if err == nil {
+		vars, err = b.variables(ctx)
+	}
+	if err == nil {
+		out.Plan, err = plan.Build(out.Config, plan.Facts{Source: enum.SourcePush, Ref: b.short, Tag: b.tag, ProjectPath: p.FullPath, Variables: vars})
+	}
+	var refused *plan.Refusal
+	var cycle *variable.CycleError
+	var f *fault.Error
+	switch {
+	case errors.As(err, &refused):
+		out.Texts = append(out.Texts, strings.TrimSpace(refused.Text))
+	case errors.As(err, &cycle):
+		out.Texts = append(out.Texts, cycle.Error())
+	case errors.As(err, &f) && f.Kind != fault.Internal:
+		out.Texts = append(out.Texts, f.Message)
+	default:
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,224 @@
+package ci
+
+import (
+	"context"
+	"errors"
+	"net/mail"
+	"slices"
+	"strings"
+
+	"signalbox/ci/access"
+	"signalbox/internal/fault"
+	"signalbox/internal/secret"
+	"signalbox/models"
+)
+
+// MinPassword is the least number of characters of a password.
+const MinPassword = 8
+
+func checkUser(u *models.User) error {
+	if err := CheckPath(u.Username, true); err != nil {
+		return fault.Field("username", "%s", fault.Message(err))
+	}
+	if a, err := mail.ParseAddress(u.Email); err != nil || a.Address != u.Email || len(u.Email) > 255 {
+		return fault.Field("email", "is invalid")
+	}
+	if len(u.Name) > 255 || u.Name == "" {
+		return fault.Field("name", "must have from 1 to 255 characters")
+	}
+	return nil
+}
+
+// CreateUser makes a user with a password; "" makes one that nobody knows.
+func (c *Coordinator) CreateUser(ctx context.Context, by access.Actor, u *models.User, password string) error {
+	if !access.Allowed(by, access.AdminInstance, access.Subject{}) {
+		return errForbidden
+	}
+	if err := checkUser(u); err != nil {
+		return err
+	}
+	if password == "" {
+		password = secret.NewToken("")
+	}
+	if err := checkPassword(password); err != nil {
+		return err
+	}
+	u.PasswordHash = secret.HashPassword(password)
+	u.CreatedByID = &by.User.ID
+	return c.db.Write(ctx, func(tx *models.Tx) error {
+		u.ID = 0
+		if err := taken(tx, u); err != nil {
+			return err
+		}
+		if err := tx.CreateUser(u); err != nil {
+			return err
+		}
+		return audit(tx, by, "user_created", "user", u.ID, u.Username)
+	})
+}
+
+func checkPassword(password string) error {
+	switch {
+	case len([]rune(password)) < MinPassword:
+		return fault.Field("password", "is too short (minimum is %d characters)", MinPassword)
+	case len(password) > 128:
+		return fault.Field("password", "is too long (maximum is 128 characters)")
+	}
+	return nil
+}
+
+// taken says which of a user's unique values somebody else has.
+func taken(tx *models.Tx, u *models.User) error {
+	for _, c := range []struct {
+		login, what string
+	}{{u.Email, "Email"}, {u.Username, "Username"}} {
+		other, err := tx.UserByLogin(c.login)
+		if err == nil && other.ID != u.ID {
+			return fault.New(fault.Conflict, "%s has already been taken", c.what)
+		}
+		if err != nil && !errors.Is(err, models.ErrNotFound) {
+			return err
+		}
+	}
+	n, err := tx.NamespaceByPath(u.Username)
+	if err == nil && (n.OwnerID == nil || *n.OwnerID != u.ID) {
+		return fault.New(fault.Conflict, "Username has already been taken")
+	}
+	if errors.Is(err, models.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// UpdateUser changes a user, as an administrator, or its own name and password.
+func (c *Coordinator) UpdateUser(ctx context.Context, by access.Actor, id int64, password string, change func(*models.User)) (u *models.User, err error) {
+	if password != "" {
+		if err := checkPassword(password); err != nil {
+			return nil, err
+		}
+		password = secret.HashPassword(password)
+	}
+	err = c.db.Write(ctx, func(tx *models.Tx) error {
+		if u, err = tx.User(id); err != nil {
+			return notFound(err, "User")
+		}
+		before := *u
+		change(u)
+		if password != "" {
+			u.PasswordHash = password
+		}
+		if !access.Allowed(by, access.AdminInstance, access.Subject{}) && !ownChange(by, &before, u) {
+			return errForbidden
+		}
+		if u.ID == by.ID() && before.Admin && !u.Admin {
+			return fault.New(fault.Forbidden, "403 Forbidden - you cannot take the administrator's rights from yourself")
+		}
+		if err := errors.Join(checkUser(u), taken(tx, u)); err != nil {
+			return err
+		}
+		if !strings.EqualFold(before.Username, u.Username) {
+			n, err := tx.NamespaceByPath(before.Username)
+			if err != nil {
+				return err
+			}
+			if err := tx.RenameNamespace(n, u.Username); err != nil {
+				return err
+			}
+		}
+		if err := tx.UpdateUser(u); err != nil {
+			return err
+		}
+		return audit(tx, by, "user_updated", "user", u.ID, u.Username)
+	})
+	return u, err
+}
+
+// ownChange says whether somebody changes only what is its own to change.
+func ownChange(by access.Actor, before, after *models.User) bool {
+	allowed := *before
+	allowed.Name, allowed.Email, allowed.PasswordHash, allowed.PrivateProfile = after.Name, after.Email, after.PasswordHash, after.PrivateProfile
+	return by.ID() == before.ID && allowed == *after
+}
+
+// userStates are what a user can be, by the word that makes it so.
+var userStates = map[string]struct {
+	state string
+	from  []string
+}{
+	"block": {"blocked", []string{"active", "deactivated"}}, "unblock": {"active", []string{"blocked"}},
+	"deactivate": {"deactivated", []string{"active"}}, "activate": {"active", []string{"deactivated"}},
+	"ban": {"banned", []string{"active"}}, "unban": {"active", []string{"banned"}},
+}
+
+// SetUserState blocks, unblocks, deactivates, activates, bans or unbans a user. What was so before stays so.
+func (c *Coordinator) SetUserState(ctx context.Context, by access.Actor, id int64, word string) error {
+	if !access.Allowed(by, access.AdminInstance, access.Subject{}) {
+		return errForbidden
+	}
+	move := userStates[word]
+	return c.db.Write(ctx, func(tx *models.Tx) error {
+		u, err := tx.User(id)
+		if err != nil {
+			return notFound(err, "User")
+		}
+		switch {
+		case u.ID == by.ID() && move.state != "active":
+			return fault.New(fault.Forbidden, "403 Forbidden - you cannot %s yourself", word)
+		case u.State == move.state:
+			return nil
+		case !slices.Contains(move.from, u.State):
+			return fault.New(fault.Forbidden, "403 Forbidden - a user that is %s cannot be changed by %s", u.State, word)
+		}
+		u.State = move.state
+		if err := tx.UpdateUser(u); err != nil {
+			return err
+		}
+		return audit(tx, by, "user_"+move.state, "user", u.ID, u.Username)
+	})
+}
+
+// DeleteUser removes a user. One that owns projects is not removed: they are moved or deleted first.
+func (c *Coordinator) DeleteUser(ctx context.Context, by access.Actor, id int64) error {
+	if !access.Allowed(by, access.AdminInstance, access.Subject{}) {
+		return errForbidden
+	}
+	return c.db.Write(ctx, func(tx *models.Tx) error {
+		u, err := tx.User(id)
+		if err != nil {
+			return notFound(err, "User")
+		}
+		if u.ID == by.ID() {
+			return fault.New(fault.Forbidden, "403 Forbidden - you cannot delete yourself")
+		}
+		owns, err := tx.OwnsProjects(id)
+		if err != nil {
+			return err
+		}
+		if owns {
+			return fault.New(fault.Conflict, "%s owns projects; delete or transfer them first", u.Username)
+		}
+		if err := tx.DeleteUser(id); err != nil {
+			return err
+		}
+		return audit(tx, by, "user_deleted", "user", id, u.Username)
+	})
+}
+
+var errForbidden = fault.New(fault.Forbidden, "403 Forbidden")
+
+// notFound turns a missing row into GitLab's words.
+func notFound(err error, thing string) error {
+	if errors.Is(err, models.ErrNotFound) {
+		return fault.New(fault.NotFound, "404 %s Not Found", thing)
+	}
+	return err
+}
+
+// audit stores that somebody changed something that matters for security.
+func audit(tx *models.Tx, by access.Actor, action, entity string, id int64, details string) error {
+	e := &models.AuditEvent{Action: action, EntityType: entity, EntityID: id, Details: details, IPAddress: by.IP}
+	if by.User != nil {
+		e.UserID = &by.User.ID
+	}
+	return tx.Audit(e)
+}
