@@ -79,6 +79,9 @@ func (n *Node) readiness(w http.ResponseWriter, r *http.Request) {
 		answer["master_check"] = []check{{Status: "failed", Message: "stopping"}}
 	}
 	note("db_check", n.db.Ping(r.Context()))
+	if n.redis != nil {
+		note("cache_check", n.redis.Ping(r.Context()).Err())
+	}
 	writeHealth(w, status, answer)
 }
 

@@ -7,11 +7,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"signalbox/chatops"
 	"signalbox/chatops/mattermost"
@@ -41,8 +44,13 @@ type Node struct {
 	log        *slog.Logger
 	db         *models.DB
 	repos      *gitrepo.Store
-	traces     *trace.Store
+	traces     trace.Store
 	blobs      *blob.Files
+	hub        *events.Hub
+	bus        *events.Bus   // nil on a single node
+	redis      *redis.Client // the same
+	limiter    access.Limiter
+	auth       *access.Authenticator
 	tasks      *tasks.Runner
 	listener   net.Listener
 	server     *http.Server
@@ -80,7 +88,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (*Node, error) {
 	}
 	n.tasks = tasks.NewRunner(n.db, log)
 	n.CI = ci.New(ci.Parts{
-		DB: n.db, Keys: keys, Repos: n.repos, Traces: n.traces, Blobs: n.blobs, Hub: events.NewHub(), Tasks: n.tasks, Log: log,
+		DB: n.db, Keys: keys, Repos: n.repos, Traces: n.traces, Blobs: n.blobs, Hub: n.hub, Tasks: n.tasks, Log: log,
 		Settings: ci.Settings{
 			URL: n.URL, HoldPolls: s.HoldPolls, AcceptWithin: s.AcceptWithin, LegacyAccept: s.AcceptWithin, LostAfter: s.LostAfter,
 			MaxTrace: s.MaxTrace, MaxArtifact: s.MaxArtifact,
@@ -93,7 +101,8 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (*Node, error) {
 	if n.RootPassword, err = n.CI.Bootstrap(ctx, s.RootPassword, s.RootToken); err != nil {
 		return nil, fmt.Errorf("first user: %w", err)
 	}
-	handler, err := n.handler(trusted, access.NewAuthenticator(n.db, limit.NewLocal(6*time.Second, 10)))
+	n.auth = access.NewAuthenticator(n.db, n.limiter)
+	handler, err := n.handler(trusted, n.auth)
 	if err != nil {
 		return nil, err
 	}
@@ -132,10 +141,14 @@ func (n *Node) open(ctx context.Context) (*secret.Keyring, error) {
 	if n.repos, err = gitrepo.New(gitrepo.Options{Root: repositories, Home: filepath.Join(s.Data, "git-home")}); err != nil {
 		return nil, err
 	}
-	if n.blobs, err = blob.NewFiles(filepath.Join(s.Data, "objects")); err != nil {
+	objects := filepath.Join(s.Data, "objects")
+	if u, err := url.Parse(s.BlobURL); err == nil && s.BlobURL != "" {
+		objects = u.Path
+	}
+	if n.blobs, err = blob.NewFiles(objects); err != nil {
 		return nil, err
 	}
-	if n.traces, err = trace.New(filepath.Join(s.Data, "traces"), n.blobs); err != nil {
+	if err := n.openLive(); err != nil {
 		return nil, err
 	}
 	n.db, err = models.Open(ctx, models.Options{URL: s.DatabaseURL, Dir: s.Data, Now: s.Now})
@@ -145,10 +158,40 @@ func (n *Node) open(ctx context.Context) (*secret.Keyring, error) {
 	return keys, n.db.ReleaseTasks(ctx)
 }
 
+// openLive prepares what lives while jobs run: in files and memory of one node, or in Redis for several. A
+// Redis that is away does not keep a node from starting.
+func (n *Node) openLive() (err error) {
+	n.hub = events.NewHub()
+	n.limiter = limit.NewLocal(loginEvery, loginBurst)
+	if n.settings.RedisURL == "" {
+		n.traces, err = trace.NewFiles(filepath.Join(n.settings.Data, "traces"), n.blobs)
+		return err
+	}
+	o, err := redis.ParseURL(n.settings.RedisURL)
+	if err != nil {
+		return fmt.Errorf("--redis-url: %w", err)
+	}
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.MaxRetries = 2*time.Second, 5*time.Second, 5*time.Second, 1
+	n.redis = redis.NewClient(o)
+	n.bus = events.NewBus(n.hub, n.redis, n.log)
+	n.traces = trace.NewRedis(n.redis, n.blobs)
+	n.limiter = limit.NewRedis(n.redis, loginEvery, loginBurst)
+	return nil
+}
+
+// Wrong passwords that one account may be tried with: ten at once, then one in six seconds.
+const (
+	loginEvery = 6 * time.Second
+	loginBurst = 10
+)
+
 // run starts everything that goes on by itself.
 func (n *Node) run(handler http.Handler) {
 	ctx, stop := context.WithCancel(context.Background())
 	n.stop = stop
+	if n.bus != nil {
+		n.working.Go(func() { n.bus.Run(ctx) })
+	}
 	n.working.Go(func() { n.CI.Run(ctx) })
 	n.working.Go(func() { n.tasks.Run(ctx) })
 	n.server = &http.Server{
@@ -199,6 +242,9 @@ func (n *Node) release() error {
 	}
 	if n.traces != nil {
 		errs = append(errs, n.traces.Close())
+	}
+	if n.redis != nil {
+		errs = append(errs, n.redis.Close())
 	}
 	if n.blobs != nil {
 		errs = append(errs, n.blobs.Close())

@@ -9,8 +9,11 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Settings are what `signalbox serve` can be told. Every field is a flag and a variable of the environment.
@@ -19,6 +22,8 @@ type Settings struct {
 	ExternalURL    string   `env:"SIGNALBOX_EXTERNAL_URL" help:"Address that people, runners and chats use, such as https://ci.example.com. Default: http:// and the address listened on."`
 	Data           string   `default:"./signalbox-data" env:"SIGNALBOX_DATA" help:"Folder of everything that is kept."`
 	DatabaseURL    string   `env:"SIGNALBOX_DATABASE_URL" help:"PostgreSQL, as postgres://user:password@host/name. Default: SQLite in the data folder."`
+	RedisURL       string   `env:"SIGNALBOX_REDIS_URL" help:"Redis, as redis://user:password@host:6379/0, for several nodes on one PostgreSQL: live logs, events and limits that all share."`
+	BlobURL        string   `env:"SIGNALBOX_BLOB_URL" help:"Where logs and artifacts of finished jobs lie: file:///folder. Default: in the data folder. Required with Redis, where all nodes share it."`
 	Repositories   string   `env:"SIGNALBOX_REPOSITORIES" help:"Folder of the repositories. Default: in the data folder. Required with PostgreSQL, where all nodes share it."`
 	SecretKeyFile  string   `env:"SIGNALBOX_SECRET_KEY_FILE" help:"File with the key that seals secrets. Default: made in the data folder. Required with PostgreSQL."`
 	TrustedProxies []string `env:"SIGNALBOX_TRUSTED_PROXIES" help:"Networks of proxies whose X-Forwarded headers are believed, such as 10.0.0.0/8."`
@@ -71,6 +76,9 @@ func (s *Settings) check() (trusted []netip.Prefix, err error) {
 			return nil, &SettingError{"--repositories", "is required with --database-url: a folder that all nodes share"}
 		}
 	}
+	if err := s.checkShared(); err != nil {
+		return nil, err
+	}
 	for _, p := range s.TrustedProxies {
 		prefix, err := netip.ParsePrefix(p)
 		if err != nil {
@@ -91,6 +99,28 @@ func (s *Settings) check() (trusted []netip.Prefix, err error) {
 		return nil, &SettingError{"--runner-user", "is required when --runner is used as root: jobs do not run as root"}
 	}
 	return trusted, nil
+}
+
+// checkShared refuses what several nodes cannot work with.
+func (s *Settings) checkShared() error {
+	if s.RedisURL != "" {
+		if _, err := redis.ParseURL(s.RedisURL); err != nil {
+			return &SettingError{"--redis-url", "want redis://user:password@host:6379/0"}
+		}
+		if s.DatabaseURL == "" {
+			return &SettingError{"--database-url", "is required with --redis-url: Redis is for several nodes, and those share a PostgreSQL"}
+		}
+		if s.BlobURL == "" {
+			return &SettingError{"--blob-url", "is required with --redis-url: all nodes share the logs and artifacts of finished jobs"}
+		}
+	}
+	if s.BlobURL != "" {
+		u, err := url.Parse(s.BlobURL)
+		if err != nil || u.Scheme != "file" || u.Host != "" || !filepath.IsAbs(u.Path) {
+			return &SettingError{"--blob-url", fmt.Sprintf("%q is not file:///folder", s.BlobURL)}
+		}
+	}
+	return nil
 }
 
 // Logger makes the log that the settings ask for.

@@ -72,7 +72,7 @@ type Coordinator struct {
 	db       *models.DB
 	keys     *secret.Keyring
 	repos    *gitrepo.Store
-	traces   *trace.Store
+	traces   trace.Store
 	blobs    blob.Store
 	hub      *events.Hub
 	tasks    *tasks.Runner
@@ -82,6 +82,7 @@ type Coordinator struct {
 	runners  *runnerCache
 	contacts contacts
 	cached   atomic.Pointer[cachedSettings]
+	lease    lease
 }
 
 // Parts are what a Coordinator is made of.
@@ -89,7 +90,7 @@ type Parts struct {
 	DB       *models.DB
 	Keys     *secret.Keyring
 	Repos    *gitrepo.Store
-	Traces   *trace.Store
+	Traces   trace.Store
 	Blobs    blob.Store
 	Hub      *events.Hub
 	Tasks    *tasks.Runner
@@ -102,7 +103,7 @@ func New(p Parts) *Coordinator {
 	p.Settings.defaults()
 	c := &Coordinator{
 		db: p.DB, keys: p.Keys, repos: p.Repos, traces: p.Traces, blobs: p.Blobs, hub: p.Hub, tasks: p.Tasks, log: p.Log,
-		settings: p.Settings, queue: newQueue(), runners: newRunnerCache(),
+		settings: p.Settings, queue: newQueue(), runners: newRunnerCache(), lease: lease{holder: newKey()},
 	}
 	p.Tasks.Handle(TaskPush, c.runPush)
 	p.Tasks.Handle(TaskArchive, c.runArchive)
@@ -116,10 +117,36 @@ func New(p Parts) *Coordinator {
 func (c *Coordinator) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { c.sweep(ctx) })
+	wg.Go(func() { c.listen(ctx) })
 	<-ctx.Done()
 	c.queue.close()
 	wg.Wait()
-	c.flushContacts(context.WithoutCancel(ctx))
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	c.flushContacts(last)
+	if err := c.lease.give(last, c.db); err != nil {
+		c.log.DebugContext(last, "the lease ends by time", "error", err)
+	}
+}
+
+// listen follows what other nodes announce.
+func (c *Coordinator) listen(ctx context.Context) {
+	queued, stopQueued := c.hub.Subscribe(TopicQueue)
+	defer stopQueued()
+	runners, stopRunners := c.hub.Subscribe(TopicRunners)
+	defer stopRunners()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-runners:
+			c.runners.clear()
+		case <-queued:
+			if err := c.sweepQueue(ctx, false); err != nil && ctx.Err() == nil {
+				c.log.DebugContext(ctx, "the queue is read with the next sweep", "error", err)
+			}
+		}
+	}
 }
 
 // Drain answers all held requests of runners, for a shutdown that is to be quick.

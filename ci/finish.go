@@ -29,7 +29,7 @@ var ErrTraceIncomplete = errors.New("the log is incomplete: send it again")
 // AppendTrace adds bytes to the log of a running job and returns its size. A *trace.RangeError says where
 // to go on; trace.ErrTooLarge means that the job was failed for its log.
 func (c *Coordinator) AppendTrace(ctx context.Context, a *Attempt, start int64, data []byte) (int64, error) {
-	size, err := c.traces.Append(a.Job.ID, start, data, c.maxTrace(ctx))
+	size, err := c.traces.Append(ctx, a.Job.ID, start, data, c.maxTrace(ctx))
 	if errors.Is(err, trace.ErrTooLarge) {
 		if dropped := c.finish(ctx, a, process.Drop, Outcome{Reason: enum.TraceSizeExceeded}); dropped != nil {
 			return size, dropped
@@ -50,10 +50,10 @@ func (c *Coordinator) OpenTrace(ctx context.Context, jobID int64) (trace.Reader,
 // Finish ends an attempt as its runner says. Before, the log must be whole and durable: otherwise
 // ErrTraceIncomplete is answered and nothing changes.
 func (c *Coordinator) Finish(ctx context.Context, a *Attempt, o Outcome) error {
-	err := c.traces.Verify(a.Job.ID, o.TraceSize, o.TraceSum)
+	err := c.traces.Verify(ctx, a.Job.ID, o.TraceSize, o.TraceSum)
 	if errors.Is(err, trace.ErrMismatch) {
 		c.log.WarnContext(ctx, "log of a job differs from its runner's", "job", a.Job.ID, "error", err)
-		if err := c.traces.Restart(a.Job.ID); err != nil {
+		if err := c.traces.Restart(ctx, a.Job.ID); err != nil {
 			return err
 		}
 		return ErrTraceIncomplete
@@ -72,7 +72,7 @@ func (c *Coordinator) Finish(ctx context.Context, a *Attempt, o Outcome) error {
 }
 
 func (c *Coordinator) finish(ctx context.Context, a *Attempt, e process.Event, o Outcome) error {
-	size, err := c.traces.Size(a.Job.ID)
+	size, err := c.traces.Size(ctx, a.Job.ID)
 	if err != nil {
 		return err
 	}

@@ -127,7 +127,10 @@ func (m *mover) enqueue(j *models.Job) error {
 	if err := m.tx.Enqueue(row); err != nil {
 		return err
 	}
-	m.tx.AfterCommit(func() { m.c.queue.add(row) })
+	m.tx.AfterCommit(func() {
+		m.c.queue.add(row)
+		m.c.hub.Announce(TopicQueue)
+	})
 	return nil
 }
 

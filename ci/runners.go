@@ -159,6 +159,12 @@ func (rc *runnerCache) clear() {
 	clear(rc.entries)
 }
 
+// forgetRunners makes this node and the others read runners anew.
+func (c *Coordinator) forgetRunners() {
+	c.runners.clear()
+	c.hub.Announce(TopicRunners)
+}
+
 func (rc *runnerCache) get(hash string, now time.Time) *runnerEntry {
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
@@ -299,7 +305,7 @@ func (c *Coordinator) DeleteRunner(ctx context.Context, token string) error {
 	if err != nil {
 		return err
 	}
-	defer c.runners.clear()
+	defer c.forgetRunners()
 	return c.db.Write(ctx, func(tx *models.Tx) error { return tx.DeleteRunner(e.runner.ID) })
 }
 
@@ -312,7 +318,7 @@ func (c *Coordinator) DeleteManager(ctx context.Context, token, systemID string)
 	if err != nil {
 		return err
 	}
-	defer c.runners.clear()
+	defer c.forgetRunners()
 	err = c.db.Write(ctx, func(tx *models.Tx) error { return tx.DeleteManager(e.runner.ID, systemID) })
 	if errors.Is(err, models.ErrNotFound) {
 		return fault.New(fault.NotFound, "404 Runner Manager Not Found")
@@ -346,7 +352,7 @@ func (c *Coordinator) ResetToken(ctx context.Context, runnerID int64) (*models.R
 		row.TokenHash, row.ShortToken = secret.Hash(token), shortToken(token)
 		return tx.UpdateRunner(row)
 	})
-	c.runners.clear()
+	c.forgetRunners()
 	return row, token, err
 }
 
@@ -355,7 +361,7 @@ func (c *Coordinator) UpdateRunner(ctx context.Context, id int64, s RunnerSettin
 	if err := checkSettings(s); err != nil {
 		return nil, err
 	}
-	defer c.runners.clear()
+	defer c.forgetRunners()
 	err = c.db.Write(ctx, func(tx *models.Tx) (err error) {
 		if row, err = tx.Runner(id); err != nil {
 			return err

@@ -62,10 +62,16 @@ func (c *Coordinator) tidy(ctx context.Context) {
 	}
 }
 
-// SweepOnce does one pass. reload compares the whole mirror of the queue with its table.
+// SweepOnce does one pass. reload compares the whole mirror of the queue with its table, which each node does
+// for itself; of the rest, one node at a time takes care.
 func (c *Coordinator) SweepOnce(ctx context.Context, reload bool) error {
+	err := c.sweepQueue(ctx, reload)
+	mine, leaseErr := c.lease.take(ctx, c.db)
+	if !mine || leaseErr != nil {
+		return errors.Join(err, leaseErr)
+	}
 	return errors.Join(
-		c.sweepQueue(ctx, reload),
+		err,
 		c.sweepOffers(ctx),
 		c.sweepLost(ctx),
 		c.sweepScheduled(ctx),

@@ -7,3 +7,9 @@ func TopicPipeline(id int64) string { return "pipeline:" + strconv.FormatInt(id,
 
 // TopicTrace is announced when a job's log grows or ends.
 func TopicTrace(jobID int64) string { return "trace:" + strconv.FormatInt(jobID, 10) }
+
+// TopicQueue is announced to other nodes when a job waits for a runner.
+const TopicQueue = "queue"
+
+// TopicRunners is announced to other nodes when a runner was changed or removed.
+const TopicRunners = "runners"

@@ -129,6 +129,22 @@ func (tx *Tx) TakeLease(name, holder string, hold time.Duration) (bool, error) {
 	return res.RowsAffected == 1, res.Error
 }
 
+// LeaseFree says whether a lease is the holder's already, or nobody's.
+func (tx *Tx) LeaseFree(name, holder string) (bool, error) {
+	now, err := tx.databaseTime()
+	if err != nil {
+		return false, err
+	}
+	var taken int64
+	err = tx.db.Model(&Lease{}).Where("name = ? AND holder <> ? AND expires_at > ?", name, holder, now).Count(&taken).Error
+	return taken == 0, err
+}
+
+// GiveLease ends a lease if it is the holder's.
+func (tx *Tx) GiveLease(name, holder string) error {
+	return tx.db.Where("name = ? AND holder = ?", name, holder).Delete(&Lease{}).Error
+}
+
 // AuditEvent records who changed what that matters for security.
 type AuditEvent struct {
 	ID         int64

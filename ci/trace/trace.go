@@ -17,8 +17,31 @@ import (
 	"signalbox/internal/blob"
 )
 
-// Store keeps live logs as files of one node, and finished ones in the blob store.
-type Store struct {
+// Store keeps the logs of jobs: live ones where it is fast, finished ones in the blob store.
+type Store interface {
+	// Append adds bytes that start at an offset. They must start where the log ends: a *RangeError says where
+	// that is. ErrTooLarge is answered over limit.
+	Append(ctx context.Context, jobID, start int64, data []byte, limit int64) (size int64, err error)
+	// Size is the number of bytes that are there; 0 if there are none.
+	Size(ctx context.Context, jobID int64) (int64, error)
+	// Verify compares the log with what the runner says it sent, and makes it durable; ErrMismatch if it
+	// differs. size or sum may be nil if the runner said nothing.
+	Verify(ctx context.Context, jobID int64, size *int64, sum *uint32) error
+	// Restart empties a live log, for a runner that was told to send it again from its first byte. What was
+	// there is kept aside until the log is archived, in case the runner never comes back.
+	Restart(ctx context.Context, jobID int64) error
+	// Archive moves the log of a finished job to the blob store and returns its size. It may be repeated.
+	// Call it once no runner may append any more.
+	Archive(ctx context.Context, jobID int64) (int64, error)
+	// Delete removes a log wherever it lies.
+	Delete(ctx context.Context, jobID int64) error
+	// Open reads a log, live or archived. A job without one has an empty log.
+	Open(ctx context.Context, jobID int64) (Reader, error)
+	Close() error
+}
+
+// Files keeps live logs as files of one node.
+type Files struct {
 	root  *os.Root
 	blobs blob.Store
 	mu    sync.Mutex
@@ -45,8 +68,8 @@ var ErrTooLarge = errors.New("log is over its limit")
 // ErrMismatch says that the log is not what its runner sent.
 var ErrMismatch = errors.New("log differs from its checksum")
 
-// New opens the folder of live logs.
-func New(dir string, blobs blob.Store) (*Store, error) {
+// NewFiles opens the folder of live logs.
+func NewFiles(dir string, blobs blob.Store) (*Files, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("logs: %w", err)
 	}
@@ -54,11 +77,11 @@ func New(dir string, blobs blob.Store) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("logs: %w", err)
 	}
-	return &Store{root: root, blobs: blobs, open: map[int64]*live{}}, nil
+	return &Files{root: root, blobs: blobs, open: map[int64]*live{}}, nil
 }
 
 // Close closes all open logs.
-func (s *Store) Close() error {
+func (s *Files) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, l := range s.open {
@@ -87,7 +110,7 @@ func aside(jobID int64) string { return name(jobID) + ".rejected" }
 func BlobKey(jobID int64) string { return "traces/" + filepath.ToSlash(name(jobID)) }
 
 // lock opens a live log, reading its checksum anew after a restart, and keeps others out of it.
-func (s *Store) lock(jobID int64, create bool) (*live, error) {
+func (s *Files) lock(jobID int64, create bool) (*live, error) {
 	s.mu.Lock()
 	l := s.open[jobID]
 	if l == nil {
@@ -107,7 +130,7 @@ func (s *Store) lock(jobID int64, create bool) (*live, error) {
 	return l, nil
 }
 
-func (s *Store) openLive(jobID int64, create bool) (*live, error) {
+func (s *Files) openLive(jobID int64, create bool) (*live, error) {
 	flags := os.O_RDWR
 	if create {
 		flags |= os.O_CREATE
@@ -136,9 +159,8 @@ func (s *Store) openLive(jobID int64, create bool) (*live, error) {
 	return l, nil
 }
 
-// Append adds bytes that start at an offset. They must start where the log ends: a *RangeError says where
-// that is. ErrTooLarge is answered over limit.
-func (s *Store) Append(jobID, start int64, data []byte, limit int64) (size int64, err error) {
+// Append writes to the file.
+func (s *Files) Append(_ context.Context, jobID, start int64, data []byte, limit int64) (size int64, err error) {
 	l, err := s.lock(jobID, true)
 	if err != nil {
 		return 0, err
@@ -159,8 +181,8 @@ func (s *Store) Append(jobID, start int64, data []byte, limit int64) (size int64
 	return l.size, nil
 }
 
-// Size is the number of live bytes; 0 if there are none.
-func (s *Store) Size(jobID int64) (int64, error) {
+// Size looks at the live log alone: it is asked while one is there.
+func (s *Files) Size(_ context.Context, jobID int64) (int64, error) {
 	l, err := s.lock(jobID, false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
@@ -172,9 +194,8 @@ func (s *Store) Size(jobID int64) (int64, error) {
 	return l.size, nil
 }
 
-// Verify makes the live log durable and compares it with what the runner says it sent. size or sum may be
-// nil if it said nothing.
-func (s *Store) Verify(jobID int64, size *int64, sum *uint32) error {
+// Verify compares sizes and checksums, which are kept as the log grows.
+func (s *Files) Verify(_ context.Context, jobID int64, size *int64, sum *uint32) error {
 	l, err := s.lock(jobID, true)
 	if err != nil {
 		return err
@@ -186,9 +207,8 @@ func (s *Store) Verify(jobID int64, size *int64, sum *uint32) error {
 	return l.file.Sync()
 }
 
-// Restart empties a live log, for a runner that was told to send it again from its first byte. What was
-// there is kept aside until the log is archived, in case the runner never comes back.
-func (s *Store) Restart(jobID int64) error {
+// Restart renames the file.
+func (s *Files) Restart(_ context.Context, jobID int64) error {
 	l, err := s.lock(jobID, true)
 	if err != nil {
 		return err
@@ -202,9 +222,8 @@ func (s *Store) Restart(jobID int64) error {
 	return s.root.Rename(name(jobID), aside(jobID))
 }
 
-// Archive moves the log of a finished job to the blob store and returns its size. It may be repeated. Call
-// it once no runner may append any more.
-func (s *Store) Archive(ctx context.Context, jobID int64) (int64, error) {
+// Archive moves the file itself if the blob store can take it.
+func (s *Files) Archive(ctx context.Context, jobID int64) (int64, error) {
 	s.mu.Lock()
 	l := s.open[jobID]
 	delete(s.open, jobID)
@@ -214,7 +233,7 @@ func (s *Store) Archive(ctx context.Context, jobID int64) (int64, error) {
 	}
 	file, err := s.longer(jobID)
 	if errors.Is(err, fs.ErrNotExist) {
-		return s.archivedSize(ctx, jobID)
+		return archivedSize(ctx, s.blobs, jobID)
 	}
 	if err != nil {
 		return 0, err
@@ -237,7 +256,7 @@ type adopter interface {
 
 // adopt moves a log that is on disk already. A move that a power cut undoes leaves the live log, which Open
 // finds first.
-func (s *Store) adopt(jobID int64, file *os.File) (int64, bool) {
+func (s *Files) adopt(jobID int64, file *os.File) (int64, bool) {
 	store, ok := s.blobs.(adopter)
 	if !ok {
 		return 0, false
@@ -250,8 +269,8 @@ func (s *Store) adopt(jobID int64, file *os.File) (int64, bool) {
 	return info.Size(), err == nil
 }
 
-func (s *Store) archivedSize(ctx context.Context, jobID int64) (int64, error) {
-	o, err := s.blobs.Open(ctx, BlobKey(jobID))
+func archivedSize(ctx context.Context, blobs blob.Store, jobID int64) (int64, error) {
+	o, err := blobs.Open(ctx, BlobKey(jobID))
 	if errors.Is(err, blob.ErrNotFound) {
 		return 0, nil
 	}
@@ -263,7 +282,7 @@ func (s *Store) archivedSize(ctx context.Context, jobID int64) (int64, error) {
 }
 
 // longer opens the live log, or what was set aside if the runner did not get as far again.
-func (s *Store) longer(jobID int64) (*os.File, error) {
+func (s *Files) longer(jobID int64) (*os.File, error) {
 	file, err := s.root.Open(name(jobID))
 	old, oldErr := s.root.Open(aside(jobID))
 	if oldErr != nil {
@@ -282,7 +301,7 @@ func (s *Store) longer(jobID int64) (*os.File, error) {
 	return file, nil
 }
 
-func (s *Store) removeLive(jobID int64) error {
+func (s *Files) removeLive(jobID int64) error {
 	for _, n := range []string{name(jobID), aside(jobID)} {
 		if err := s.root.Remove(n); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -291,8 +310,8 @@ func (s *Store) removeLive(jobID int64) error {
 	return nil
 }
 
-// Delete removes a log wherever it lies.
-func (s *Store) Delete(ctx context.Context, jobID int64) error {
+// Delete removes the file and the blob.
+func (s *Files) Delete(ctx context.Context, jobID int64) error {
 	s.mu.Lock()
 	l := s.open[jobID]
 	delete(s.open, jobID)
@@ -311,8 +330,8 @@ type Reader interface {
 	Size() int64
 }
 
-// Open reads a log, live or archived. A job without one has an empty log.
-func (s *Store) Open(ctx context.Context, jobID int64) (Reader, error) {
+// Open reads the file if there is one, else the blob.
+func (s *Files) Open(ctx context.Context, jobID int64) (Reader, error) {
 	f, err := s.root.Open(name(jobID))
 	if err == nil {
 		info, err := f.Stat()
@@ -325,7 +344,11 @@ func (s *Store) Open(ctx context.Context, jobID int64) (Reader, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	o, err := s.blobs.Open(ctx, BlobKey(jobID))
+	return archived(ctx, s.blobs, jobID)
+}
+
+func archived(ctx context.Context, blobs blob.Store, jobID int64) (Reader, error) {
+	o, err := blobs.Open(ctx, BlobKey(jobID))
 	if errors.Is(err, blob.ErrNotFound) {
 		return &section{io.NewSectionReader(nil, 0, 0), io.NopCloser(nil)}, nil
 	}
