@@ -30,7 +30,9 @@ func (n *Node) handler(trusted []netip.Prefix, auth *access.Authenticator) (http
 	engine.NoRoute(func(c *gin.Context) { c.JSON(http.StatusNotFound, gin.H{"error": "404 Not Found"}) })
 	engine.NoMethod(func(c *gin.Context) { c.JSON(http.StatusMethodNotAllowed, gin.H{"error": "405 Not Allowed"}) })
 	repositories := git.New(n.CI, auth, n.log)
-	pages, err := web.New(n.CI, auth, n.Chat, n.log, strings.HasPrefix(n.URL, "https://"))
+	pages, err := web.New(n.CI, auth, n.Chat, n.log, web.Options{
+		Secure: strings.HasPrefix(n.URL, "https://"), Trusted: trusted, Stopping: n.stopping,
+	})
 	if err != nil {
 		return nil, err
 	}

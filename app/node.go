@@ -60,6 +60,7 @@ type Node struct {
 	working    sync.WaitGroup
 	ready      atomic.Bool
 	unused     unused
+	stopping   chan struct{} // closed when streams shall end
 }
 
 // Start brings up a node. It returns once the node answers, or with what is wrong and what to do about it.
@@ -68,7 +69,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{settings: s, log: log, serving: make(chan error, 1)}
+	n := &Node{settings: s, log: log, serving: make(chan error, 1), stopping: make(chan struct{})}
 	started := false
 	defer func() {
 		if !started {
@@ -223,6 +224,7 @@ func (n *Node) Close() error {
 		n.stopRunner()
 	}
 	n.CI.Drain()
+	close(n.stopping)
 	n.unused.close()
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"signalbox/ci/access"
 	"signalbox/internal/fault"
 	"signalbox/internal/secret"
 	"signalbox/models"
@@ -64,4 +65,18 @@ func (s *Service) Connect(ctx context.Context, token string, u *models.User, agr
 		return nil, errLink
 	}
 	return l, err
+}
+
+// Disconnect ends the link of a user's chat account.
+func (s *Service) Disconnect(ctx context.Context, by access.Actor, id int64) error {
+	err := s.db.Write(ctx, func(tx *models.Tx) error {
+		if err := tx.DeleteIdentity(by.User.ID, id); err != nil {
+			return err
+		}
+		return tx.Audit(&models.AuditEvent{UserID: &by.User.ID, Action: "chat_identity_unlinked", EntityType: "user", EntityID: by.User.ID, IPAddress: by.IP})
+	})
+	if errors.Is(err, models.ErrNotFound) {
+		return fault.New(fault.NotFound, "There is no such chat account.")
+	}
+	return err
 }

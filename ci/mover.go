@@ -198,7 +198,10 @@ func (m *mover) advance(jobs []*models.Job) error {
 			states[i].Status = st
 		}
 	}
-	m.tx.AfterCommit(func() { m.c.hub.Publish(TopicPipeline(m.pipeline.ID)) })
+	m.tx.AfterCommit(func() {
+		m.c.hub.Publish(TopicPipeline(m.pipeline.ID))
+		m.c.hub.Publish(TopicProject(m.pipeline.ProjectID))
+	})
 	if len(states) == 0 {
 		return nil
 	}

@@ -13,3 +13,6 @@ const TopicQueue = "queue"
 
 // TopicRunners is announced to other nodes when a runner was changed or removed.
 const TopicRunners = "runners"
+
+// TopicProject is announced when a pipeline of a project changes.
+func TopicProject(id int64) string { return "project:" + strconv.FormatInt(id, 10) }

@@ -123,3 +123,8 @@ func (tx *Tx) PipelineVariables(pipelineID int64) ([]*PipelineVariable, error) {
 	err := tx.db.Where("pipeline_id = ?", pipelineID).Order("key").Limit(1000).Find(&rows).Error
 	return rows, err
 }
+
+// Variable finds a variable by id.
+func (tx *Tx) Variable(id int64) (*Variable, error) {
+	return first[Variable](tx.db.Where("id = ?", id))
+}

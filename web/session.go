@@ -94,6 +94,9 @@ func (s *Server) signIn(r *request) error {
 		return err
 	}
 	s.sessions.Put(r.Context(), "user", a.User.ID)
+	if err := s.ci.DB().Write(r.Context(), func(tx *models.Tx) error { return tx.NoteSignIn(a.User.ID) }); err != nil {
+		return err
+	}
 	http.Redirect(r.w, r.Request, target, http.StatusSeeOther)
 	return nil
 }
@@ -115,7 +118,7 @@ func (s *Server) linkPage(r *request) error {
 	if err != nil {
 		return err
 	}
-	s.render(r, http.StatusOK, "link", data{"Title": "Connect a chat account", "Link": l, "Project": p, "Token": token})
+	s.render(r, http.StatusOK, "link", data{"Title": "Connect a chat account", "Link": l, "For": p, "Token": token})
 	return nil
 }
 

@@ -1,5 +1,5 @@
-// Package web is the pages that people look at: sign-in, linking a chat account, projects, pipelines, jobs
-// with their logs, and chat commands. Pages are rendered here and work without JavaScript.
+// Package web is the pages that people look at. They are rendered here, work without JavaScript, and follow
+// what happens over server-sent events where it runs.
 package web
 
 import (
@@ -8,7 +8,10 @@ import (
 	"html/template"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -32,14 +35,23 @@ type Server struct {
 	log       *slog.Logger
 	sessions  *scs.SessionManager
 	templates map[string]*template.Template
+	trusted   []netip.Prefix
+	stopping  <-chan struct{}
 }
 
-// New parses all pages; a broken one is an error at start. secure says that browsers reach us over HTTPS.
-func New(c *ci.Coordinator, auth *access.Authenticator, chat *chatops.Service, log *slog.Logger, secure bool) (http.Handler, error) {
-	s := &Server{ci: c, auth: auth, chat: chat, log: log, sessions: scs.New(), templates: map[string]*template.Template{}}
+// Options say how the pages are served.
+type Options struct {
+	Secure   bool            // browsers reach us over HTTPS
+	Trusted  []netip.Prefix  // proxies whose word on the client's address counts
+	Stopping <-chan struct{} // closed when streams shall end
+}
+
+// New parses all pages; a broken one is an error at start.
+func New(c *ci.Coordinator, auth *access.Authenticator, chat *chatops.Service, log *slog.Logger, o Options) (http.Handler, error) {
+	s := &Server{ci: c, auth: auth, chat: chat, log: log, sessions: scs.New(), templates: map[string]*template.Template{}, trusted: o.Trusted, stopping: o.Stopping}
 	s.sessions.Store = &store{db: c.DB()}
 	s.sessions.Lifetime, s.sessions.IdleTimeout = 14*24*time.Hour, 7*24*time.Hour
-	s.sessions.Cookie.Name, s.sessions.Cookie.HttpOnly, s.sessions.Cookie.Secure = "_signalbox_session", true, secure
+	s.sessions.Cookie.Name, s.sessions.Cookie.HttpOnly, s.sessions.Cookie.Secure = "_signalbox_session", true, o.Secure
 	s.sessions.Cookie.SameSite = http.SameSiteLaxMode
 	s.sessions.ErrorFunc = func(w http.ResponseWriter, r *http.Request, err error) {
 		s.log.ErrorContext(r.Context(), "session", "error", err)
@@ -81,11 +93,12 @@ func (s *Server) parse() error {
 func headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
-		if !strings.HasPrefix(r.URL.Path, "/assets/") {
-			h.Set("Cache-Control", "no-store")
+		h.Set("Cache-Control", "no-store")
+		if strings.HasPrefix(r.URL.Path, "/assets/") {
+			h.Set("Cache-Control", "max-age=300")
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -100,9 +113,18 @@ type request struct {
 
 type page func(r *request) error
 
+// maxForm bounds what a form may send.
+const maxForm = 256 << 10
+
 func (s *Server) route(w http.ResponseWriter, raw *http.Request) {
 	r := &request{Request: raw, w: w}
 	err := s.identify(r)
+	if err == nil && r.Method == http.MethodPost {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if parseErr := r.ParseForm(); parseErr != nil {
+			err = fault.Wrap(fault.Invalid, parseErr, "The form cannot be read.")
+		}
+	}
 	if err == nil {
 		err = s.find(r)(r)
 	}
@@ -128,38 +150,48 @@ func (s *Server) identify(r *request) error {
 	if err != nil {
 		return err
 	}
-	r.actor = access.Actor{User: u}
+	r.actor = access.Actor{User: u, IP: s.address(r.Request)}
 	return nil
 }
 
-// find splits an address. Below /-/ of a project stand its parts; the project's own path may be nested.
-func (s *Server) find(r *request) page {
-	path := strings.TrimSuffix(r.URL.Path, "/")
-	switch r.Method + " " + path {
-	case "GET ":
-		return s.home
-	case "GET /users/sign_in":
-		return s.signInPage
-	case "POST /users/sign_in":
-		return s.signIn
-	case "POST /users/sign_out":
-		return s.signOut
-	case "GET /-/profile/chat_names/new":
-		return s.linkPage
-	case "POST /-/profile/chat_names/new":
-		return s.connect
+// address is the client's, which a trusted proxy may tell.
+func (s *Server) address(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return ""
 	}
-	project, part, ok := strings.Cut(strings.TrimPrefix(path, "/"), "/-/")
-	if project == "" || strings.HasPrefix(project, "-/") {
-		return notFound
+	chain := strings.Split(r.Header.Get("X-Forwarded-For"), ",")
+	for i := len(chain) - 1; i >= 0 && s.trusts(host); i-- {
+		if next := strings.TrimSpace(chain[i]); next != "" {
+			host = next
+		}
 	}
-	if !ok {
-		return s.inProject(project, s.projectPage)
+	return host
+}
+
+func (s *Server) trusts(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	for _, p := range s.trusted {
+		if err == nil && p.Contains(ip.Unmap()) {
+			return true
+		}
 	}
-	return s.inProject(project, s.projectPart(r.Method, strings.Split(part, "/")))
+	return false
 }
 
 func notFound(*request) error { return fault.New(fault.NotFound, "This page does not exist.") }
+
+var errSignIn = fault.New(fault.Unauthorized, "sign in")
+
+// signedIn lets only people through who are.
+func signedIn(p page) page {
+	return func(r *request) error {
+		if r.actor.User == nil {
+			return errSignIn
+		}
+		return p(r)
+	}
+}
 
 func (s *Server) fail(r *request, err error) {
 	status := http.StatusInternalServerError
@@ -177,6 +209,9 @@ func (s *Server) fail(r *request, err error) {
 	case fault.Forbidden:
 		status, title = http.StatusForbidden, "Not allowed"
 	case fault.Invalid, fault.Conflict, fault.NotAllowed:
+		if s.tellOnForm(r, err) {
+			return
+		}
 		status, title = http.StatusBadRequest, "That did not work"
 	case fault.Unavailable:
 		status, title = http.StatusServiceUnavailable, "Not available right now"
@@ -185,7 +220,45 @@ func (s *Server) fail(r *request, err error) {
 			s.log.ErrorContext(r.Context(), "page failed", "path", r.URL.Path, "error", err)
 		}
 	}
-	s.render(r, status, "message", data{"Title": title, "Text": fault.Message(err)})
+	s.render(r, status, "message", data{"Title": title, "Text": strings.TrimPrefix(strings.TrimPrefix(fault.Message(err), "403 Forbidden"), " - ")})
+}
+
+// secretFields are never written back into a form.
+var secretFields = []string{"password", "token", "value", "signing_secret", "bot_token"}
+
+// tellOnForm leads back to the page of a form that was refused, with the reason and what was typed.
+func (s *Server) tellOnForm(r *request, err error) bool {
+	back, parseErr := url.Parse(r.Referer())
+	if r.Method != http.MethodPost || parseErr != nil || back.Path == "" || r.actor.User == nil || back.Host != r.Host {
+		return false
+	}
+	s.sessions.Put(r.Context(), "error", sentence(fault.Message(err)))
+	old := url.Values{}
+	for k, v := range r.PostForm {
+		old[k] = v
+	}
+	for _, k := range secretFields {
+		old.Del(k)
+	}
+	s.sessions.Put(r.Context(), "old", old.Encode())
+	http.Redirect(r.w, r.Request, local(back.RequestURI()), http.StatusSeeOther)
+	return true
+}
+
+func sentence(text string) string {
+	text = strings.TrimPrefix(text, "400 Bad request - ")
+	if text == "" {
+		return text
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+// say leaves a word for the next page.
+func (s *Server) say(r *request, text string) { s.sessions.Put(r.Context(), "said", text) }
+
+func (s *Server) to(r *request, path string) error {
+	http.Redirect(r.w, r.Request, path, http.StatusSeeOther)
+	return nil
 }
 
 type data map[string]any
@@ -193,7 +266,14 @@ type data map[string]any
 // render writes a page. A page that fails to render is an error page, never half of one.
 func (s *Server) render(r *request, status int, name string, d data) {
 	var b strings.Builder
-	d["User"] = r.actor.User
+	d["User"], d["Path"], d["Query"] = r.actor.User, r.URL.Path, r.URL.Query()
+	d["Said"], d["Refused"] = s.sessions.PopString(r.Context(), "said"), s.sessions.PopString(r.Context(), "error")
+	d["Once"] = s.sessions.PopString(r.Context(), "once")
+	old, err := url.ParseQuery(s.sessions.PopString(r.Context(), "old"))
+	if err != nil {
+		old = url.Values{}
+	}
+	d["Old"] = old
 	if err := s.templates[name].Execute(&b, d); err != nil {
 		s.log.ErrorContext(r.Context(), "page cannot be rendered", "page", name, "error", err)
 		http.Error(r.w, "This page cannot be shown.", http.StatusInternalServerError)

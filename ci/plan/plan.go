@@ -199,3 +199,8 @@ var skipCI = regexp.MustCompile(`(?i)\[(?:ci[ _-]skip|skip[ _-]ci)\]`)
 
 // SkipsCI says whether a commit message asks for no pipeline.
 func SkipsCI(message string) bool { return skipCI.MatchString(message) }
+
+// ForChat says whether a chat command may run a job on a branch.
+func ForChat(j *config.Job, branch, projectPath string) bool {
+	return excluded(j, Facts{Source: enum.SourceChat, Ref: branch, ProjectPath: projectPath, ChatJob: j.Name}) == ""
+}

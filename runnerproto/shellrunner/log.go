@@ -127,6 +127,8 @@ func (l *jobLog) send(ctx context.Context) bool {
 				return false
 			}
 			l.setSent(n)
+		case http.StatusForbidden, http.StatusNotFound:
+			return true // the job is over for the coordinator, or gone; the update hears the same
 		default:
 			return false
 		}

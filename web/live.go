@@ -1,0 +1,241 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"signalbox/ci"
+	"signalbox/ci/access"
+	"signalbox/models"
+)
+
+const (
+	beat     = 15 * time.Second // a comment, so that nothing between takes the stream for dead
+	lookEach = 5 * time.Second  // a lost event costs at most this
+	maxBatch = 256 << 10        // bytes of a log in one event
+)
+
+// stream is an answer of server-sent events.
+type stream struct {
+	r    *request
+	out  *http.ResponseController
+	wake <-chan struct{}
+}
+
+// follow runs look at once, whenever one of the topics is announced, and now and then; look says when there
+// is nothing more to come.
+func (s *Server) follow(r *request, topics []string, look func(st *stream, announced bool) (done bool, err error)) error {
+	wake, stop := s.ci.Hub().Subscribe(topics...)
+	defer stop()
+	h := r.w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no")
+	st := &stream{r: r, out: http.NewResponseController(r.w), wake: wake}
+	st.out.SetWriteDeadline(time.Time{}) // a stream has no end of its own
+	if err := st.comment(); err != nil {
+		return nil
+	}
+	each, alive := time.NewTicker(lookEach), time.NewTicker(beat)
+	defer each.Stop()
+	defer alive.Stop()
+	for announced := false; ; {
+		done, err := look(st, announced)
+		if err != nil || done {
+			if done {
+				st.send("done", "", "{}")
+			}
+			return nil // whoever listens comes back if it was an error
+		}
+		select {
+		case <-r.Context().Done():
+			return nil
+		case <-s.stopping:
+			return nil
+		case <-wake:
+			announced = true
+		case <-each.C:
+			announced = false
+		case <-alive.C:
+			announced = false
+			if st.comment() != nil {
+				return nil
+			}
+		}
+	}
+}
+
+func (st *stream) comment() error {
+	if _, err := io.WriteString(st.r.w, ": \n\n"); err != nil {
+		return err
+	}
+	return st.out.Flush()
+}
+
+func (st *stream) send(event, id, data string) error {
+	if id != "" {
+		id = "id: " + id + "\n"
+	}
+	if _, err := fmt.Fprintf(st.r.w, "event: %s\n%sdata: %s\n\n", event, id, data); err != nil {
+		return err
+	}
+	return st.out.Flush()
+}
+
+// changes tells a page to look again when what it shows has another version.
+func changes(version func() (string, bool, error)) func(*stream, bool) (bool, error) {
+	last := ""
+	return func(st *stream, _ bool) (bool, error) {
+		v, done, err := version()
+		if err != nil {
+			return false, err
+		}
+		if last != "" && v != last {
+			if err := st.send("change", "", "{}"); err != nil {
+				return false, err
+			}
+		}
+		last = v
+		return done, nil
+	}
+}
+
+// livePipeline follows a pipeline and its jobs.
+func (s *Server) livePipeline(r *request, c *inside) error {
+	pl, err := s.pipelineOf(r, c)
+	if err != nil {
+		return err
+	}
+	return s.follow(r, []string{ci.TopicPipeline(pl.ID)}, changes(func() (string, bool, error) {
+		var v string
+		done := false
+		err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+			p, err := tx.Pipeline(pl.ID)
+			if err != nil {
+				return err
+			}
+			counts, err := tx.StatusCounts([]int64{pl.ID})
+			v, done = fmt.Sprint(p.Status, p.UpdatedAt, counts), p.Status.Completed()
+			return err
+		})
+		return v, done, err
+	}))
+}
+
+// liveProject follows the newest pipelines of a project.
+func (s *Server) liveProject(r *request, c *inside) error {
+	if !access.Allowed(r.actor, access.ReadPipelines, c.subject) {
+		return notFound(r)
+	}
+	return s.follow(r, []string{ci.TopicProject(c.project.ID)}, changes(func() (string, bool, error) {
+		v := ""
+		err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+			rows, _, err := tx.ListPipelines(c.project.ID, models.PipelineFilter{}, models.Page{PerPage: 20, Descending: true, Uncounted: true})
+			for _, p := range rows {
+				v += fmt.Sprint(p.ID, p.Status, p.UpdatedAt)
+			}
+			return err
+		})
+		return v, false, err
+	}))
+}
+
+// liveCommand follows a chat command.
+func (s *Server) liveCommand(r *request, c *inside) error {
+	row, err := s.commandOf(r, c)
+	if err != nil {
+		return err
+	}
+	return s.follow(r, []string{"command:" + row.DeliveryKey}, changes(func() (string, bool, error) {
+		err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
+			row, err = tx.Command(row.ID)
+			return err
+		})
+		return fmt.Sprint(row.State, row.JobID), row.Ended(), err
+	}))
+}
+
+// liveJob sends a job's log as it grows, from the byte that the page has, and says when the job changes.
+func (s *Server) liveJob(r *request, c *inside) error {
+	j, pl, err := s.jobOf(r, c)
+	if err != nil {
+		return err
+	}
+	offset, _ := strconv.ParseInt(r.URL.Query().Get("offset"), 10, 64)
+	line, _ := strconv.Atoi(r.URL.Query().Get("line"))
+	if id := r.Header.Get("Last-Event-ID"); id != "" { // the browser goes on where it was cut off
+		fmt.Sscanf(id, "%d-%d", &offset, &line)
+	}
+	tail := &tail{s: s, id: j.ID, offset: max(0, offset), reader: newLogReader(max(0, line))}
+	status := j.Status
+	return s.follow(r, []string{ci.TopicTrace(j.ID), ci.TopicPipeline(pl.ID)}, func(st *stream, _ bool) (bool, error) {
+		var now *models.Job
+		err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
+			now, err = tx.Job(j.ID)
+			return err
+		})
+		if err != nil {
+			return false, err
+		}
+		over := now.Status.Completed()
+		if err := tail.send(st, over); err != nil {
+			return false, err
+		}
+		if now.Status != status {
+			status = now.Status
+			if err := st.send("change", "", "{}"); err != nil {
+				return false, err
+			}
+		}
+		return over, nil
+	})
+}
+
+// tail is what a page does not have yet of a log.
+type tail struct {
+	s      *Server
+	id     int64
+	offset int64
+	reader *logReader
+}
+
+// send gives whole lines; at the end of the log the last one too, although it has no newline.
+func (t *tail) send(st *stream, over bool) error {
+	log, err := t.s.ci.OpenTrace(st.r.Context(), t.id)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	for t.offset < log.Size() {
+		lines := newLineReader(io.NewSectionReader(log, t.offset, min(maxBatch, log.Size()-t.offset)))
+		var events []logEvent
+		var taken int64
+		for {
+			raw, whole, err := lines.next()
+			if err == io.EOF || err == nil && !whole && !(over && t.offset+lines.read == log.Size()) && lines.read < maxBatch {
+				break
+			}
+			if err != nil {
+				return err
+			}
+			taken = lines.read
+			events = append(events, t.reader.read(raw)...)
+		}
+		if taken == 0 {
+			return nil
+		}
+		t.offset += taken
+		data, err := json.Marshal(events)
+		if err != nil {
+			return err
+		}
+		if err := st.send("log", fmt.Sprintf("%d-%d", t.offset, t.reader.line), string(data)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

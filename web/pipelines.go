@@ -1,0 +1,395 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"signalbox/ci"
+	"signalbox/ci/access"
+	"signalbox/ci/plan"
+	"signalbox/ci/variable"
+	"signalbox/internal/fault"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+func (s *Server) pipelinesPage(r *request, c *inside) error {
+	q := r.URL.Query()
+	f := models.PipelineFilter{Ref: q.Get("ref"), Source: enum.Source(q.Get("source"))}
+	if st := enum.Status(q.Get("status")); st.Known() {
+		f.Statuses = []enum.Status{st}
+	}
+	p := paging(r)
+	d := data{"Title": "Pipelines", "Statuses": enum.Statuses, "Sources": []enum.Source{
+		enum.SourcePush, enum.SourceWeb, enum.SourceAPI, enum.SourceChat, enum.SourceTrigger, enum.SourceSchedule,
+	}}
+	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+		if name := q.Get("username"); name != "" {
+			u, err := tx.UserByName(name)
+			if errors.Is(err, models.ErrNotFound) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			f.UserID = u.ID
+		}
+		rows, _, err := tx.ListPipelines(c.project.ID, f, p)
+		if err != nil {
+			return err
+		}
+		d["Pipelines"], d["Pager"] = rows, pagerOf(p, len(rows))
+		ids, people := []int64{}, []int64{}
+		for _, row := range rows {
+			ids, people = append(ids, row.ID), append(people, row.UserID)
+		}
+		counts, err := tx.StatusCounts(ids)
+		if err != nil {
+			return err
+		}
+		d["Stages"] = dots(counts)
+		d["People"], err = tx.Users(people)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	d["Live"] = "/" + c.project.FullPath + "/-/pipelines/live"
+	return s.show(r, c, "pipelines", d)
+}
+
+// dot is a stage in a list of pipelines: the worst of its jobs' states.
+type dot struct {
+	Stage  string
+	Status enum.Status
+}
+
+// severity orders the states that a stage is shown with.
+var severity = []enum.Status{
+	enum.Failed, enum.Running, enum.Pending, enum.Canceling, enum.Manual, enum.Scheduled, enum.Created, enum.Canceled, enum.Success, enum.Skipped,
+}
+
+func dots(counts []models.StatusCount) map[int64][]dot {
+	out := map[int64][]dot{}
+	rank := func(st enum.Status) int {
+		for i, s := range severity {
+			if s == st {
+				return i
+			}
+		}
+		return len(severity)
+	}
+	for _, n := range counts {
+		if n.Status == enum.Failed && n.AllowFailure {
+			n.Status = enum.Success
+		}
+		list := out[n.PipelineID]
+		if len(list) == 0 || list[len(list)-1].Stage != n.Stage {
+			list = append(list, dot{n.Stage, n.Status})
+		} else if last := &list[len(list)-1]; rank(n.Status) < rank(last.Status) {
+			last.Status = n.Status
+		}
+		out[n.PipelineID] = list
+	}
+	return out
+}
+
+func (s *Server) newPipelinePage(r *request, c *inside) error {
+	refs, err := s.ci.Repo(c.project).Refs(r.Context(), "refs/heads/", 500)
+	if err != nil {
+		return err
+	}
+	tags, err := s.ci.Repo(c.project).Refs(r.Context(), "refs/tags/", 500)
+	if err != nil {
+		return err
+	}
+	var branches []string
+	for _, ref := range refs {
+		branches = append(branches, strings.TrimPrefix(ref.Name, "refs/heads/"))
+	}
+	for _, ref := range tags {
+		branches = append(branches, strings.TrimPrefix(ref.Name, "refs/tags/"))
+	}
+	return s.show(r, c, "new_pipeline", data{"Title": "Run a pipeline", "Refs": branches, "Rows": make([]int, 4)})
+}
+
+func (s *Server) runPipeline(r *request, c *inside) error {
+	var vars []variable.Variable
+	for i, key := range r.PostForm["key"] {
+		if key = strings.TrimSpace(key); key != "" && i < len(r.PostForm["val"]) {
+			vars = append(vars, variable.Variable{Key: key, Value: r.PostForm["val"][i]})
+		}
+	}
+	pl, err := s.ci.CreatePipeline(r.Context(), ci.PipelineRequest{
+		Project: c.project, Actor: r.actor, Source: enum.SourceWeb, Ref: r.PostFormValue("ref"), Variables: vars,
+	})
+	var broken *ci.ConfigError
+	var refused *plan.Refusal
+	switch {
+	case errors.As(err, &broken):
+		return fault.New(fault.Invalid, "%s", broken.Report())
+	case errors.As(err, &refused):
+		return fault.New(fault.Invalid, "%s", refused.Text)
+	case fault.KindOf(err) == fault.Forbidden:
+		return fault.New(fault.Invalid, "%s", fault.Message(err))
+	case err != nil:
+		return err
+	}
+	return s.to(r, fmt.Sprintf("/%s/-/pipelines/%d", c.project.FullPath, pl.ID))
+}
+
+func missingPage(err error) error {
+	if errors.Is(err, models.ErrNotFound) {
+		return notFound(nil)
+	}
+	return err
+}
+
+// pipelineOf finds the pipeline of the address.
+func (s *Server) pipelineOf(r *request, c *inside) (pl *models.Pipeline, err error) {
+	if !c.may(r, access.ReadPipelines) {
+		return nil, notFound(r)
+	}
+	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+		pl, err = tx.Pipeline(c.number(0))
+		if err == nil && pl.ProjectID != c.project.ID {
+			err = models.ErrNotFound
+		}
+		return missingPage(err)
+	})
+	return pl, err
+}
+
+type stage struct {
+	Name string
+	Jobs []jobCard
+}
+
+type jobCard struct {
+	*models.Job
+	Why  string // what it waits for, in words
+	Took *int64
+}
+
+func (s *Server) pipelinePage(r *request, c *inside) error {
+	pl, err := s.pipelineOf(r, c)
+	if err != nil {
+		return err
+	}
+	var jobs []*models.Job
+	var by *models.User
+	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+		users, err := tx.Users([]int64{pl.UserID})
+		if err != nil {
+			return err
+		}
+		by = users[pl.UserID]
+		jobs, err = tx.PipelineJobs(pl.ID, false)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var stages []*stage
+	failed, stoppable := false, false
+	for _, j := range jobs {
+		if len(stages) == 0 || stages[len(stages)-1].Name != j.Stage {
+			stages = append(stages, &stage{Name: j.Stage})
+		}
+		last := stages[len(stages)-1]
+		last.Jobs = append(last.Jobs, cardOf(j))
+		failed = failed || j.Status == enum.Failed || j.Status == enum.Canceled
+		stoppable = stoppable || j.Status.Cancelable()
+	}
+	may := access.Allowed(r.actor, access.UpdateJob, c.subject.On(pl.Ref, pl.Tag))
+	d := data{
+		"Title": fmt.Sprintf("Pipeline #%d", pl.ID), "Pipeline": pl, "Stages": stages, "Starter": by, "MayUpdate": may,
+		"Retry": may && failed, "Cancel": may && stoppable && pl.Status != enum.Manual,
+	}
+	if !pl.Status.Completed() {
+		d["Live"] = fmt.Sprintf("/%s/-/pipelines/%d/live", c.project.FullPath, pl.ID)
+	}
+	return s.show(r, c, "pipeline", d)
+}
+
+func cardOf(j *models.Job) jobCard {
+	card := jobCard{Job: j}
+	if j.StartedAt != nil && j.FinishedAt != nil {
+		seconds := int64(j.FinishedAt.Sub(*j.StartedAt) / time.Second)
+		card.Took = &seconds
+	}
+	switch {
+	case j.Status == enum.Failed:
+		card.Why = j.FailureReason.Sentence()
+	case j.Status == enum.Pending && len(j.Tags) > 0:
+		card.Why = "waits for a runner with the tags " + strings.Join(j.Tags, ", ")
+	case j.Status == enum.Pending:
+		card.Why = "waits for a runner"
+	case j.Status == enum.Created && j.Needs != nil && len(*j.Needs) > 0:
+		card.Why = "waits for " + strings.Join(*j.Needs, ", ")
+	case j.Status == enum.Created:
+		card.Why = "waits for earlier stages"
+	}
+	return card
+}
+
+func (s *Server) pipelineAction(r *request, c *inside) error {
+	pl, err := s.pipelineOf(r, c)
+	if err != nil {
+		return err
+	}
+	switch c.args[1] {
+	case "retry":
+		_, err = s.ci.RetryPipeline(r.Context(), r.actor, pl.ID)
+	case "cancel":
+		_, err = s.ci.CancelPipeline(r.Context(), r.actor, pl.ID)
+	default:
+		return notFound(r)
+	}
+	if err != nil {
+		return err
+	}
+	return s.to(r, fmt.Sprintf("/%s/-/pipelines/%d", c.project.FullPath, pl.ID))
+}
+
+// jobOf finds the job of the address and its pipeline.
+func (s *Server) jobOf(r *request, c *inside) (j *models.Job, pl *models.Pipeline, err error) {
+	if !c.may(r, access.ReadJob) {
+		return nil, nil, notFound(r)
+	}
+	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+		if j, err = tx.Job(c.number(0)); err == nil && j.ProjectID != c.project.ID {
+			err = models.ErrNotFound
+		}
+		if err != nil {
+			return missingPage(err)
+		}
+		pl, err = tx.Pipeline(j.PipelineID)
+		return err
+	})
+	return j, pl, err
+}
+
+func (s *Server) jobPage(r *request, c *inside) error {
+	j, pl, err := s.jobOf(r, c)
+	if err != nil {
+		return err
+	}
+	d := data{"Title": fmt.Sprintf("%s #%d", j.Name, j.ID), "Pipeline": pl, "Job": cardOf(j)}
+	if j.ErasedAt == nil {
+		log, err := s.ci.OpenTrace(r.Context(), j.ID)
+		if err != nil {
+			return err
+		}
+		defer log.Close()
+		at := 0
+		fmt.Sscan(r.URL.Query().Get("at"), &at)
+		part, err := readPart(log, at)
+		if err != nil {
+			return err
+		}
+		d["Log"] = part
+	}
+	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+		rows, err := tx.Artifacts(j.ID)
+		if err != nil {
+			return err
+		}
+		d["Artifacts"] = rows
+		users, err := tx.Users([]int64{j.UserID})
+		d["By"] = users[j.UserID]
+		if j.RunnerID != nil {
+			found, err := tx.Runners([]int64{*j.RunnerID})
+			d["Runner"] = found[*j.RunnerID]
+			return err
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	may := access.Allowed(r.actor, access.UpdateJob, c.subject.On(pl.Ref, pl.Tag))
+	d["Play"] = may && (j.Status == enum.Manual || j.Status == enum.Scheduled)
+	d["Cancel"] = may && j.Status.Cancelable() && j.Status != enum.Manual && j.Status != enum.Scheduled
+	d["Retry"] = may && !j.Retried && (j.Status == enum.Success || j.Status == enum.Failed || j.Status == enum.Canceled)
+	d["Erase"] = may && j.Status.Completed() && j.ErasedAt == nil
+	if !j.Status.Completed() && j.Status != enum.Manual {
+		d["Live"] = fmt.Sprintf("/%s/-/jobs/%d/live", c.project.FullPath, j.ID)
+	}
+	return s.show(r, c, "job", d)
+}
+
+func (s *Server) rawLog(r *request, c *inside) error {
+	j, _, err := s.jobOf(r, c)
+	if err != nil {
+		return err
+	}
+	r.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if j.ErasedAt != nil {
+		return nil
+	}
+	log, err := s.ci.OpenTrace(r.Context(), j.ID)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	http.ServeContent(r.w, r.Request, "", time.Time{}, log)
+	return nil
+}
+
+func (s *Server) downloadArtifacts(r *request, c *inside) error {
+	j, _, err := s.jobOf(r, c)
+	if err != nil {
+		return err
+	}
+	if !c.may(r, access.ReadArtifacts) {
+		return notFound(r)
+	}
+	var row *models.Artifact
+	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
+		row, err = tx.Artifact(j.ID, "archive")
+		return missingPage(err)
+	})
+	if err != nil {
+		return err
+	}
+	o, err := s.ci.OpenArtifact(r.Context(), row)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	r.w.Header().Set("Content-Type", "application/zip")
+	r.w.Header().Set("Content-Disposition", `attachment; filename="artifacts.zip"`)
+	http.ServeContent(r.w, r.Request, "", row.CreatedAt, io.ReadSeeker(o))
+	return nil
+}
+
+func (s *Server) jobAction(r *request, c *inside) error {
+	if r.actor.User == nil {
+		return errSignIn
+	}
+	j, _, err := s.jobOf(r, c)
+	if err != nil {
+		return err
+	}
+	switch c.args[1] {
+	case "play":
+		j, err = s.ci.PlayJob(r.Context(), r.actor, j.ID, nil)
+	case "retry":
+		j, err = s.ci.RetryJob(r.Context(), r.actor, j.ID)
+	case "cancel":
+		j, err = s.ci.CancelJob(r.Context(), r.actor, j.ID, false)
+	case "erase":
+		j, err = s.ci.EraseJob(r.Context(), r.actor, j.ID)
+	default:
+		return notFound(r)
+	}
+	if err != nil {
+		return err
+	}
+	return s.to(r, fmt.Sprintf("/%s/-/jobs/%d", c.project.FullPath, j.ID))
+}

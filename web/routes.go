@@ -1,0 +1,188 @@
+package web
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"signalbox/ci/access"
+	"signalbox/internal/fault"
+	"signalbox/models"
+)
+
+// find splits an address. Below /-/ of a project stand its parts; the project's own path may be nested.
+func (s *Server) find(r *request) page {
+	path := strings.TrimSuffix(r.URL.Path, "/")
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	for _, row := range s.table() {
+		if args, ok := match(row.path, path); ok && row.method == method {
+			return func(r *request) error { return row.page(r, args) }
+		}
+	}
+	project, part, inner := strings.Cut(strings.TrimPrefix(path, "/"), "/-/")
+	if project == "" || strings.HasPrefix(project, "-/") || strings.HasPrefix(project, "admin/") {
+		return notFound
+	}
+	for _, row := range s.projectTable() {
+		args, ok := match(row.path, part)
+		if ok && row.method == method && (row.path != "") == inner {
+			return s.inProject(project, args, row.page)
+		}
+	}
+	return notFound
+}
+
+// match compares an address with a pattern, whose * stands for one part. What stands there is returned.
+func match(pattern, path string) (args []string, ok bool) {
+	want, have := strings.Split(pattern, "/"), strings.Split(path, "/")
+	if len(want) != len(have) {
+		return nil, false
+	}
+	for i, w := range want {
+		if w == "*" && have[i] != "" {
+			args = append(args, have[i])
+		} else if w != have[i] {
+			return nil, false
+		}
+	}
+	return args, true
+}
+
+type row struct {
+	method, path string
+	page         func(r *request, args []string) error
+}
+
+func plain(p page) func(*request, []string) error {
+	return func(r *request, _ []string) error { return p(r) }
+}
+
+func person(p page) func(*request, []string) error { return plain(signedIn(p)) }
+
+// admin lets only administrators through; for others there is nothing.
+func admin(p func(r *request, args []string) error) func(*request, []string) error {
+	return func(r *request, args []string) error {
+		if r.actor.User == nil {
+			return errSignIn
+		}
+		if !access.Allowed(r.actor, access.AdminInstance, access.Subject{}) {
+			return notFound(r)
+		}
+		return p(r, args)
+	}
+}
+
+func (s *Server) table() []row {
+	return []row{
+		{"GET", "", person(s.home)},
+		{"GET", "/projects/new", person(s.newProjectPage)},
+		{"POST", "/projects", person(s.createProject)},
+		{"POST", "/groups", person(s.createGroup)},
+		{"GET", "/users/sign_in", plain(s.signInPage)},
+		{"POST", "/users/sign_in", plain(s.signIn)},
+		{"POST", "/users/sign_out", plain(s.signOut)},
+		{"GET", "/-/profile/chat_names/new", person(s.linkPage)},
+		{"POST", "/-/profile/chat_names/new", person(s.connect)},
+		{"GET", "/-/profile", person(s.profilePage)},
+		{"POST", "/-/profile", person(s.changeProfile)},
+		{"POST", "/-/profile/password", person(s.changePassword)},
+		{"POST", "/-/profile/tokens", person(s.createToken)},
+		{"POST", "/-/profile/tokens/*/revoke", s.revokeToken},
+		{"POST", "/-/profile/chat_names/*/remove", s.unlink},
+		{"GET", "/admin", admin(s.adminHome)},
+		{"GET", "/admin/users", admin(s.adminUsers)},
+		{"POST", "/admin/users", admin(s.adminCreateUser)},
+		{"POST", "/admin/users/*", admin(s.adminUser)},
+		{"GET", "/admin/runners", admin(s.adminRunners)},
+		{"POST", "/admin/runners", admin(s.adminCreateRunner)},
+		{"POST", "/admin/runners/*", admin(s.adminRunner)},
+		{"GET", "/admin/jobs", admin(s.adminJobs)},
+		{"GET", "/admin/settings", admin(s.adminSettings)},
+		{"POST", "/admin/settings", admin(s.adminSetSettings)},
+	}
+}
+
+// inside is a project's page: the project, the asker's role there, and what stands in the address.
+type inside struct {
+	project *models.Project
+	subject access.Subject
+	args    []string
+}
+
+// may asks for an ability about the project.
+func (c *inside) may(r *request, a access.Ability) bool { return access.Allowed(r.actor, a, c.subject) }
+
+// number is a numeric part of the address; 0, which nothing has, if it is none.
+func (c *inside) number(i int) int64 {
+	n, _ := strconv.ParseInt(c.args[i], 10, 64)
+	return n
+}
+
+type projectRow struct {
+	method, path string
+	page         func(r *request, c *inside) error
+}
+
+func (s *Server) inProject(path string, args []string, h func(r *request, c *inside) error) page {
+	return func(r *request) error {
+		p, subject, err := s.ci.FindProject(r.Context(), r.actor, path, access.ReadProject)
+		if err != nil {
+			return err
+		}
+		return h(r, &inside{p, subject, args})
+	}
+}
+
+// able lets only those through who have an ability; for others there is nothing.
+func able(a access.Ability, h func(r *request, c *inside) error) func(*request, *inside) error {
+	return func(r *request, c *inside) error {
+		if r.actor.User == nil && (r.Method == http.MethodPost || a == access.AdminProject) {
+			return errSignIn
+		}
+		if !c.may(r, a) {
+			if r.Method == http.MethodPost {
+				return fault.New(fault.Forbidden, "Your role in this project does not allow that.")
+			}
+			return notFound(r)
+		}
+		return h(r, c)
+	}
+}
+
+func (s *Server) projectTable() []projectRow {
+	return []projectRow{
+		{"GET", "", s.projectPage},
+		{"GET", "pipelines", able(access.ReadPipelines, s.pipelinesPage)},
+		{"POST", "pipelines", able(access.CreatePipeline, s.runPipeline)},
+		{"GET", "pipelines/new", able(access.CreatePipeline, s.newPipelinePage)},
+		{"GET", "pipelines/live", s.liveProject},
+		{"GET", "pipelines/*", s.pipelinePage},
+		{"GET", "pipelines/*/live", s.livePipeline},
+		{"POST", "pipelines/*/*", able(access.UpdateJob, s.pipelineAction)},
+		{"GET", "jobs/*", s.jobPage},
+		{"GET", "jobs/*/live", s.liveJob},
+		{"GET", "jobs/*/raw", s.rawLog},
+		{"GET", "jobs/*/artifacts/download", s.downloadArtifacts},
+		{"POST", "jobs/*/*", s.jobAction},
+		{"GET", "chat/commands", able(access.ReadCommands, s.commandsPage)},
+		{"POST", "chat/commands", able(access.CreateCommand, s.giveCommand)},
+		{"GET", "chat/commands/*", able(access.ReadCommands, s.commandPage)},
+		{"GET", "chat/commands/*/live", able(access.ReadCommands, s.liveCommand)},
+		{"GET", "project_members", able(access.ReadProject, s.membersPage)},
+		{"POST", "project_members", able(access.AdminMembers, s.addMember)},
+		{"POST", "project_members/*/*", able(access.AdminMembers, s.memberAction)},
+		{"GET", "settings/ci_cd", able(access.AdminVariables, s.variablesPage)},
+		{"POST", "settings/ci_cd/variables", able(access.AdminVariables, s.addVariable)},
+		{"POST", "settings/ci_cd/variables/*/*", able(access.AdminVariables, s.variableAction)},
+		{"GET", "settings/repository", able(access.AdminProject, s.protectedPage)},
+		{"POST", "settings/repository/protected", able(access.AdminProject, s.protect)},
+		{"POST", "settings/repository/protected/remove", able(access.AdminProject, s.unprotect)},
+		{"GET", "settings/integrations", able(access.AdminProject, s.chatPage)},
+		{"GET", "settings/integrations/*", able(access.AdminProject, s.chatSetUp)},
+		{"POST", "settings/integrations/*", able(access.AdminProject, s.setChat)},
+		{"POST", "settings/integrations/*/*", able(access.AdminProject, s.chatAction)},
+	}
+}

@@ -1,0 +1,378 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"signalbox/chatops"
+	"signalbox/ci"
+	"signalbox/ci/access"
+	"signalbox/internal/fault"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+type memberRow struct {
+	*models.Member
+	Who    *models.User
+	Direct bool
+}
+
+func (s *Server) membersPage(r *request, c *inside) error {
+	place := models.Member{ProjectID: &c.project.ID}
+	var rows []memberRow
+	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+		members, _, err := tx.ListAllMembers(place, c.project.NamespaceID, models.MemberFilter{}, models.Page{PerPage: 100})
+		if err != nil {
+			return err
+		}
+		var ids []int64
+		for _, m := range members {
+			ids = append(ids, m.UserID)
+		}
+		users, err := tx.Users(ids)
+		for _, m := range members {
+			if u := users[m.UserID]; u != nil && !u.Bot {
+				rows = append(rows, memberRow{m, u, m.ProjectID != nil})
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.show(r, c, "members", data{"Title": "Members", "Members": rows, "Level": c.subject.Level})
+}
+
+func (s *Server) addMember(r *request, c *inside) error {
+	var u *models.User
+	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
+		u, err = tx.UserByName(r.PostFormValue("username"))
+		return err
+	})
+	if errors.Is(err, models.ErrNotFound) {
+		return fault.New(fault.Invalid, "There is no user %q.", r.PostFormValue("username"))
+	}
+	if err != nil {
+		return err
+	}
+	return s.setMember(r, c, u.ID, true)
+}
+
+func (s *Server) setMember(r *request, c *inside, userID int64, create bool) error {
+	level, _ := strconv.Atoi(r.PostFormValue("access_level"))
+	m := ci.NewMember{UserID: userID, Level: enum.AccessLevel(level), KeepExpiry: !create}
+	if text := r.PostFormValue("expires_at"); text != "" {
+		at, err := time.Parse(time.DateOnly, text)
+		if err != nil {
+			return fault.New(fault.Invalid, "The date is not like 2030-12-31.")
+		}
+		m.ExpiresAt, m.KeepExpiry = &at, false
+	}
+	_, u, err := s.ci.SetMember(r.Context(), r.actor, c.subject, m, create)
+	if err != nil {
+		return err
+	}
+	s.say(r, u.Name+" is "+m.Level.String()+" now.")
+	return s.to(r, "/"+c.project.FullPath+"/-/project_members")
+}
+
+func (s *Server) memberAction(r *request, c *inside) error {
+	switch c.args[1] {
+	case "role":
+		return s.setMember(r, c, c.number(0), false)
+	case "remove":
+		if err := s.ci.RemoveMember(r.Context(), r.actor, c.subject, c.number(0)); err != nil {
+			return err
+		}
+		s.say(r, "The member was removed.")
+		return s.to(r, "/"+c.project.FullPath+"/-/project_members")
+	}
+	return notFound(r)
+}
+
+func (s *Server) variablesPage(r *request, c *inside) error {
+	var rows []*models.Variable
+	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
+		rows, _, err = tx.ListVariables("project", c.project.ID, models.Page{PerPage: 100, OrderBy: "key"})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	d := data{"Title": "Variables", "Variables": rows}
+	if reveal := r.URL.Query().Get("edit"); reveal != "" {
+		for _, v := range rows {
+			if fmt.Sprint(v.ID) == reveal {
+				d["Edit"] = v
+				if !v.Hidden {
+					if d["Value"], err = s.ci.VariableValue(v); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return s.show(r, c, "variables", d)
+}
+
+func (s *Server) variableForm(r *request) ci.VariableInput {
+	on := func(name string) *bool {
+		v := r.PostFormValue(name) != ""
+		return &v
+	}
+	text := func(name string) *string {
+		v := r.PostFormValue(name)
+		return &v
+	}
+	in := ci.VariableInput{
+		Key: r.PostFormValue("key"), Value: text("value"), Type: text("variable_type"), Protected: on("protected"), EnvironmentScope: text("environment_scope"),
+		Description: text("description"), Raw: on("raw"), Masked: on("masked"),
+	}
+	switch r.PostFormValue("visibility") {
+	case "masked":
+		masked := true
+		in.Masked = &masked
+	case "hidden":
+		hidden := true
+		in.Masked, in.Hidden = &hidden, &hidden
+	}
+	return in
+}
+
+func (s *Server) addVariable(r *request, c *inside) error {
+	v, err := s.ci.CreateVariable(r.Context(), r.actor, "project", c.project.ID, s.variableForm(r))
+	if err != nil {
+		return err
+	}
+	s.say(r, v.Key+" was added.")
+	return s.to(r, "/"+c.project.FullPath+"/-/settings/ci_cd")
+}
+
+func (s *Server) variableAction(r *request, c *inside) error {
+	var v *models.Variable
+	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
+		v, err = tx.Variable(c.number(0))
+		if err == nil && (v.Scope != "project" || v.ScopeID != c.project.ID) {
+			err = models.ErrNotFound
+		}
+		return missingPage(err)
+	})
+	if err != nil {
+		return err
+	}
+	switch c.args[1] {
+	case "update":
+		in := s.variableForm(r)
+		in.Key = v.Key
+		if v.Hidden {
+			in.Masked, in.Hidden = nil, nil
+			if *in.Value == "" {
+				in.Value = nil // it was never shown; leaving it empty keeps it
+			}
+		}
+		err = s.ci.UpdateVariable(r.Context(), r.actor, v, in)
+		s.say(r, v.Key+" was changed.")
+	case "remove":
+		err = s.ci.DeleteVariable(r.Context(), r.actor, v)
+		s.say(r, v.Key+" was removed.")
+	default:
+		return notFound(r)
+	}
+	if err != nil {
+		s.sessions.Remove(r.Context(), "said")
+		return err
+	}
+	return s.to(r, "/"+c.project.FullPath+"/-/settings/ci_cd")
+}
+
+func (s *Server) protectedPage(r *request, c *inside) error {
+	return s.show(r, c, "protected", data{"Title": "Protected branches and tags", "Rules": c.subject.Protected, "Levels": ci.ProtectLevels})
+}
+
+func (s *Server) protect(r *request, c *inside) error {
+	level := func(name string) enum.AccessLevel {
+		n, _ := strconv.Atoi(r.PostFormValue(name))
+		return enum.AccessLevel(n)
+	}
+	rule := &models.ProtectedRef{
+		ProjectID: c.project.ID, Kind: "branch", Name: r.PostFormValue("name"), PushLevel: level("push"), MergeLevel: level("merge"),
+		AllowForcePush: r.PostFormValue("force") != "",
+	}
+	if r.PostFormValue("kind") == "tag" {
+		rule.Kind = "tag"
+	}
+	if err := s.ci.Protect(r.Context(), r.actor, rule); err != nil {
+		return err
+	}
+	s.say(r, rule.Name+" is protected.")
+	return s.to(r, "/"+c.project.FullPath+"/-/settings/repository")
+}
+
+func (s *Server) unprotect(r *request, c *inside) error {
+	if err := s.ci.Unprotect(r.Context(), r.actor, c.project.ID, r.PostFormValue("kind"), r.PostFormValue("name")); err != nil {
+		return err
+	}
+	s.say(r, r.PostFormValue("name")+" is not protected any more.")
+	return s.to(r, "/"+c.project.FullPath+"/-/settings/repository")
+}
+
+// chats are those that a project can be connected to, by their part of the address.
+var chats = []struct {
+	Slug, Name string
+	Chat       enum.Chat
+}{{"slack", "Slack", enum.Slack}, {"mattermost", "Mattermost", enum.Mattermost}}
+
+func (s *Server) chatPage(r *request, c *inside) error {
+	var rows []*models.ChatIntegration
+	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
+		rows, err = tx.Integrations(c.project.ID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	on := map[enum.Chat]bool{}
+	for _, in := range rows {
+		on[in.Chat] = in.Active
+	}
+	return s.show(r, c, "chats", data{"Title": "Chat", "Chats": chats, "On": on})
+}
+
+func (s *Server) chatSetUp(r *request, c *inside) error {
+	for _, k := range chats {
+		if k.Slug != c.args[0] {
+			continue
+		}
+		var in *models.ChatIntegration
+		err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
+			in, err = tx.Integration(c.project.ID, k.Chat)
+			return err
+		})
+		if err != nil && !errors.Is(err, models.ErrNotFound) {
+			return err
+		}
+		d := data{
+			"Title": k.Name, "Chat": k, "Integration": in, "BotIcon": s.ci.URL() + "/assets/bot-512.png",
+			"Address": fmt.Sprintf("%s/api/v4/projects/%d/integrations/%s_slash_commands/trigger", s.ci.URL(), c.project.ID, k.Slug),
+		}
+		if in != nil {
+			d["Signing"], d["Bot"] = !in.SigningSecret.Empty(), !in.BotToken.Empty()
+		}
+		return s.show(r, c, "chat", d)
+	}
+	return notFound(r)
+}
+
+func (s *Server) setChat(r *request, c *inside) error {
+	for _, k := range chats {
+		if k.Slug != c.args[0] {
+			continue
+		}
+		n := chatops.IntegrationInput{Token: r.PostFormValue("token")}
+		for name, into := range map[string]**string{"signing_secret": &n.SigningSecret, "bot_token": &n.BotToken} {
+			if v := r.PostFormValue(name); v != "" {
+				*into = &v
+			}
+		}
+		variable := r.PostFormValue("channel_variable")
+		if variable != "" {
+			n.ChannelVariable = &variable
+		}
+		if _, err := s.chat.SetIntegration(r.Context(), r.actor, c.project, k.Chat, n); err != nil {
+			return err
+		}
+		s.say(r, "Saved. Press “Test” to try the connection from here, then give the command in "+k.Name+".")
+		return s.to(r, "/"+c.project.FullPath+"/-/settings/integrations/"+k.Slug)
+	}
+	return notFound(r)
+}
+
+func (s *Server) chatAction(r *request, c *inside) error {
+	for _, k := range chats {
+		if k.Slug != c.args[0] {
+			continue
+		}
+		switch c.args[1] {
+		case "test":
+			report, err := s.chat.Test(r.Context(), c.project, k.Chat)
+			if err != nil {
+				return err
+			}
+			s.say(r, report)
+		case "remove":
+			if err := s.chat.RemoveIntegration(r.Context(), r.actor, c.project, k.Chat); err != nil {
+				return err
+			}
+			s.say(r, k.Name+" is disconnected.")
+		default:
+			return notFound(r)
+		}
+		return s.to(r, "/"+c.project.FullPath+"/-/settings/integrations/"+k.Slug)
+	}
+	return notFound(r)
+}
+
+func (s *Server) commandsPage(r *request, c *inside) error {
+	p := paging(r)
+	var rows []*models.ChatCommand
+	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
+		rows, _, err = tx.ListCommands(c.project.ID, p)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.show(r, c, "commands", data{"Title": "Commands", "Commands": rows, "Pager": pagerOf(p, len(rows))})
+}
+
+func (s *Server) giveCommand(r *request, c *inside) error {
+	text := r.PostFormValue("text")
+	if text == "" {
+		return fault.New(fault.Invalid, "Type a command, such as run hello.")
+	}
+	row, err := s.chat.Give(r.Context(), r.actor, c.project, text, "")
+	if err != nil {
+		return err
+	}
+	return s.to(r, fmt.Sprintf("/%s/-/chat/commands/%d", c.project.FullPath, row.ID))
+}
+
+// commandOf finds the command of the address.
+func (s *Server) commandOf(r *request, c *inside) (row *models.ChatCommand, err error) {
+	if !c.may(r, access.ReadCommands) {
+		return nil, notFound(r)
+	}
+	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+		row, err = tx.Command(c.number(0))
+		if err == nil && row.ProjectID != c.project.ID {
+			err = models.ErrNotFound
+		}
+		return missingPage(err)
+	})
+	return row, err
+}
+
+func (s *Server) commandPage(r *request, c *inside) error {
+	row, err := s.commandOf(r, c)
+	if err != nil {
+		return err
+	}
+	d := data{"Title": "Command " + row.Text, "Command": row, "State": stateSentence[row.State]}
+	if row.UserID != nil {
+		err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+			users, err := tx.Users([]int64{*row.UserID})
+			d["By"] = users[*row.UserID]
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if !row.Ended() {
+		d["Live"] = fmt.Sprintf("/%s/-/chat/commands/%d/live", c.project.FullPath, row.ID)
+	}
+	return s.show(r, c, "command", d)
+}

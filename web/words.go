@@ -1,0 +1,90 @@
+package web
+
+import (
+	"fmt"
+	"html/template"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+var functions = template.FuncMap{
+	"ansi":     func(s string) template.HTML { return ansiHTML(s) },
+	"when":     whenText,
+	"since":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
+	"ago":      ago,
+	"short":    func(s string) string { return s[:min(8, len(s))] },
+	"lines":    markdownLines,
+	"sentence": func(r enum.FailureReason) string { return r.Sentence() },
+	"took":     func(seconds *int64) string { return tookText(seconds) },
+	"under":    strings.HasPrefix,
+	"roles":    func() []enum.AccessLevel { return roles },
+	"join":     func(s []string) string { return strings.Join(s, ", ") },
+	"param":    withParam,
+	"list":     func(s ...string) []string { return s },
+	"word":     func(s string) string { return strings.ReplaceAll(s, "_", " ") },
+	"shown": func(m *models.RunnerManager, r *models.Runner, now time.Time) string {
+		if !r.Active {
+			return "paused"
+		}
+		var contact *time.Time
+		if m != nil {
+			contact = m.ContactedAt
+		}
+		return models.ContactStatus(contact, r.CreatedAt, now)
+	},
+}
+
+var roles = []enum.AccessLevel{enum.Guest, enum.Reporter, enum.Developer, enum.Maintainer, enum.Owner}
+
+// withParam is the query of a page with one parameter changed.
+func withParam(q url.Values, key string, value any) template.URL {
+	next := url.Values{}
+	for k, v := range q {
+		next[k] = slices.Clone(v)
+	}
+	next.Set(key, fmt.Sprint(value))
+	if key != "page" {
+		next.Del("page")
+	}
+	return template.URL("?" + next.Encode()) // encoded, and a query alone
+}
+
+func whenText(t *time.Time) string {
+	if t == nil {
+		return "–"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05")
+}
+
+func ago(t time.Time) string {
+	d := time.Since(t)
+	switch {
+	case d < time.Minute:
+		return "just now"
+	case d < time.Hour:
+		return fmt.Sprintf("%d min ago", int(d.Minutes()))
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%d h ago", int(d.Hours()))
+	case d < 30*24*time.Hour:
+		return fmt.Sprintf("%d d ago", int(d.Hours()/24))
+	}
+	return "on " + t.UTC().Format(time.DateOnly)
+}
+
+func tookText(seconds *int64) string {
+	if seconds == nil {
+		return ""
+	}
+	return took(*seconds)
+}
+
+var stateSentence = map[enum.CommandState]string{
+	enum.CommandAccepted: "accepted, about to run", enum.CommandRefused: "refused", enum.CommandRunning: "its job has not ended, or its reply is on its way",
+	enum.CommandReplied: "replied", enum.CommandSilent: "ended without a reply, on purpose: its chat_reply was empty",
+	enum.CommandExpired: "its reply came too late for the chat", enum.CommandUndeliverable: "its reply could not be delivered",
+}
