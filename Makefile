@@ -1,6 +1,6 @@
 GO ?= go
 
-.PHONY: test test-all bench lint deps
+.PHONY: test test-all bench screenshots lint deps
 
 # Runs every test with a private PostgreSQL and Redis; lists at the end what this machine could not test.
 test: lint-vet
@@ -20,6 +20,11 @@ lint: lint-vet
 
 bench:
 	$(GO) run ./internal/testenv/testrun --durable $(GO) test ./bench -run '^$$' -bench . -benchtime 1x -timeout 20m -v
+
+# Pictures of all pages, in light, dark and on a phone, in the folder screenshots.
+screenshots:
+	mkdir -p screenshots
+	SIGNALBOX_SCREENSHOTS=$(CURDIR)/screenshots $(GO) run ./internal/testenv/testrun $(GO) test ./app -count=1 -run 'TestFirstSteps|Browser'
 
 # Installs what the tests need from Debian's packages. Needs root.
 deps:

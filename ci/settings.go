@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"signalbox/ci/access"
@@ -12,8 +13,20 @@ import (
 	"signalbox/models"
 )
 
-// Revision says what was built; app sets it from the build's own record.
-var Revision = "unknown"
+// Revision is the commit that was built, as the build recorded it.
+var Revision = revision()
+
+func revision() string {
+	info, ok := debug.ReadBuildInfo()
+	if ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				return s.Value
+			}
+		}
+	}
+	return "unknown"
+}
 
 // settingInstance is where the settings of the instance lie, as JSON.
 const settingInstance = "instance"
