@@ -299,3 +299,28 @@ func TestLimitsHoldAcrossNodes(t *testing.T) {
 		t.Errorf("%d of %d tries were slowed down, want %d", refused, 2*loginBurst, loginBurst)
 	}
 }
+
+// TestADeletedPipelineEndsItsCommand: nobody waits for a reply that cannot come.
+func TestADeletedPipelineEndsItsCommand(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		w.newProject("app")
+		w.push("app", map[string]string{".gitlab-ci.yml": "hello:\n  script: [echo hello]\n"})
+		var c struct {
+			ID            int64
+			State         string
+			PipelineID    int64   `json:"pipeline_id"`
+			DeliveryError *string `json:"delivery_error"`
+		}
+		w.must(201, "POST", "/projects/"+w.project+"/chat/commands", map[string]any{"text": "run hello"}, &c)
+		w.eventually("the pipeline", func() bool {
+			w.must(200, "GET", fmt.Sprintf("/projects/%s/chat/commands/%d", w.project, c.ID), nil, &c)
+			return c.PipelineID != 0
+		})
+		w.must(204, "DELETE", fmt.Sprintf("/projects/%s/pipelines/%d", w.project, c.PipelineID), nil, nil)
+		w.must(200, "GET", fmt.Sprintf("/projects/%s/chat/commands/%d", w.project, c.ID), nil, &c)
+		if c.State != "undeliverable" || c.DeliveryError == nil {
+			t.Errorf("the command is %s: %v", c.State, c.DeliveryError)
+		}
+	})
+}

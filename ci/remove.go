@@ -47,6 +47,9 @@ func (c *Coordinator) DeletePipeline(ctx context.Context, by access.Actor, id in
 		if err := c.later(tx, TaskPurge, fmt.Sprintf("%s:%d", TaskPurge, id), p); err != nil {
 			return err
 		}
+		if err := tx.EndCommands(id, "its pipeline was deleted before it could reply"); err != nil {
+			return err
+		}
 		if err := tx.DeletePipeline(id); err != nil {
 			return err
 		}

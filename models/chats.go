@@ -243,3 +243,10 @@ func (tx *Tx) MarkAnswered(id int64) error {
 func (tx *Tx) CountPost(id int64) error {
 	return tx.db.Exec("UPDATE chat_commands SET posts = posts + 1 WHERE id = ?", id).Error
 }
+
+// EndCommands says of the commands of a pipeline that is deleted that no reply will come.
+func (tx *Tx) EndCommands(pipelineID int64, reason string) error {
+	return tx.db.Model(&ChatCommand{}).
+		Where("pipeline_id = ? AND state IN ?", pipelineID, []enum.CommandState{enum.CommandAccepted, enum.CommandRunning}).
+		Updates(map[string]any{"state": enum.CommandUndeliverable, "delivery_error": reason, "finished_at": tx.now()}).Error
+}
