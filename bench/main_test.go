@@ -42,6 +42,7 @@ type node struct {
 	project *models.Project
 	root    access.Actor
 	token   string
+	data    string
 }
 
 func start(b *testing.B, o models.Options) *node {
@@ -62,7 +63,7 @@ func start(b *testing.B, o models.Options) *node {
 			b.Error(err)
 		}
 	})
-	out := &node{Node: n}
+	out := &node{Node: n, data: s.Data}
 	err = n.CI.DB().Read(b.Context(), func(tx *models.Tx) error {
 		u, err := tx.UserByName("root")
 		out.root = access.Actor{User: u}
