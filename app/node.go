@@ -45,7 +45,7 @@ type Node struct {
 	db         *models.DB
 	repos      *gitrepo.Store
 	traces     trace.Store
-	blobs      *blob.Files
+	blobs      blob.Store
 	hub        *events.Hub
 	bus        *events.Bus   // nil on a single node
 	redis      *redis.Client // the same
@@ -142,12 +142,16 @@ func (n *Node) open(ctx context.Context) (*secret.Keyring, error) {
 	if n.repos, err = gitrepo.New(gitrepo.Options{Root: repositories, Home: filepath.Join(s.Data, "git-home")}); err != nil {
 		return nil, err
 	}
-	objects := filepath.Join(s.Data, "objects")
-	if u, err := url.Parse(s.BlobURL); err == nil && s.BlobURL != "" {
-		objects = u.Path
+	objects := s.BlobURL
+	if objects == "" {
+		dir, err := filepath.Abs(filepath.Join(s.Data, "objects"))
+		if err != nil {
+			return nil, fmt.Errorf("--data: %w", err)
+		}
+		objects = (&url.URL{Scheme: "file", Path: dir}).String()
 	}
-	if n.blobs, err = blob.NewFiles(objects); err != nil {
-		return nil, err
+	if n.blobs, err = blob.Open(ctx, objects); err != nil {
+		return nil, fmt.Errorf("--blob-url: %w", err)
 	}
 	if err := n.openLive(); err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -20,9 +21,14 @@ import (
 // twoNodes starts two nodes on one PostgreSQL, one Redis and shared folders.
 func twoNodes(t *testing.T, redisURL string, options ...option) (a, b *world) {
 	t.Helper()
+	return twoNodesOn(t, testPostgres(t), redisURL, options...)
+}
+
+func twoNodesOn(t *testing.T, postgresURL, redisURL string, options ...option) (a, b *world) {
+	t.Helper()
 	shared := t.TempDir()
 	open(t, shared)
-	db := models.Options{URL: testPostgres(t)}
+	db := models.Options{URL: postgresURL}
 	share := func(s *Settings) {
 		s.RedisURL, s.BlobURL = redisURL, "file://"+filepath.Join(shared, "objects")
 		s.Repositories, s.SecretKeyFile = filepath.Join(shared, "repositories"), filepath.Join(shared, "key")
@@ -275,6 +281,63 @@ func TestRedisIsLostAndComesBack(t *testing.T) {
 			}
 		}
 		return true
+	})
+	if log := a.trace(job); !strings.Contains(log, "line 1\n") || !strings.Contains(log, "the end") {
+		t.Errorf("log after the loss: %q", log)
+	}
+}
+
+// TestPostgresIsLostAndComesBack: while PostgreSQL is away both nodes refuse new work and say why; the job that
+// ran goes on by itself when it is back, with its whole log, and both nodes take work again.
+func TestPostgresIsLostAndComesBack(t *testing.T) {
+	dir := t.TempDir()
+	open(t, dir)
+	server, err := testenv.StartPostgres(dir, false)
+	if testenv.IsMissing(err) {
+		testenv.Missing(t, "PostgreSQL")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Stop()
+	a, b := twoNodesOn(t, server.URL+"/postgres?sslmode=disable", redisOf(t, 7))
+	a.newProject("app")
+	b.project = a.project
+	flag := a.flag(t)
+	b.runner()
+	a.push("app", map[string]string{".gitlab-ci.yml": slowJob})
+	b.pipeline("running")
+	job := b.jobs(b.pipelines()[0].ID)["talk"].ID
+	b.eventually("the live log", func() bool { return strings.Contains(b.trace(job), "line 2") })
+	server.Restart(t, func() {
+		for _, w := range []*world{a, b} {
+			var refused struct{ Message string }
+			if status := w.api("POST", "/projects/"+w.project+"/pipeline?ref=main", nil, &refused); status != 503 || !strings.Contains(refused.Message, "database") {
+				t.Errorf("new work without a database: %d %q", status, refused.Message)
+			}
+			if status := w.api("POST", "/projects/"+w.project+"/chat/commands", map[string]any{"text": "run talk"}, nil); status != 503 {
+				t.Errorf("a command without a database: %d", status)
+			}
+			res, err := http.Get(w.node.Local + "/-/readiness?all=1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if res.StatusCode != 503 {
+				t.Errorf("ready without a database: %d", res.StatusCode)
+			}
+		}
+	})
+	if err := os.WriteFile(flag, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range []*world{a, b} {
+		w.eventually("the node to recover", func() bool { return w.api("GET", "/projects/"+w.project, nil, nil) == 200 })
+		w.must(201, "POST", "/projects/"+w.project+"/pipeline?ref=main", nil, nil)
+	}
+	a.eventually("all three pipelines to pass", func() bool {
+		all := a.pipelines()
+		return len(all) == 3 && all[0].Status == "success" && all[1].Status == "success" && all[2].Status == "success"
 	})
 	if log := a.trace(job); !strings.Contains(log, "line 1\n") || !strings.Contains(log, "the end") {
 		t.Errorf("log after the loss: %q", log)

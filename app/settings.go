@@ -9,11 +9,12 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"signalbox/internal/blob"
 )
 
 // Settings are what `signalbox serve` can be told. Every field is a flag and a variable of the environment.
@@ -23,7 +24,7 @@ type Settings struct {
 	Data           string   `default:"./signalbox-data" env:"SIGNALBOX_DATA" help:"Folder of everything that is kept."`
 	DatabaseURL    string   `env:"SIGNALBOX_DATABASE_URL" help:"PostgreSQL, as postgres://user:password@host/name. Default: SQLite in the data folder."`
 	RedisURL       string   `env:"SIGNALBOX_REDIS_URL" help:"Redis, as redis://user:password@host:6379/0, for several nodes on one PostgreSQL: live logs, events and limits that all share."`
-	BlobURL        string   `env:"SIGNALBOX_BLOB_URL" help:"Where logs and artifacts of finished jobs lie: file:///folder. Default: in the data folder. Required with Redis, where all nodes share it."`
+	BlobURL        string   `env:"SIGNALBOX_BLOB_URL" help:"Where logs and artifacts of finished jobs lie: file:///folder, or s3://bucket/prefix?endpoint=https://host&region=name&path_style=true with keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Default: in the data folder. Required with Redis, where all nodes share it."`
 	Repositories   string   `env:"SIGNALBOX_REPOSITORIES" help:"Folder of the repositories. Default: in the data folder. Required with PostgreSQL, where all nodes share it."`
 	SecretKeyFile  string   `env:"SIGNALBOX_SECRET_KEY_FILE" help:"File with the key that seals secrets. Default: made in the data folder. Required with PostgreSQL."`
 	TrustedProxies []string `env:"SIGNALBOX_TRUSTED_PROXIES" help:"Networks of proxies whose X-Forwarded headers are believed, such as 10.0.0.0/8."`
@@ -115,9 +116,8 @@ func (s *Settings) checkShared() error {
 		}
 	}
 	if s.BlobURL != "" {
-		u, err := url.Parse(s.BlobURL)
-		if err != nil || u.Scheme != "file" || u.Host != "" || !filepath.IsAbs(u.Path) {
-			return &SettingError{"--blob-url", fmt.Sprintf("%q is not file:///folder", s.BlobURL)}
+		if err := blob.Check(s.BlobURL); err != nil {
+			return &SettingError{"--blob-url", err.Error()}
 		}
 	}
 	return nil

@@ -47,6 +47,11 @@ func (c *Coordinator) OpenTrace(ctx context.Context, jobID int64) (trace.Reader,
 	return c.traces.Open(ctx, jobID)
 }
 
+// IndexTrace tells where lines begin in a log that OpenTrace gave.
+func (c *Coordinator) IndexTrace(ctx context.Context, jobID int64, log trace.Reader) (trace.Index, error) {
+	return c.traces.Index(ctx, jobID, log)
+}
+
 // Finish ends an attempt as its runner says. Before, the log must be whole and durable: otherwise
 // ErrTraceIncomplete is answered and nothing changes.
 func (c *Coordinator) Finish(ctx context.Context, a *Attempt, o Outcome) error {

@@ -114,68 +114,21 @@ const window = 4000
 // maxLine cuts lines that no page could show.
 const maxLine = 64 << 10
 
-// readPart reads the lines around one, or the last ones if at is 0: one pass over the log, whatever is shown.
-func readPart(log trace.Reader, at int) (*logPart, error) {
-	starts, total, err := lineStarts(log)
-	if err != nil {
-		return nil, err
-	}
-	p := &logPart{Lines: total, First: 1, Last: total}
-	if total > window {
-		p.First = max(1, total-window+1)
+// readPart reads the lines around one, or the last ones if at is 0.
+func readPart(log trace.Reader, index trace.Index, at int) (*logPart, error) {
+	p := &logPart{Lines: index.Lines, First: 1, Last: index.Lines}
+	if p.Lines > window {
+		p.First = max(1, p.Lines-window+1)
 		if at > 0 && at < p.First {
 			p.First = max(1, at-window/4)
 		}
-		p.Last = min(total, p.First+window-1)
+		p.Last = min(p.Lines, p.First+window-1)
 	}
-	// The nearest start that is known lies at most a stride before.
-	index := min((p.First-1)/stride, len(starts)-1)
-	if _, err := log.Seek(starts[index], io.SeekStart); err != nil {
+	line, offset := index.Before(p.First)
+	if _, err := log.Seek(offset, io.SeekStart); err != nil {
 		return nil, err
 	}
-	return p, p.render(log, index*stride, starts[index])
-}
-
-const stride = 1000
-
-// lineStarts finds where every thousandth line begins, and how many lines there are.
-func lineStarts(log trace.Reader) (starts []int64, lines int, err error) {
-	starts = []int64{0}
-	buf := make([]byte, 256<<10)
-	var base int64
-	last := byte('\n')
-	for {
-		n, err := log.ReadAt(buf, base)
-		chunk := buf[:n]
-		if n > 0 {
-			last = chunk[n-1]
-		}
-		if count := bytes.Count(chunk, []byte{'\n'}); (lines+count)/stride == lines/stride {
-			lines += count
-		} else {
-			for i := 0; ; {
-				next := bytes.IndexByte(chunk[i:], '\n')
-				if next < 0 {
-					break
-				}
-				i += next + 1
-				if lines++; lines%stride == 0 {
-					starts = append(starts, base+int64(i))
-				}
-			}
-		}
-		base += int64(n)
-		if err == io.EOF || n == 0 {
-			break
-		}
-		if err != nil {
-			return nil, 0, err
-		}
-	}
-	if last != '\n' {
-		lines++
-	}
-	return starts, lines, nil
+	return p, p.render(log, line-1, offset)
 }
 
 // render reads lines from a known one on and shows those of the part.

@@ -288,7 +288,11 @@ func (s *Server) jobPage(r *request, c *inside) error {
 		defer log.Close()
 		at := 0
 		fmt.Sscan(r.URL.Query().Get("at"), &at)
-		part, err := readPart(log, at)
+		index, err := s.ci.IndexTrace(r.Context(), j.ID, log)
+		if err != nil {
+			return err
+		}
+		part, err := readPart(log, index, at)
 		if err != nil {
 			return err
 		}

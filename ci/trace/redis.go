@@ -18,12 +18,12 @@ import (
 // log until the final answer, and sends again what is missing. That answer is given once the log lies in the
 // blob store.
 type Redis struct {
+	archive
 	client redis.UniversalClient
-	blobs  blob.Store
 }
 
 // NewRedis makes the store. The client stays the caller's.
-func NewRedis(client redis.UniversalClient, blobs blob.Store) *Redis { return &Redis{client, blobs} }
+func NewRedis(client redis.UniversalClient, blobs blob.Store) *Redis { return &Redis{archive{blobs}, client} }
 
 // Close has nothing to close.
 func (s *Redis) Close() error { return nil }
@@ -70,7 +70,7 @@ func (s *Redis) Size(ctx context.Context, jobID int64) (int64, error) {
 		return 0, lost(err)
 	}
 	if n == 0 {
-		return archivedSize(ctx, s.blobs, jobID)
+		return s.size(ctx, jobID)
 	}
 	return n, nil
 }
@@ -100,7 +100,7 @@ func (s *Redis) Verify(ctx context.Context, jobID int64, size *int64, sum *uint3
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	_, err = s.blobs.Put(ctx, BlobKey(jobID), r)
+	_, err = s.put(ctx, jobID, r)
 	return err
 }
 
@@ -143,22 +143,22 @@ func (s *Redis) Archive(ctx context.Context, jobID int64) (int64, error) {
 	if old.Size() > r.Size() {
 		r = old
 	}
-	stored, err := archivedSize(ctx, s.blobs, jobID)
+	stored, err := s.size(ctx, jobID)
 	if err != nil {
 		return 0, err
 	}
 	size := stored
 	if r.Size() > 0 && r.Size() != stored {
-		if size, err = s.blobs.Put(ctx, BlobKey(jobID), r); err != nil {
+		if size, err = s.put(ctx, jobID, r); err != nil {
 			return 0, err
 		}
 	}
-	return size, lost(s.client.Del(ctx, liveKey(jobID), asideKey(jobID)).Err())
+	return size, errors.Join(lost(s.client.Del(ctx, liveKey(jobID), asideKey(jobID)).Err()), s.addIndex(ctx, jobID))
 }
 
 // Delete removes keys and blob.
 func (s *Redis) Delete(ctx context.Context, jobID int64) error {
-	return errors.Join(lost(s.client.Del(ctx, liveKey(jobID), asideKey(jobID)).Err()), s.blobs.Delete(ctx, BlobKey(jobID)))
+	return errors.Join(lost(s.client.Del(ctx, liveKey(jobID), asideKey(jobID)).Err()), s.remove(ctx, jobID))
 }
 
 // Open reads the live log if there is one, else the blob. If Redis is lost, what is stored is still read.
@@ -167,7 +167,7 @@ func (s *Redis) Open(ctx context.Context, jobID int64) (Reader, error) {
 	if err == nil && r.Size() > 0 {
 		return r, nil
 	}
-	stored, storedErr := archived(ctx, s.blobs, jobID)
+	stored, storedErr := s.open(ctx, jobID)
 	if err != nil && storedErr == nil && stored.Size() == 0 {
 		stored.Close()
 		return nil, err

@@ -37,15 +37,17 @@ type Store interface {
 	Delete(ctx context.Context, jobID int64) error
 	// Open reads a log, live or archived. A job without one has an empty log.
 	Open(ctx context.Context, jobID int64) (Reader, error)
+	// Index tells where lines begin in a log that Open gave.
+	Index(ctx context.Context, jobID int64, log Reader) (Index, error)
 	Close() error
 }
 
 // Files keeps live logs as files of one node.
 type Files struct {
-	root  *os.Root
-	blobs blob.Store
-	mu    sync.Mutex
-	open  map[int64]*live
+	archive
+	root *os.Root
+	mu   sync.Mutex
+	live map[int64]*live
 }
 
 // live is the open log of a running job.
@@ -77,16 +79,16 @@ func NewFiles(dir string, blobs blob.Store) (*Files, error) {
 	if err != nil {
 		return nil, fmt.Errorf("logs: %w", err)
 	}
-	return &Files{root: root, blobs: blobs, open: map[int64]*live{}}, nil
+	return &Files{archive: archive{blobs}, root: root, live: map[int64]*live{}}, nil
 }
 
 // Close closes all open logs.
 func (s *Files) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, l := range s.open {
+	for id, l := range s.live {
 		l.close()
-		delete(s.open, id)
+		delete(s.live, id)
 	}
 	return s.root.Close()
 }
@@ -106,20 +108,17 @@ func name(jobID int64) string {
 
 func aside(jobID int64) string { return name(jobID) + ".rejected" }
 
-// BlobKey is where the log of a finished job lies.
-func BlobKey(jobID int64) string { return "traces/" + filepath.ToSlash(name(jobID)) }
-
 // lock opens a live log, reading its checksum anew after a restart, and keeps others out of it.
 func (s *Files) lock(jobID int64, create bool) (*live, error) {
 	s.mu.Lock()
-	l := s.open[jobID]
+	l := s.live[jobID]
 	if l == nil {
 		var err error
 		if l, err = s.openLive(jobID, create); err != nil {
 			s.mu.Unlock()
 			return nil, err
 		}
-		s.open[jobID] = l
+		s.live[jobID] = l
 	}
 	s.mu.Unlock()
 	l.mu.Lock()
@@ -217,7 +216,7 @@ func (s *Files) Restart(_ context.Context, jobID int64) error {
 	l.closed = true
 	l.file.Close()
 	s.mu.Lock()
-	delete(s.open, jobID)
+	delete(s.live, jobID)
 	s.mu.Unlock()
 	return s.root.Rename(name(jobID), aside(jobID))
 }
@@ -225,28 +224,27 @@ func (s *Files) Restart(_ context.Context, jobID int64) error {
 // Archive moves the file itself if the blob store can take it.
 func (s *Files) Archive(ctx context.Context, jobID int64) (int64, error) {
 	s.mu.Lock()
-	l := s.open[jobID]
-	delete(s.open, jobID)
+	l := s.live[jobID]
+	delete(s.live, jobID)
 	s.mu.Unlock()
 	if l != nil {
 		l.close()
 	}
 	file, err := s.longer(jobID)
 	if errors.Is(err, fs.ErrNotExist) {
-		return archivedSize(ctx, s.blobs, jobID)
+		return s.size(ctx, jobID)
 	}
 	if err != nil {
 		return 0, err
 	}
 	defer file.Close()
-	if size, ok := s.adopt(jobID, file); ok {
-		return size, s.removeLive(jobID)
+	size, ok := s.adopt(jobID, file)
+	if !ok {
+		if size, err = s.put(ctx, jobID, file); err != nil {
+			return 0, err
+		}
 	}
-	size, err := s.blobs.Put(ctx, BlobKey(jobID), file)
-	if err != nil {
-		return 0, err
-	}
-	return size, s.removeLive(jobID)
+	return size, errors.Join(s.removeLive(jobID), s.addIndex(ctx, jobID))
 }
 
 // adopter is a blob store that takes a file as it lies.
@@ -267,18 +265,6 @@ func (s *Files) adopt(jobID int64, file *os.File) (int64, bool) {
 	}
 	err = store.Adopt(BlobKey(jobID), file.Name())
 	return info.Size(), err == nil
-}
-
-func archivedSize(ctx context.Context, blobs blob.Store, jobID int64) (int64, error) {
-	o, err := blobs.Open(ctx, BlobKey(jobID))
-	if errors.Is(err, blob.ErrNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	defer o.Close()
-	return o.Size(), nil
 }
 
 // longer opens the live log, or what was set aside if the runner did not get as far again.
@@ -313,13 +299,13 @@ func (s *Files) removeLive(jobID int64) error {
 // Delete removes the file and the blob.
 func (s *Files) Delete(ctx context.Context, jobID int64) error {
 	s.mu.Lock()
-	l := s.open[jobID]
-	delete(s.open, jobID)
+	l := s.live[jobID]
+	delete(s.live, jobID)
 	s.mu.Unlock()
 	if l != nil {
 		l.close()
 	}
-	return errors.Join(s.removeLive(jobID), s.blobs.Delete(ctx, BlobKey(jobID)))
+	return errors.Join(s.removeLive(jobID), s.remove(ctx, jobID))
 }
 
 // Reader is an open log. It must be closed.
@@ -344,15 +330,7 @@ func (s *Files) Open(ctx context.Context, jobID int64) (Reader, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return archived(ctx, s.blobs, jobID)
-}
-
-func archived(ctx context.Context, blobs blob.Store, jobID int64) (Reader, error) {
-	o, err := blobs.Open(ctx, BlobKey(jobID))
-	if errors.Is(err, blob.ErrNotFound) {
-		return &section{io.NewSectionReader(nil, 0, 0), io.NopCloser(nil)}, nil
-	}
-	return o, err
+	return s.archive.open(ctx, jobID)
 }
 
 // section is a log as it was when it was opened, although it may grow meanwhile.

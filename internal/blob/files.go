@@ -1,4 +1,3 @@
-// Package blob stores large objects by key: logs of finished jobs and artifacts.
 package blob
 
 import (
@@ -12,27 +11,6 @@ import (
 	"path/filepath"
 	"sync/atomic"
 )
-
-// ErrNotFound says that no object has the key.
-var ErrNotFound = errors.New("object not found")
-
-// Object is an open object. It must be closed.
-type Object interface {
-	io.ReaderAt
-	io.ReadSeeker
-	io.Closer
-	Size() int64
-}
-
-// Store keeps objects. An object is complete or absent: a reader never sees half of one.
-type Store interface {
-	// Put stores what r gives under key, replacing what was there, and returns its size. It is durable.
-	Put(ctx context.Context, key string, r io.Reader) (int64, error)
-	// Open opens an object; ErrNotFound if there is none.
-	Open(ctx context.Context, key string) (Object, error)
-	// Delete removes an object; a missing one is fine.
-	Delete(ctx context.Context, key string) error
-}
 
 // Files is a store in a folder.
 type Files struct {
