@@ -69,7 +69,7 @@ func (s *Server) artifactsOfRef(c *call, p *byRefParams) (any, error) {
 		return err
 	})
 	if err != nil {
-		return nil, missing(err, "Not found")
+		return nil, missing(err, "")
 	}
 	if raw {
 		return s.artifactFile(c, file)
@@ -86,7 +86,7 @@ func (s *Server) archiveOf(c *call) (row *models.Artifact, err error) {
 		err = models.ErrNotFound
 	}
 	if err != nil {
-		return nil, missing(err, "Not found")
+		return nil, missing(err, "")
 	}
 	return row, nil
 }

@@ -260,7 +260,7 @@ func (s *Server) archive(c *call, p *archiveParams, suffix string) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	folder := strings.Trim(path.Clean("/"+p.Path), "/")
+	folder := strings.Trim(p.Path, "/")
 	if folder != "" {
 		if _, err := repo.EntryAt(c.ctx(), sha, folder); err != nil {
 			return nil, lost(err, "File")

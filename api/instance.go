@@ -5,7 +5,6 @@ import (
 
 	"signalbox/ci"
 	"signalbox/ci/access"
-	"signalbox/internal/fault"
 	"signalbox/internal/httpapi"
 )
 
@@ -21,11 +20,11 @@ func (s *Server) instanceRoutes(r routes) {
 	r.get("/application/settings", user(access.AdminInstance), s.settings)
 	r.put("/application/settings", user(access.AdminInstance), with(s.setSettings))
 	// There are no licences, merge requests or events here; clients ask for them and go on with none.
-	r.get("/license", user(access.AdminInstance), func(*call) (any, error) { return nil, fault.New(fault.NotFound, "404 Not found") })
 	none := with(func(_ *call, p *struct{ httpapi.Page }) (any, error) { return paged([]int{}, p.Page, 0), nil })
 	r.get("/merge_requests", user(access.ReadOwn), none)
 	r.get("/events", user(access.ReadOwn), none)
 	r.get("/projects/:id/merge_requests", project(access.ReadCode), none)
+	r.get("/projects/:id/repository/commits/:sha/merge_requests", project(access.ReadCode), none)
 	r.get("/projects/:id/deploy_tokens", project(access.AdminTokens), none)
 	r.get("/groups/:id/deploy_tokens", group(access.AdminGroupTokens), none)
 	r.post("/usage_data/track_event", user(access.ReadSelf), func(*call) (any, error) { return reply{200, gin.H{}}, nil })

@@ -199,11 +199,13 @@ func queued(j *models.Job, now time.Time) *float64 {
 	return seconds(j.QueuedAt, j.StartedAt, now)
 }
 
+var rawFormat = "raw"
+
 func (s *Server) jobOf(j *models.Job, p *models.Project, a *around) jobEntity {
 	e := jobEntity{jobBasic: s.basicJob(j, p, a), Artifacts: []artifactEntity{}, TagList: append([]string{}, j.Tags...), Archived: p.Archived}
 	slices.Sort(e.TagList)
 	if j.TraceSize > 0 {
-		e.Artifacts = append(e.Artifacts, artifactEntity{FileType: "trace", Size: j.TraceSize, Filename: "job.log"})
+		e.Artifacts = append(e.Artifacts, artifactEntity{FileType: "trace", Size: j.TraceSize, Filename: "job.log", FileFormat: &rawFormat})
 	}
 	for _, r := range a.artifacts[j.ID] {
 		e.Artifacts = append(e.Artifacts, artifactEntity{FileType: r.Type, Size: r.Size, Filename: r.Filename, FileFormat: &r.Format})

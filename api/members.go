@@ -137,7 +137,7 @@ func (s *Server) getMember(c *call, all bool) (any, error) {
 			rows = []*models.Member{m}
 		}
 		if err != nil {
-			return missing(err, "Not found")
+			return missing(err, "")
 		}
 		out, err = s.members(tx, rows)
 		return err

@@ -302,6 +302,8 @@ func variables(given []variableParam) ([]variable.Variable, error) {
 		switch {
 		case strings.TrimSpace(v.Key) == "":
 			return nil, &httpapi.ParamError{Text: "variables[key] is empty"}
+		case !variable.ValidKey(v.Key):
+			return nil, fault.Field("base", "Variables key can contain only letters, digits and '_'")
 		case seen[v.Key]:
 			return nil, fault.Field("base", "Duplicate variable name: %s", v.Key)
 		}

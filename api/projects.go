@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -79,6 +80,11 @@ type projectEntity struct {
 	MergeOnSkipped       *bool        `json:"allow_merge_on_skipped_pipeline"`
 	MergeIfResolved      bool         `json:"only_allow_merge_if_all_discussions_are_resolved"`
 	RequestAccess        bool         `json:"request_access_enabled"`
+	RemoveSourceBranch   bool         `json:"remove_source_branch_after_merge"`
+	AutocloseIssues      bool         `json:"autoclose_referenced_issues"`
+	MarkedForDeletionAt  *string      `json:"marked_for_deletion_at"` // null always: what is deleted is gone at once
+	MarkedForDeletionOn  *string      `json:"marked_for_deletion_on"`
+	MaxArtifacts         *int         `json:"max_artifacts_size"`
 	MergeMethod          string       `json:"merge_method"`
 	SquashOption         string       `json:"squash_option"`
 	*maintainerProject
@@ -107,7 +113,6 @@ type maintainerProject struct {
 	BuildTimeout          int      `json:"build_timeout"`
 	AutoDevops            bool     `json:"auto_devops_enabled"`
 	AutoDevopsStrategy    string   `json:"auto_devops_deploy_strategy"`
-	MaxArtifacts          *int     `json:"max_artifacts_size"`
 	RunnersToken          *string  `json:"runners_token"`
 }
 
@@ -147,17 +152,20 @@ func (s *Server) basicProject(p *models.Project, n *models.Namespace) basicProje
 	}
 }
 
-func enabled(on bool) string {
-	if on {
-		return "enabled"
+func buildsAccess(p *models.Project) string {
+	switch {
+	case !p.BuildsEnabled:
+		return "disabled"
+	case p.Settings.MembersOnlyJobs:
+		return "private"
 	}
-	return "disabled"
+	return "enabled"
 }
 
 // projects renders projects: one query each for namespaces, roles and owners, whatever their number.
 func (s *Server) projects(c *call, rows []*models.Project) ([]projectEntity, error) {
 	var spaces map[int64]*models.Namespace
-	var levels map[int64]enum.AccessLevel
+	var levels map[int64]models.Roles
 	var owners map[int64]*models.User
 	err := c.read(func(tx *models.Tx) (err error) {
 		if spaces, err = tx.NamespacesByID(each(rows, func(p *models.Project) int64 { return p.NamespaceID })); err != nil {
@@ -181,7 +189,7 @@ func (s *Server) projects(c *call, rows []*models.Project) ([]projectEntity, err
 	out := make([]projectEntity, 0, len(rows))
 	for _, p := range rows {
 		n := spaces[p.NamespaceID]
-		e, err := s.project(p, n, levels[p.ID], c.actor.Admin() || levels[p.ID] >= enum.Maintainer)
+		e, err := s.project(p, n, levels[p.ID], c.actor.Admin() || levels[p.ID].Level() >= enum.Maintainer)
 		if err != nil {
 			return nil, err
 		}
@@ -193,7 +201,7 @@ func (s *Server) projects(c *call, rows []*models.Project) ([]projectEntity, err
 	return out, nil
 }
 
-func (s *Server) project(p *models.Project, n *models.Namespace, level enum.AccessLevel, maintainer bool) (projectEntity, error) {
+func (s *Server) project(p *models.Project, n *models.Namespace, roles models.Roles, maintainer bool) (projectEntity, error) {
 	empty, err := s.ci.Repo(p).Empty()
 	if err != nil {
 		return projectEntity{}, err
@@ -206,24 +214,27 @@ func (s *Server) project(p *models.Project, n *models.Namespace, level enum.Acce
 			"events": self + "/events", "issues": self + "/issues", "merge_requests": self + "/merge_requests", "cluster_agents": self + "/cluster_agents",
 		},
 		EmptyRepo: empty, Archived: p.Archived, CreatorID: p.CreatorID, UpdatedAt: httpapi.Time(p.UpdatedAt), ImportURL: given(p.MirrorURL),
-		ImportStatus: "none", JobsEnabled: p.BuildsEnabled, BuildsAccess: enabled(p.BuildsEnabled), RepositoryAccess: "enabled",
+		ImportStatus: "none", JobsEnabled: p.BuildsEnabled, BuildsAccess: buildsAccess(p), RepositoryAccess: "enabled",
 		MergeRequestsAccess: "disabled", IssuesAccess: "disabled", WikiAccess: "disabled", SnippetsAccess: "disabled", PagesAccess: "disabled",
 		ForkingAccess: "disabled", EnvironmentsAccess: "enabled", SharedRunnersEnabled: p.SharedRunnersEnabled, CIConfigPath: p.CIConfigPath,
 		PublicJobs: !p.Settings.PrivateJobs, SharedWithGroups: []any{}, MergeIfPassed: p.Settings.MergeIfPipelinePassed,
 		MergeOnSkipped: &p.Settings.AllowMergeOnSkipped, MergeMethod: "merge", SquashOption: "default_off",
 	}
+	if p.Settings.MaxArtifactsSize > 0 {
+		e.MaxArtifacts = &p.Settings.MaxArtifactsSize
+	}
 	if maintainer {
 		e.maintainerProject = maintained(p)
 	}
-	var role any
-	if level > enum.NoAccess {
-		role = gin.H{"access_level": level, "notification_level": 3}
-	}
-	e.Permissions = gin.H{"project_access": role, "group_access": nil}
-	if n != nil && n.Kind == "group" {
-		e.Permissions = gin.H{"project_access": nil, "group_access": role}
-	}
+	e.Permissions = gin.H{"project_access": roleOf(roles.Project), "group_access": roleOf(roles.Group)}
 	return e, nil
+}
+
+func roleOf(level enum.AccessLevel) any {
+	if level == enum.NoAccess {
+		return nil
+	}
+	return gin.H{"access_level": level, "notification_level": 3}
 }
 
 func maintained(p *models.Project) *maintainerProject {
@@ -232,20 +243,20 @@ func maintained(p *models.Project) *maintainerProject {
 		GitDepth: p.GitDepth, ForwardDeployment: !set.NoForwardDeployment, Rollback: !set.NoRollback, SeparatedCaches: !set.SharedCaches,
 		ForkPipelines: set.ForkPipelines, JobTokenPush: set.JobTokenPush, SubClaims: set.SubClaimComponents, GitStrategy: "fetch",
 		KeepLatest: !set.ForgetLatestArtifact, VariablesRole: roleName(p.VariablesMinimumRole), GroupRunners: p.GroupRunnersEnabled,
-		ResourceGroupMode: set.ResourceGroupMode, AutoCancel: enabled(!set.KeepRedundant), BuildTimeout: p.BuildTimeout,
+		ResourceGroupMode: set.ResourceGroupMode, AutoCancel: "enabled", BuildTimeout: p.BuildTimeout,
 		AutoDevopsStrategy: "continuous", RestrictVariables: p.VariablesMinimumRole > enum.Developer,
 	}
 	if set.GitStrategyClone {
 		m.GitStrategy = "clone"
+	}
+	if set.KeepRedundant {
+		m.AutoCancel = "disabled"
 	}
 	if m.SubClaims == nil {
 		m.SubClaims = []string{"project_path", "ref_type", "ref"}
 	}
 	if m.ResourceGroupMode == "" {
 		m.ResourceGroupMode = "unordered"
-	}
-	if set.MaxArtifactsSize > 0 {
-		m.MaxArtifacts = &p.Settings.MaxArtifactsSize
 	}
 	if set.DeletePipelinesAfter > 0 {
 		m.DeletePipelines = &p.Settings.DeletePipelinesAfter
@@ -505,7 +516,7 @@ func (p *projectParams) apply(row *models.Project) error {
 	}
 	if p.BuildsAccess != nil {
 		row.BuildsEnabled = *p.BuildsAccess != "disabled"
-		row.Settings.PrivateJobs = *p.BuildsAccess == "private"
+		row.Settings.MembersOnlyJobs = *p.BuildsAccess == "private"
 	}
 	if p.VariablesRole != nil {
 		row.VariablesMinimumRole = roleNames[*p.VariablesRole]
@@ -553,8 +564,8 @@ func (p *projectParams) settings(set *models.ProjectSettings) error {
 	if p.AutoCancel != nil {
 		set.KeepRedundant = *p.AutoCancel == "disabled"
 	}
-	if len(set.Topics) > 50 || strings.Contains(strings.Join(set.Topics, ""), "\n") {
-		return fault.Field("topics", "must be at most 50 lines")
+	if len(set.Topics) > 50 || slices.ContainsFunc(set.Topics, func(t string) bool { return len(t) > 255 || strings.Contains(t, "\n") }) {
+		return fault.Field("topics", "must be at most 50 of at most 255 characters on one line each")
 	}
 	return nil
 }

@@ -86,7 +86,7 @@ func (s *Server) protectedRef(c *call, kind string) (row *models.ProtectedRef, e
 		return err
 	})
 	if err != nil {
-		return nil, missing(err, "Not found")
+		return nil, missing(err, "")
 	}
 	return row, nil
 }

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
+	"signalbox/ci"
 	"signalbox/ci/access"
 	"signalbox/internal/fault"
 	"signalbox/internal/httpapi"
@@ -83,7 +86,10 @@ func (r routes) add(method, path string, at place, h endpoint) {
 		body, err := c.answer(at, h)
 		var invalid *access.InvalidToken
 		var scope *access.ScopeError
+		var moved *ci.Moved
 		switch {
+		case errors.As(err, &moved):
+			return c.redirect(moved)
 		case errors.As(err, &invalid):
 			c.Header("WWW-Authenticate", `Bearer realm="Protected by OAuth 2.0", error="invalid_token", error_description="`+invalid.Description+`"`)
 			return httpapi.WriteJSON(g, http.StatusUnauthorized, gin.H{"error": "invalid_token", "error_description": invalid.Description})
@@ -117,6 +123,9 @@ func (c *call) answer(at place, h endpoint) (any, error) {
 			return nil, err
 		}
 	}
+	if err := c.unchanged(); err != nil {
+		return nil, err
+	}
 	return h(c)
 }
 
@@ -124,6 +133,50 @@ var (
 	errUnauthorized = fault.New(fault.Unauthorized, "401 Unauthorized")
 	errForbidden    = fault.New(fault.Forbidden, "403 Forbidden")
 )
+
+// redirect leads from a path that a project or group had to its number, for reading (facts: rest-api 1.2).
+func (c *call) redirect(to *ci.Moved) error {
+	if c.Request.Method != http.MethodGet {
+		return fault.New(fault.WrongMethod, "Non GET methods are not allowed for moved projects")
+	}
+	u := *c.Request.URL
+	parts := strings.SplitN(strings.TrimPrefix(u.EscapedPath(), "/api/v4/"), "/", 3)
+	parts[1] = strconv.FormatInt(to.ID, 10)
+	c.Header("Location", c.s.ci.URL()+"/api/v4/"+strings.Join(parts, "/")+query(u.Query()))
+	c.Status(http.StatusMovedPermanently)
+	c.Writer.WriteHeaderNow()
+	return nil
+}
+
+// query writes parameters without tokens, which no address repeats.
+func query(q url.Values) string {
+	for _, secret := range httpapi.Secrets {
+		q.Del(secret)
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
+}
+
+// unchanged refuses to delete what changed after the time that the client names (facts: rest-api 1.4).
+func (c *call) unchanged() error {
+	since, err := http.ParseTime(c.GetHeader("If-Unmodified-Since"))
+	if c.Request.Method != http.MethodDelete || err != nil {
+		return nil
+	}
+	var changed time.Time
+	switch strings.TrimPrefix(c.FullPath(), "/api/v4") {
+	case "/projects/:id":
+		changed = c.project.UpdatedAt
+	case "/projects/:id/pipelines/:pipeline_id":
+		changed = c.pipeline.UpdatedAt
+	}
+	if changed.Truncate(time.Second).After(since) {
+		return fault.New(fault.Precondition, "412 Precondition Failed")
+	}
+	return nil
+}
 
 // authenticate finds the actor. A token that is given must be good; a job token counts only where jobs may.
 func (c *call) authenticate(ability access.Ability) (err error) {
@@ -302,9 +355,12 @@ func (p place) within(find func(*call) error) place {
 	return p
 }
 
-// missing turns a missing row into GitLab's words.
+// missing turns a missing row into GitLab's words; thing is "" for what has no name of its own.
 func missing(err error, thing string) error {
 	if errors.Is(err, models.ErrNotFound) {
+		if thing == "" {
+			return fault.New(fault.NotFound, "404 Not found")
+		}
 		return fault.New(fault.NotFound, "404 %s Not Found", thing)
 	}
 	return err

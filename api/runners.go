@@ -31,19 +31,19 @@ type runnerEntity struct {
 
 type runnerDetails struct {
 	runnerEntity
-	TagList         []string       `json:"tag_list"`
-	RunUntagged     bool           `json:"run_untagged"`
-	Locked          bool           `json:"locked"`
-	MaximumTimeout  *int           `json:"maximum_timeout"`
-	AccessLevel     string         `json:"access_level"`
-	Version         *string        `json:"version"`
-	Revision        *string        `json:"revision"`
-	Platform        *string        `json:"platform"`
-	Architecture    *string        `json:"architecture"`
-	ContactedAt     *httpapi.Time  `json:"contacted_at"`
-	MaintenanceNote *string        `json:"maintenance_note"`
-	Projects        []basicProject `json:"projects,omitempty"`
-	Groups          []gin.H        `json:"groups"`
+	TagList         []string        `json:"tag_list"`
+	RunUntagged     bool            `json:"run_untagged"`
+	Locked          bool            `json:"locked"`
+	MaximumTimeout  *int            `json:"maximum_timeout"`
+	AccessLevel     string          `json:"access_level"`
+	Version         *string         `json:"version"`
+	Revision        *string         `json:"revision"`
+	Platform        *string         `json:"platform"`
+	Architecture    *string         `json:"architecture"`
+	ContactedAt     *httpapi.Time   `json:"contacted_at"`
+	MaintenanceNote *string         `json:"maintenance_note"`
+	Projects        *[]basicProject `json:"projects,omitempty"` // left out if not asked for
+	Groups          []gin.H         `json:"groups"`
 }
 
 type managerEntity struct {
@@ -172,7 +172,7 @@ func (s *Server) runnerRoutes(r routes) {
 	r.get("/projects/:id/runners", project(access.AdminRunners), with(s.projectRunners))
 	r.post("/projects/:id/runners", project(access.AdminRunners), with(s.assignRunner))
 	r.delete("/projects/:id/runners/:runner_id", project(access.AdminRunners), s.unassignRunner)
-	r.get("/groups/:id/runners", group(access.AdminGroupRunners), with(s.groupRunners))
+	r.get("/groups/:id/runners", group(access.ReadGroupRunners), with(s.groupRunners))
 	r.get("/runners/:id", inRunner(access.ReadRunner, true), with(s.getRunner))
 	r.put("/runners/:id", inRunner(access.ManageRunner, false), with(s.updateRunner))
 	r.delete("/runners/:id", inRunner(access.ManageRunner, false), func(c *call) (any, error) {
@@ -180,7 +180,7 @@ func (s *Server) runnerRoutes(r routes) {
 	})
 	r.get("/runners/:id/jobs", inRunner(access.ReadRunner, false), with(s.runnerJobs))
 	r.get("/runners/:id/managers", inRunner(access.ReadRunner, true), s.runnerManagers)
-	r.get("/runners/:id/projects", inRunner(access.ReadRunner, false), with(s.runnerProjects))
+	r.get("/runners/:id/projects", inRunner(access.ReadRunner, true), with(s.runnerProjects))
 	r.post("/runners/:id/reset_authentication_token", inRunner(access.ManageRunner, false), func(c *call) (any, error) {
 		_, token, err := s.ci.ResetToken(c.ctx(), c.runner.ID)
 		return gin.H{"token": token, "token_expires_at": nil}, err
@@ -298,9 +298,11 @@ func (s *Server) renderRunner(c *call, r *models.Runner, withProjects bool) (any
 			d.Groups = append(d.Groups, gin.H{"id": g.ID, "web_url": s.ci.URL() + "/groups/" + g.FullPath, "name": g.Name})
 		}
 		if withProjects {
-			d.Projects, err = s.projectsOfRunner(tx, c, r)
+			rows, err := s.projectsOfRunner(tx, c, r)
+			d.Projects = &rows
+			return err
 		}
-		return err
+		return nil
 	})
 	return d, err
 }
@@ -420,7 +422,7 @@ type runnerParams struct {
 	RunUntagged     *bool    `param:"run_untagged"`
 	Tags            []string `param:"tag_list"`
 	AccessLevel     *string  `param:"access_level" values:"not_protected ref_protected"`
-	MaximumTimeout  *int     `param:"maximum_timeout"`
+	MaximumTimeout  *int     `param:"maximum_timeout,nullable"`
 	_               struct{} `either:"paused active"`
 }
 

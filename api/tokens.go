@@ -59,8 +59,14 @@ func (s *Server) tokenRoutes(r routes) {
 	r.delete("/personal_access_tokens/:id", user(access.WriteOwn), s.withToken(func(c *call, t *models.PersonalAccessToken) (any, error) {
 		return nil, s.ci.RevokeToken(c.ctx(), c.actor, t.ID)
 	}))
-	r.post("/user/personal_access_tokens", user(access.WriteOwn), with(func(c *call, p *newTokenParams) (any, error) {
-		return s.createToken(c, c.actor.User.ID, p)
+	// For oneself only what renews itself: whoever holds a token must not make others of it.
+	r.post("/user/personal_access_tokens", user(access.WriteOwn), with(func(c *call, p *struct {
+		newTokenParams
+		Scopes []string `param:"scopes,required" values:"self_rotate"`
+	},
+	) (any, error) {
+		p.newTokenParams.Scopes = p.Scopes
+		return s.createToken(c, c.actor.User.ID, &p.newTokenParams)
 	}))
 	r.post("/users/:id/personal_access_tokens", user(access.AdminInstance), with(func(c *call, p *newTokenParams) (any, error) {
 		n, err := c.id("id", "User")

@@ -196,6 +196,10 @@ type userList struct {
 	Humans          bool              `param:"humans"`
 	ExcludeInternal bool              `param:"exclude_internal"`
 	Admins          bool              `param:"admins"`
+	ExcludeActive   bool              `param:"exclude_active"`
+	ExcludeHumans   bool              `param:"exclude_humans"`
+	ExternUID       string            `param:"extern_uid"`
+	Provider        string            `param:"provider"`
 	WithoutProjects bool              `param:"without_projects"`
 	CreatedAfter    httpapi.Timestamp `param:"created_after"`
 	CreatedBefore   httpapi.Timestamp `param:"created_before"`
@@ -208,6 +212,13 @@ func (s *Server) listUsers(c *call, p *userList) (any, error) {
 		return nil, fault.New(fault.Forbidden, "403 Forbidden - Not authorized to access /api/v4/users")
 	}
 	f := models.UserFilter{Username: p.Username, Search: p.Search, Humans: p.Humans || p.ExcludeInternal, ByEmail: c.actor.Admin()}
+	if p.ExternUID != "" || p.Provider != "" {
+		return sliced([]userBasic{}, p.Page), nil // nobody signs in by another provider
+	}
+	f.Bots = p.ExcludeHumans
+	if p.ExcludeActive {
+		f.States = append(f.States, "blocked", "deactivated", "banned")
+	}
 	if p.Active != nil && *p.Active {
 		f.States = append(f.States, "active")
 	}

@@ -212,7 +212,10 @@ func (w *world) push(path string, files map[string]string) string {
 func (w *world) tryPush(path, token, ref string, files map[string]string, args ...string) (string, error) {
 	w.t.Helper()
 	dir := filepath.Join(w.t.TempDir(), "work")
-	address := strings.Replace(w.node.Local, "http://", "http://oauth2:"+token+"@", 1) + "/root/" + path + ".git"
+	if !strings.Contains(path, "/") {
+		path = "root/" + path
+	}
+	address := strings.Replace(w.node.Local, "http://", "http://oauth2:"+token+"@", 1) + "/" + path + ".git"
 	script := `set -e
 git clone -q "$1" "$2" 2>/dev/null || git init -q "$2"
 cd "$2"; git config user.name Root; git config user.email root@example.com

@@ -39,6 +39,8 @@ func (n *Node) handler(trusted []netip.Prefix, auth *access.Authenticator) (http
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _, isGit := git.Split(r.URL.Path)
 		switch {
+		case strings.HasPrefix(r.URL.Path, "/api/v3/"):
+			writeJSON(w, http.StatusGone, map[string]string{"error": "API V3 is no longer supported. Use API V4 instead."})
 		case strings.HasPrefix(r.URL.Path, "/api/"):
 			engine.ServeHTTP(w, httpapi.Mirror(r))
 		case isGit:
@@ -47,7 +49,7 @@ func (n *Node) handler(trusted []netip.Prefix, auth *access.Authenticator) (http
 			w.Header().Set("Content-Type", "text/plain")
 			io.WriteString(w, "GitLab OK")
 		case r.URL.Path == "/-/liveness":
-			writeHealth(w, http.StatusOK, map[string]string{"status": "ok"})
+			writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 		case r.URL.Path == "/-/readiness":
 			n.readiness(w, r)
 		default:
@@ -84,10 +86,10 @@ func (n *Node) readiness(w http.ResponseWriter, r *http.Request) {
 	if n.redis != nil {
 		note("cache_check", n.redis.Ping(r.Context()).Err())
 	}
-	writeHealth(w, status, answer)
+	writeJSON(w, status, answer)
 }
 
-func writeHealth(w http.ResponseWriter, status int, answer any) {
+func writeJSON(w http.ResponseWriter, status int, answer any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)

@@ -61,19 +61,24 @@ func (c *Coordinator) onJob(ctx context.Context, a access.Actor, jobID int64, ac
 	})
 }
 
-// PlayJob starts a job that waits to be started, as the one who starts it, with variables of its own.
+// PlayJob starts a job that waits to be started, as the one who starts it, with variables of its own. One that
+// was started by hand before and ended is tried again.
 func (c *Coordinator) PlayJob(ctx context.Context, a access.Actor, jobID int64, vars []variable.Variable) (job *models.Job, err error) {
 	err = c.onJob(ctx, a, jobID, func(m *mover, j *models.Job) error {
+		if byHand := j.When == enum.WhenManual || j.When == enum.Delayed; byHand && process.Retryable(j.Status) && !j.Retried {
+			c.give(j, vars)
+			if job, err = m.again(j, a.User.ID, true); err != nil {
+				return err
+			}
+			return m.revive(a.User.ID, job.ID)
+		}
 		if !process.Playable(j.Status) {
 			return fault.New(fault.Invalid, "400 Bad request - Unplayable Job")
 		}
 		job = j
 		err := m.move(j, process.Enqueue, func(j *models.Job) {
 			j.UserID = a.User.ID
-			if len(vars) > 0 {
-				text, _ := json.Marshal(vars) // plain structs of strings and bools
-				j.Variables = c.keys.Seal(playedPlace(j.PipelineID, j.Name), string(text))
-			}
+			c.give(j, vars)
 		})
 		if err != nil {
 			return err
@@ -81,6 +86,14 @@ func (c *Coordinator) PlayJob(ctx context.Context, a access.Actor, jobID int64, 
 		return m.revive(a.User.ID, j.ID)
 	})
 	return job, err
+}
+
+// give lets a job have variables of its own.
+func (c *Coordinator) give(j *models.Job, vars []variable.Variable) {
+	if len(vars) > 0 {
+		text, _ := json.Marshal(vars) // plain structs of strings and bools
+		j.Variables = c.keys.Seal(playedPlace(j.PipelineID, j.Name), string(text))
+	}
 }
 
 // revive gives the skipped jobs that depend on the given ones another chance, and lets the pipeline follow.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path"
+	"strings"
 
 	"signalbox/ci/access"
 	"signalbox/internal/fault"
@@ -44,6 +45,11 @@ func (c *Coordinator) UpdateProject(ctx context.Context, by access.Actor, id int
 		if err := checkProject(p, oldPath); err != nil {
 			return err
 		}
+		if p.Path != oldPath {
+			if err := tx.RedirectProject(p.FullPath, p.ID); err != nil {
+				return err
+			}
+		}
 		p.FullPath = path.Dir(p.FullPath) + "/" + p.Path
 		ns, err := tx.Namespace(p.NamespaceID)
 		if err != nil {
@@ -75,6 +81,10 @@ func checkProject(p *models.Project, oldPath string) error {
 		return fault.Field("build_timeout", "needs to be between 10 minutes and 1 month")
 	case p.GitDepth < 0 || p.GitDepth > 1000:
 		return fault.Field("ci_default_git_depth", "must be from 0 to 1000")
+	case strings.Contains("/"+p.CIConfigPath+"/", "/../"):
+		return fault.Field("ci_config_path", "cannot include directory traversal.")
+	case p.Settings.DeletePipelinesAfter != 0 && p.Settings.DeletePipelinesAfter < 86_400:
+		return fault.Field("ci_delete_pipelines_in_seconds", "must be greater than or equal to 1 day")
 	case len(p.CIConfigPath) > 255:
 		return fault.Field("ci_config_path", "is too long (maximum is 255 characters)")
 	case p.Settings.MaxArtifactsSize < 0:

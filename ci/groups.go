@@ -21,12 +21,14 @@ type NewGroup struct {
 // FindGroup finds a group by id or full path that the actor may use in a way. One that it may not see is as
 // unknown as one that does not exist.
 func (c *Coordinator) FindGroup(ctx context.Context, a access.Actor, id string, ability access.Ability) (g *models.Namespace, s access.Subject, err error) {
+	moved := false
 	err = c.db.Read(ctx, func(tx *models.Tx) error {
 		var n int64
 		if _, scanErr := fmt.Sscanf(id, "%d", &n); scanErr == nil && fmt.Sprint(n) == id {
 			g, err = tx.Namespace(n)
-		} else {
-			g, err = tx.NamespaceByPath(id)
+		} else if g, err = tx.NamespaceByPath(id); errors.Is(err, models.ErrNotFound) {
+			g, err = tx.NamespaceByOldPath(id)
+			moved = err == nil
 		}
 		if err == nil && g.Kind != "group" {
 			err = models.ErrNotFound
@@ -42,6 +44,9 @@ func (c *Coordinator) FindGroup(ctx context.Context, a access.Actor, id string, 
 	}
 	if err != nil {
 		return nil, s, err
+	}
+	if moved {
+		return nil, s, &Moved{g.ID, g.FullPath}
 	}
 	if !access.Allowed(a, ability, s) {
 		return nil, s, errForbidden

@@ -149,13 +149,20 @@ func (c *Coordinator) namespaceFor(tx *models.Tx, a access.Actor, id int64) (*mo
 	return ns, nil
 }
 
-// FindProject finds a project by id or full path that the actor may see. One that it may not see is as
+// FindProject finds a project by id or full path that the actor may see; *Moved for a path that it had. One
+// that it may not see is as
 // unknown as one that does not exist.
 func (c *Coordinator) FindProject(ctx context.Context, a access.Actor, id string, ability access.Ability) (*models.Project, access.Subject, error) {
 	var p *models.Project
 	var s access.Subject
+	moved := false
 	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
-		if p, err = projectByID(tx, id); err != nil {
+		p, err = projectByID(tx, id)
+		if errors.Is(err, models.ErrNotFound) {
+			p, err = tx.ProjectByOldPath(id)
+			moved = err == nil
+		}
+		if err != nil {
 			return err
 		}
 		s, err = access.SubjectOf(tx, a, p)
@@ -166,6 +173,9 @@ func (c *Coordinator) FindProject(ctx context.Context, a access.Actor, id string
 	}
 	if err != nil {
 		return nil, s, err
+	}
+	if moved {
+		return nil, s, &Moved{p.ID, p.FullPath}
 	}
 	if !access.Allowed(a, ability, s) {
 		return nil, s, fault.New(fault.Forbidden, "403 Forbidden")

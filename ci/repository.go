@@ -40,7 +40,7 @@ func (c *Coordinator) change(ctx context.Context, by access.Actor, p *models.Pro
 
 // Commit makes a commit and moves its branch to it.
 func (c *Coordinator) Commit(ctx context.Context, by access.Actor, p *models.Project, n NewCommit) (sha string, err error) {
-	if !gitrepo.ValidRef("refs/heads/" + n.Branch) {
+	if !gitrepo.ValidName(n.Branch) {
 		return "", fault.New(fault.Invalid, "Branch name is invalid")
 	}
 	if strings.TrimSpace(n.Message) == "" {
@@ -121,7 +121,8 @@ func (c *Coordinator) CreateTag(ctx context.Context, by access.Actor, p *models.
 
 func (c *Coordinator) createRef(ctx context.Context, by access.Actor, p *models.Project, full, thing, ref, message string) error {
 	repo := c.Repo(p)
-	if !gitrepo.ValidRef(full) {
+	short := strings.TrimPrefix(strings.TrimPrefix(full, "refs/heads/"), "refs/tags/")
+	if !gitrepo.ValidName(short) {
 		return fault.New(fault.Invalid, "%s name is invalid", thing)
 	}
 	target, err := repo.Find(ctx, ref)
@@ -136,7 +137,7 @@ func (c *Coordinator) createRef(ctx context.Context, by access.Actor, p *models.
 	}
 	if message != "" {
 		tagger := gitrepo.Person{Name: by.User.Name, Email: by.User.Email, When: c.db.Now()}
-		if target, err = repo.TagObject(ctx, strings.TrimPrefix(full, "refs/tags/"), target, message, tagger); err != nil {
+		if target, err = repo.TagObject(ctx, short, target, message, tagger); err != nil {
 			return err
 		}
 	}
@@ -144,7 +145,10 @@ func (c *Coordinator) createRef(ctx context.Context, by access.Actor, p *models.
 		return repo.UpdateRef(ctx, full, gitrepo.ZeroSHA, target)
 	})
 	if errors.Is(err, gitrepo.ErrMoved) {
-		return fault.New(fault.Invalid, "%s %salready exists", thing, map[string]string{"Tag": strings.TrimPrefix(full, "refs/tags/") + " "}[thing])
+		if _, missing := repo.Resolve(ctx, full); missing != nil {
+			return fault.New(fault.Invalid, "%s name is invalid: another one stands in its way", thing)
+		}
+		return fault.New(fault.Invalid, "%s %salready exists", thing, map[string]string{"Tag": short + " "}[thing])
 	}
 	return err
 }

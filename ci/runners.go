@@ -3,6 +3,7 @@ package ci
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,6 +49,8 @@ func checkSettings(s RunnerSettings) error {
 		return fault.New(fault.Invalid, "tags_list can not be empty when runner is not allowed to pick untagged jobs")
 	case len(s.Tags) > 50:
 		return fault.New(fault.Invalid, "Too many tags specified. Please limit the number of tags to 50")
+	case slices.ContainsFunc(s.Tags, func(tag string) bool { return len(tag) > 255 }):
+		return fault.New(fault.Invalid, "tags are too long (maximum is 255 characters)")
 	case s.MaximumTimeout != 0 && s.MaximumTimeout < 600:
 		return fault.New(fault.Invalid, "maximum_timeout needs to be at least 10 minutes")
 	case len(s.MaintenanceNote) > 1024:
@@ -67,7 +70,7 @@ func (s RunnerSettings) row(typ enum.RunnerType, token string) *models.Runner {
 }
 
 func shortToken(token string) string {
-	for _, prefix := range []string{secret.RunnerToken} {
+	for _, prefix := range []string{secret.RunnerToken, secret.RegisteredRunner} {
 		if len(token) > len(prefix) && token[:len(prefix)] == prefix {
 			token = token[len(prefix):]
 		}
@@ -81,7 +84,7 @@ func (c *Coordinator) RegisterRunner(ctx context.Context, registration string, s
 	if err := checkSettings(s); err != nil {
 		return nil, "", err
 	}
-	token := secret.NewToken("")
+	token := secret.NewToken(secret.RegisteredRunner)
 	var row *models.Runner
 	err := c.db.Write(ctx, func(tx *models.Tx) error {
 		hash := secret.Hash(registration)

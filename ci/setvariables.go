@@ -6,6 +6,7 @@ import (
 	"regexp"
 
 	"signalbox/ci/access"
+	"signalbox/ci/variable"
 	"signalbox/internal/fault"
 	"signalbox/models"
 )
@@ -24,7 +25,6 @@ type VariableInput struct {
 }
 
 var (
-	variableKey    = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
 	maskedValue    = regexp.MustCompile(`^[A-Za-z0-9_+=/@:.~-]{8,}$`)
 	maskedRawValue = regexp.MustCompile(`^\S{8,}$`)
 )
@@ -60,7 +60,7 @@ func (c *Coordinator) apply(v *models.Variable, in VariableInput, value string, 
 	switch {
 	case hidden && !v.Masked && wasMasked:
 		return fault.Field("base", "The visibility setting cannot be changed for masked and hidden variables.")
-	case !variableKey.MatchString(v.Key):
+	case !variable.ValidKey(v.Key):
 		return fault.Field("key", "can contain only letters, digits and '_'.")
 	case len(v.Key) > 255:
 		return fault.Field("key", "is too long (maximum is 255 characters)")

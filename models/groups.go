@@ -122,6 +122,9 @@ func (tx *Tx) RenameNamespace(n *Namespace, path string) error {
 	if at := len(old) - len(n.Path); at > 0 {
 		full = old[:at] + path
 	}
+	if err := tx.redirectBelow(n); err != nil {
+		return err
+	}
 	n.Path, n.FullPath = path, full
 	if err := tx.UpdateNamespace(n); err != nil {
 		return err

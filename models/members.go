@@ -112,9 +112,15 @@ func (tx *Tx) GroupAccessLevel(userID, namespaceID int64) (enum.AccessLevel, err
 	return tx.AccessLevel(userID, &Project{NamespaceID: namespaceID})
 }
 
+// Roles are what a user is in a project: by itself, and by the groups above it.
+type Roles struct{ Project, Group enum.AccessLevel }
+
+// Level is the role that counts.
+func (r Roles) Level() enum.AccessLevel { return max(r.Project, r.Group) }
+
 // AccessLevels are the roles of one user in many projects, in two queries: for lists.
-func (tx *Tx) AccessLevels(userID int64, projects []*Project) (map[int64]enum.AccessLevel, error) {
-	out := map[int64]enum.AccessLevel{}
+func (tx *Tx) AccessLevels(userID int64, projects []*Project) (map[int64]Roles, error) {
+	out := map[int64]Roles{}
 	if userID == 0 || len(projects) == 0 {
 		return out, nil
 	}
@@ -142,14 +148,19 @@ func (tx *Tx) AccessLevels(userID int64, projects []*Project) (map[int64]enum.Ac
 			continue
 		}
 		if n.OwnerID != nil && *n.OwnerID == userID {
-			out[p.ID] = enum.Owner
+			out[p.ID] = Roles{Project: enum.Owner}
 			continue
 		}
 		above := n.Ancestry()
 		for _, m := range rows {
-			if m.ProjectID != nil && *m.ProjectID == p.ID || m.NamespaceID != nil && slices.Contains(above, *m.NamespaceID) {
-				out[p.ID] = max(out[p.ID], m.AccessLevel)
+			roles := out[p.ID]
+			switch {
+			case m.ProjectID != nil && *m.ProjectID == p.ID:
+				roles.Project = m.AccessLevel
+			case m.NamespaceID != nil && slices.Contains(above, *m.NamespaceID):
+				roles.Group = max(roles.Group, m.AccessLevel)
 			}
+			out[p.ID] = roles
 		}
 	}
 	return out, nil

@@ -122,6 +122,7 @@ type UserFilter struct {
 	States        []string
 	Admins        bool
 	Humans        bool
+	Bots          bool
 	External      *bool
 	WithoutMember bool // without any project
 	CreatedAfter  *time.Time
@@ -152,6 +153,9 @@ func (tx *Tx) ListUsers(f UserFilter, p Page) ([]*User, int64, error) {
 	}
 	if f.Humans {
 		q = q.Where("bot = ?", false)
+	}
+	if f.Bots {
+		q = q.Where("bot = ?", true)
 	}
 	if f.External != nil {
 		q = q.Where("external = ?", *f.External)

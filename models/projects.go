@@ -64,8 +64,9 @@ type Project struct {
 type ProjectSettings struct {
 	Topics                []string `json:"topics,omitempty"`
 	GitStrategyClone      bool     `json:"git_strategy_clone,omitempty"`
-	KeepRedundant         bool     `json:"keep_redundant,omitempty"` // auto_cancel_pending_pipelines is disabled
-	PrivateJobs           bool     `json:"private_jobs,omitempty"`   // public_jobs is off: pipelines are for members
+	KeepRedundant         bool     `json:"keep_redundant,omitempty"`    // auto_cancel_pending_pipelines is disabled
+	MembersOnlyJobs       bool     `json:"members_only_jobs,omitempty"` // builds_access_level is private
+	PrivateJobs           bool     `json:"private_jobs,omitempty"`      // public_jobs is off: pipelines are for members
 	NoForwardDeployment   bool     `json:"no_forward_deployment,omitempty"`
 	NoRollback            bool     `json:"no_rollback,omitempty"`
 	SharedCaches          bool     `json:"shared_caches,omitempty"` // ci_separated_caches is off

@@ -1,10 +1,12 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
 
+	"signalbox/ci"
 	"signalbox/ci/access"
 	"signalbox/internal/fault"
 	"signalbox/models"
@@ -129,6 +131,10 @@ type projectRow struct {
 func (s *Server) inProject(path string, args []string, h func(r *request, c *inside) error) page {
 	return func(r *request) error {
 		p, subject, err := s.ci.FindProject(r.Context(), r.actor, path, access.ReadProject)
+		var moved *ci.Moved
+		if errors.As(err, &moved) && r.Method != http.MethodPost {
+			return s.to(r, "/"+moved.Path+strings.TrimPrefix(r.URL.RequestURI(), "/"+path))
+		}
 		if err != nil {
 			return err
 		}

@@ -177,6 +177,10 @@ func (h *Handler) project(ctx context.Context, a access.Actor, path string, serv
 		ability = access.PushRef
 	}
 	p, _, err := h.ci.FindProject(ctx, a, path, ability)
+	var moved *ci.Moved
+	if errors.As(err, &moved) { // clones keep working under the path that they know
+		p, _, err = h.ci.FindProject(ctx, a, moved.Path, ability)
+	}
 	if err == nil {
 		if service == gitrepo.ReceivePack && p.Source != "hosted" {
 			return nil, fault.New(fault.Forbidden, "this project mirrors another repository and takes no pushes")

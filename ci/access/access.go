@@ -76,6 +76,7 @@ const (
 	AdminGroupMembers   Ability = "admin_group_members"
 	AdminGroupVariables Ability = "admin_group_variables"
 	AdminGroupRunners   Ability = "admin_group_runners"
+	ReadGroupRunners    Ability = "read_group_runners"
 	AdminGroupTokens    Ability = "admin_group_tokens"
 	CreateProjects      Ability = "create_projects"
 	CreateSubgroup      Ability = "create_subgroup"
@@ -103,7 +104,7 @@ type rule struct {
 	level  enum.AccessLevel
 	open   bool     // anybody who may see the project or group may do it
 	jobs   bool     // job tokens may, in their project
-	public bool     // open, unless the project keeps its pipelines for members
+	public bool     // open, and for guests too, unless the project keeps its pipelines for members
 	write  bool     // needs more than a reading token
 	ref    bool     // the right to the branch or tag counts too
 	scopes []string // further token scopes that suffice
@@ -145,6 +146,7 @@ var table = map[Ability]rule{
 	AdminGroupMembers:   {level: enum.Owner, write: true, group: true},
 	AdminGroupVariables: {level: enum.Owner, group: true},
 	AdminGroupRunners:   {level: enum.Owner, group: true},
+	ReadGroupRunners:    {level: enum.Maintainer, group: true},
 	AdminGroupTokens:    {level: enum.Owner, group: true},
 	CreateProjects:      {level: enum.Developer, write: true, group: true},
 	CreateSubgroup:      {level: enum.Maintainer, write: true, group: true},
@@ -192,7 +194,7 @@ func Allowed(a Actor, ability Ability, s Subject) bool {
 		return false
 	case s.Project != nil && s.Project.PendingDelete:
 		return false
-	case r.open && visible(a, s), r.public && visible(a, s) && !s.Project.Settings.PrivateJobs:
+	case r.open && visible(a, s), r.public && (visible(a, s) || s.Level >= enum.Guest) && !s.Project.Settings.PrivateJobs && (s.Level >= enum.Guest || !s.Project.Settings.MembersOnlyJobs):
 		return true
 	case a.User == nil, !a.Admin() && s.Level < r.level:
 		return false

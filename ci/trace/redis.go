@@ -23,7 +23,9 @@ type Redis struct {
 }
 
 // NewRedis makes the store. The client stays the caller's.
-func NewRedis(client redis.UniversalClient, blobs blob.Store) *Redis { return &Redis{archive{blobs}, client} }
+func NewRedis(client redis.UniversalClient, blobs blob.Store) *Redis {
+	return &Redis{archive{blobs}, client}
+}
 
 // Close has nothing to close.
 func (s *Redis) Close() error { return nil }

@@ -61,6 +61,11 @@ func (c Collection) Masked() []string {
 	return out
 }
 
+var key = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
+
+// ValidKey says whether a variable that is stored or given to a pipeline may have a name.
+func ValidKey(name string) bool { return key.MatchString(name) }
+
 var reference = regexp.MustCompile(`\$\$|%%|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)|%([A-Za-z_][A-Za-z0-9_]*)%`)
 
 func name(m []string) string { return m[1] + m[2] + m[3] }

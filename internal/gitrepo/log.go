@@ -108,7 +108,7 @@ func (r *Repo) Log(ctx context.Context, o LogOptions) ([]*Commit, error) {
 	}
 	args = append(args, "--")
 	if o.Path != "" {
-		if !validPath(o.Path) {
+		if !validPathspec(o.Path) {
 			return nil, ErrBadName
 		}
 		args = append(args, ":(literal)"+strings.TrimPrefix(o.Path, "/"))
@@ -215,7 +215,7 @@ const (
 
 // Archive writes the files of a commit, or of a folder of it, below a folder named prefix.
 func (r *Repo) Archive(ctx context.Context, sha string, format ArchiveFormat, prefix, folder string, w io.Writer) error {
-	if !ValidSHA(sha) || folder != "" && !validPath(folder) {
+	if !ValidSHA(sha) || folder != "" && !validPathspec(folder) {
 		return ErrBadName
 	}
 	select {
@@ -240,7 +240,7 @@ func (r *Repo) Archive(ctx context.Context, sha string, format ArchiveFormat, pr
 // RecursiveTree lists everything below a folder at a commit, folders included, at most limit entries behind
 // the first skip ones.
 func (r *Repo) RecursiveTree(ctx context.Context, sha, folder string) ([]Entry, error) {
-	if !ValidSHA(sha) || folder != "" && !validPath(folder) {
+	if !ValidSHA(sha) || folder != "" && !validPathspec(folder) {
 		return nil, ErrBadName
 	}
 	spec := sha

@@ -1,6 +1,9 @@
 package gitrepo
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // ValidRef says whether a full ref name ("refs/heads/main") may exist, by the rules of
 // git-check-ref-format.
@@ -43,5 +46,17 @@ const ZeroSHA = "0000000000000000000000000000000000000000"
 // IsZero says whether an id stands for "no commit", in either length.
 func IsZero(sha string) bool { return strings.Trim(sha, "0") == "" }
 
+// ValidName says whether a branch or a tag may be made with a name. Names that git or a client would read as
+// something else are refused, as on GitLab.
+func ValidName(short string) bool {
+	if short == "HEAD" || len(short) > 244 || strings.HasPrefix(short, "-") || strings.HasPrefix(short, "refs/") {
+		return false
+	}
+	return ValidRef("refs/heads/" + short)
+}
+
 // validPath says whether a path may be asked of the batch process: one line, and not empty.
 func validPath(p string) bool { return p != "" && !strings.ContainsAny(p, "\n\x00") && len(p) < 4096 }
+
+// validPathspec says whether git itself may be told a path: it must not lead up.
+func validPathspec(p string) bool { return validPath(p) && !slices.Contains(strings.Split(p, "/"), "..") }

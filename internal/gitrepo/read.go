@@ -137,7 +137,7 @@ func (r *Repo) File(ctx context.Context, sha, file string, limit int64) ([]byte,
 // Tree lists a folder at a commit; "" is the root. The root of an empty repository is not found.
 func (r *Repo) Tree(ctx context.Context, sha, folder string) ([]Entry, error) {
 	clean := strings.TrimPrefix(path.Clean("/"+folder), "/")
-	if !ValidSHA(sha) || (clean != "" && !validPath(clean)) {
+	if !ValidSHA(sha) || folder != "" && !validPathspec(folder) {
 		return nil, ErrBadName
 	}
 	_, kind, raw, err := r.object(ctx, sha+":"+clean, maxObject)

@@ -15,13 +15,15 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"signalbox/internal/fault"
 )
 
 // ErrNotFound says that a ref, a commit or a path does not exist.
 var ErrNotFound = errors.New("not found in the repository")
 
 // ErrBadName says that a text cannot be the name of a ref, a commit or a path.
-var ErrBadName = errors.New("not a valid name in a repository")
+var ErrBadName = fault.New(fault.Invalid, "400 Bad request - not a valid name or path in a repository")
 
 // Store is a folder of bare repositories.
 type Store struct {

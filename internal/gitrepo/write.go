@@ -43,6 +43,9 @@ var ErrMoved = errors.New("the branch has changed meanwhile")
 
 // CommitChanges makes a commit on a parent ("" for the first one) and returns its id. No ref moves.
 func (r *Repo) CommitChanges(ctx context.Context, parent string, changes []Change, author, committer Person, message string) (sha string, err error) {
+	if !author.valid() {
+		return "", &ChangeError{"The author's name has nothing that could be a name"}
+	}
 	index, err := os.CreateTemp("", "signalbox-index-")
 	if err != nil {
 		return "", err
@@ -120,6 +123,20 @@ func (w *writer) entry(ctx context.Context, file string) (Entry, bool, error) {
 	return Entry{}, false, err
 }
 
+// belowFile refuses a path below something that is no folder: git would drop that file without a word.
+func (w *writer) belowFile(ctx context.Context, file string) error {
+	for dir := path.Dir(file); dir != "."; dir = path.Dir(dir) {
+		e, there, err := w.entry(ctx, dir)
+		if err != nil {
+			return err
+		}
+		if there && e.Type != "tree" {
+			return &ChangeError{"A file with the name of the directory " + dir + " already exists"}
+		}
+	}
+	return nil
+}
+
 const removed = "0 0000000000000000000000000000000000000000\t"
 
 func (w *writer) change(ctx context.Context, c Change, lines *bytes.Buffer) error {
@@ -136,6 +153,9 @@ func (w *writer) change(ctx context.Context, c Change, lines *bytes.Buffer) erro
 		if there {
 			return &ChangeError{"A file with this name already exists"}
 		}
+		if err := w.belowFile(ctx, c.Path); err != nil {
+			return err
+		}
 	case UpdateFile, DeleteFile, ChangeMode:
 		if !there || old.Type != "blob" {
 			return &ChangeError{"A file with this name doesn't exist"}
@@ -150,6 +170,9 @@ func (w *writer) change(ctx context.Context, c Change, lines *bytes.Buffer) erro
 		}
 		if !there || old.Type != "blob" || !writable(c.OldPath) {
 			return &ChangeError{"A file with this name doesn't exist"}
+		}
+		if err := w.belowFile(ctx, c.Path); err != nil {
+			return err
 		}
 		mode = old.Mode
 		fmt.Fprintf(lines, "%s%s\x00", removed, c.OldPath)
@@ -185,6 +208,9 @@ func writable(file string) bool {
 	}
 	return true
 }
+
+// valid says whether git takes a name: it drops some characters, and wants others to be left.
+func (p Person) valid() bool { return strings.Trim(clean(p.Name), " .,:;<>\"\\'") != "" }
 
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
@@ -235,7 +261,7 @@ func (r *Repo) Object(ctx context.Context, ref string) (string, error) {
 // EntryAt finds a file or folder of a commit by its path.
 func (r *Repo) EntryAt(ctx context.Context, sha, file string) (Entry, error) {
 	w := &writer{r: r, parent: sha}
-	if !validPath(file) {
+	if !validPathspec(file) {
 		return Entry{}, ErrBadName
 	}
 	e, found, err := w.entry(ctx, filepath.ToSlash(strings.TrimPrefix(path.Clean("/"+file), "/")))

@@ -13,7 +13,8 @@ import (
 
 // Bind reads declared parameters into the struct that into points to. A field is declared by its tags:
 //
-//	param:"name,required"      its name; required must be given; filled may not be empty
+//	param:"name,required"      its name; required must be given; filled may not be empty; a nullable pointer
+//	                           leads to zero if null or nothing is given, to take away what was set
 //	values:"a b c"             the only values allowed, of a list each of its entries
 //	max:"255"                  the most characters
 //	oneof:"a b" on a blank field: at least one of them must be given
@@ -96,6 +97,10 @@ func (b *binder) field(p Params, v reflect.Value, tag reflect.StructTag, name, p
 		full = prefix + "[" + name + "]"
 	}
 	raw, given := p.values[name]
+	if given && (raw == nil || raw == "") && slices.Contains(options, "nullable") {
+		v.Set(reflect.New(v.Type().Elem()))
+		return
+	}
 	if !given || raw == nil {
 		if slices.Contains(options, "required") {
 			b.missing = append(b.missing, full)
@@ -107,7 +112,9 @@ func (b *binder) field(p Params, v reflect.Value, tag reflect.StructTag, name, p
 		return
 	}
 	if !b.value(v, raw, full) {
-		b.problems = append(b.problems, full+" is invalid")
+		if problem := full + " is invalid"; !slices.Contains(b.problems, problem) {
+			b.problems = append(b.problems, problem)
+		}
 		return
 	}
 	if values := tag.Get("values"); values != "" && !allowed(v, strings.Fields(values)) {

@@ -118,8 +118,8 @@ func WriteNextHeader(c *gin.Context, base string, p Page, param, value string, m
 	}
 }
 
-// secrets are parameters that no link repeats.
-var secrets = []string{"private_token", "access_token", "job_token", "token"}
+// Secrets are parameters that no link repeats.
+var Secrets = []string{"private_token", "access_token", "job_token", "token"}
 
 func address(c *gin.Context, base string, set map[string]string, rel string) string {
 	q := c.Request.URL.Query()
@@ -127,7 +127,7 @@ func address(c *gin.Context, base string, set map[string]string, rel string) str
 		q.Set(k, v)
 	}
 	for k := range q {
-		if slices.Contains(secrets, k) {
+		if slices.Contains(Secrets, k) {
 			q.Del(k)
 		}
 	}

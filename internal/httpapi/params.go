@@ -190,8 +190,11 @@ func placed(old any, path []string, values []string) any {
 	return list
 }
 
-// Has says whether a parameter was given and is not null.
-func (p Params) Has(name string) bool { return p.values[name] != nil }
+// Has says whether a parameter was given, be it null.
+func (p Params) Has(name string) bool {
+	_, given := p.values[name]
+	return given
+}
 
 // scalar is a single value as text; false if it is a list or an object.
 func scalar(raw any) (string, bool) {

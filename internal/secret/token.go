@@ -12,9 +12,11 @@ import (
 const (
 	PersonalToken = "glpat-"
 	RunnerToken   = "glrt-"
-	TriggerToken  = "glptt-"
-	JobToken      = "glcbt-"
-	Registration  = "GR1348941"
+	// RegisteredRunner is of runners that came with a registration token.
+	RegisteredRunner = "glrtr-"
+	TriggerToken     = "glptt-"
+	JobToken         = "glcbt-"
+	Registration     = "GR1348941"
 )
 
 // NewToken makes a random token of 160 bits behind a prefix. The caller shows it once and keeps its hash.

@@ -27,7 +27,7 @@ func payload(o *ci.Offer) runnerproto.Job {
 		Artifacts: artifacts(o.Definition.Artifacts), Cache: []runnerproto.Cache{}, Credentials: []runnerproto.Credential{},
 		Dependencies: []runnerproto.Dependency{},
 		Features: runnerproto.JobFeatures{
-			TraceSections: true, TokenMaskPrefixes: []string{secret.PersonalToken, secret.RunnerToken, secret.TriggerToken},
+			TraceSections: true, TokenMaskPrefixes: []string{secret.PersonalToken, secret.RunnerToken, secret.RegisteredRunner, secret.TriggerToken},
 		},
 	}
 	for _, r := range enum.FailureReasons {

@@ -1,0 +1,13 @@
+-- +goose Up
+CREATE TABLE redirects (
+    id INTEGER PRIMARY KEY,
+    path TEXT NOT NULL UNIQUE,
+    project_id INTEGER REFERENCES projects (id) ON DELETE CASCADE,
+    namespace_id INTEGER REFERENCES namespaces (id) ON DELETE CASCADE,
+    created_at DATETIME NOT NULL
+);
+CREATE INDEX redirects_project ON redirects (project_id);
+CREATE INDEX redirects_namespace ON redirects (namespace_id);
+
+-- +goose Down
+SELECT 1;
