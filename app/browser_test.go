@@ -172,6 +172,8 @@ const walkConfig = `build:
   script:
     - for i in 1 2 3 4 5; do echo "compiling part $i"; done
     - 'printf "\\033[32mall parts are built\\033[0m\\n"'
+    - mkdir -p out/docs && echo page > out/docs/index.html && echo bytes > out/app
+  artifacts: {paths: [out], expire_in: 1 week}
 unit:
   stage: test
   script: [echo all tests pass]
@@ -210,7 +212,7 @@ func TestFirstSteps(t *testing.T) {
 	w.pipeline("success")
 	submit("/root/app/-/pipelines/new", `main form`, "key", "WHO", "val", "me")
 	b.says("Pipeline #")
-	b.says("manual") // it comes by itself
+	b.says("Start") // it comes by itself
 	w.eventually("two pipelines to pass", func() bool {
 		all := w.pipelines()
 		return all[0].Status == "success" && all[1].Status == "success"
@@ -231,7 +233,7 @@ func TestFirstSteps(t *testing.T) {
 	submit("/root/app/-/settings/ci_cd", `main form`, "key", "TOKEN", "value", "very-secret-1", "visibility", "masked")
 	b.says("TOKEN was added")
 	submit("", `main form`, "key", "SHORT", "value", "x", "visibility", "masked")
-	b.says("Value is invalid")
+	b.says("A masked value has at least 8 characters")
 	submit("/root/app/-/settings/repository", `main form`, "name", "release/*")
 	b.says("release/* is protected")
 	submit("/root/app/-/settings/integrations/slack", `main form`, "token", "chat-token")
@@ -246,6 +248,14 @@ func TestFirstSteps(t *testing.T) {
 	if strings.Contains(b.text(), "glrt-") {
 		t.Error("a runner's token is shown twice")
 	}
+	submit("/projects/new", `form[action="/groups"]`, "name", "Team", "path", "team")
+	b.says("The group is there")
+	submit("/groups/team/-/group_members", `main form`, "username", "mira")
+	b.says("Mira is Developer now")
+	submit("/root/app/edit", `main form`, "description", "The shop and its tools")
+	b.says("The settings were saved")
+	submit("/root/app/-/runners", `main form`, "description", "only here")
+	b.says("glrt-")
 	submit("/admin/settings", `main form`)
 	b.says("The settings were saved")
 
@@ -253,6 +263,8 @@ func TestFirstSteps(t *testing.T) {
 		"home": "/", "new-project": "/projects/new", "project": "/root/app", "pipelines": "/root/app/-/pipelines", "pipeline": "/root/app/-/pipelines/" + itoa(pl),
 		"job": "/root/app/-/jobs/" + itoa(jobs["broken"].ID), "run": "/root/app/-/pipelines/new", "members": "/root/app/-/project_members",
 		"variables": "/root/app/-/settings/ci_cd", "protected": "/root/app/-/settings/repository", "chat": "/root/app/-/settings/integrations/slack",
+		"edit": "/root/app/edit", "project-runners": "/root/app/-/runners", "commit": "/root/app/-/commit/main", "group": "/groups/team", "group-members": "/groups/team/-/group_members", "user": "/root",
+		"artifacts": "/root/app/-/jobs/" + itoa(jobs["build"].ID) + "/artifacts/browse", "found": "/root/app/-/jobs/" + itoa(jobs["broken"].ID) + "?q=no-such",
 		"commands": "/root/app/-/chat/commands", "profile": "/-/profile", "users": "/admin/users", "runners": "/admin/runners", "jobs": "/admin/jobs", "settings": "/admin/settings",
 	}
 	for _, view := range []struct {

@@ -440,6 +440,13 @@ func (tx *Tx) Attempts(pipelineID int64, name string) (int, error) {
 	return int(n), err
 }
 
+// JobAttempts lists the attempts at a job of a pipeline, oldest first.
+func (tx *Tx) JobAttempts(pipelineID int64, name string) ([]*Job, error) {
+	var rows []*Job
+	err := tx.db.Where("pipeline_id = ? AND name = ?", pipelineID, name).Order("id").Limit(100).Find(&rows).Error
+	return rows, err
+}
+
 // MoveJob stores j if the job is still in the status from: a compare and swap. It answers false, and
 // changes nothing, if somebody else moved the job before.
 func (tx *Tx) MoveJob(j *Job, from enum.Status) (bool, error) {

@@ -70,10 +70,21 @@ func (s *Server) adminUser(r *request, args []string) error {
 }
 
 func (s *Server) adminRunners(r *request, _ []string) error {
+	d := data{"Title": "Runners", "Base": "/admin/runners", "Kind": "for all projects"}
+	if err := s.runnerList(r, d, models.RunnerFilter{}); err != nil {
+		return err
+	}
+	s.render(r, http.StatusOK, "admin_runners", d)
+	return nil
+}
+
+// runnerList puts a page of runners into what a page shows, with the machine that each was last heard from.
+func (s *Server) runnerList(r *request, d data, f models.RunnerFilter) error {
 	p := paging(r)
-	d := data{"Title": "Runners", "Now": s.ci.DB().Now(), "Address": s.ci.URL()}
-	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
-		rows, _, err := tx.ListRunners(models.RunnerFilter{Search: r.URL.Query().Get("search")}, p)
+	f.Search = r.URL.Query().Get("search")
+	d["Now"], d["Address"], d["Search"] = s.ci.DB().Now(), s.ci.URL(), f.Search
+	return s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+		rows, _, err := tx.ListRunners(f, p)
 		if err != nil {
 			return err
 		}
@@ -97,11 +108,6 @@ func (s *Server) adminRunners(r *request, _ []string) error {
 		d["Runners"], d["Managers"], d["Busy"], d["Pager"] = rows, latest, busy, pagerOf(p, len(rows))
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	s.render(r, http.StatusOK, "admin_runners", d)
-	return nil
 }
 
 func tagsOf(text string) []string {
@@ -127,9 +133,17 @@ func (s *Server) adminCreateRunner(r *request, _ []string) error {
 
 func (s *Server) adminRunner(r *request, args []string) error {
 	id, _ := strconv.ParseInt(args[0], 10, 64)
+	return s.changeRunner(r, id, "/admin/runners")
+}
+
+// changeRunner does what the form of a runner says, for those who administer it.
+func (s *Server) changeRunner(r *request, id int64, back string) error {
 	var row *models.Runner
-	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
-		row, err = tx.Runner(id)
+	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+		found, allowed, err := s.ci.FindRunner(tx, r.actor, id)
+		if row = found; err == nil && !allowed {
+			return notFound(r)
+		}
 		return missingPage(err)
 	})
 	if err != nil {
@@ -151,7 +165,7 @@ func (s *Server) adminRunner(r *request, args []string) error {
 			return err
 		}
 		s.say(r, "The runner was removed; its token is worth nothing any more.")
-		return s.to(r, "/admin/runners")
+		return s.to(r, back)
 	default:
 		return notFound(r)
 	}
@@ -159,7 +173,7 @@ func (s *Server) adminRunner(r *request, args []string) error {
 		return err
 	}
 	s.say(r, "The runner was changed.")
-	return s.to(r, "/admin/runners")
+	return s.to(r, back)
 }
 
 func (s *Server) adminJobs(r *request, _ []string) error {

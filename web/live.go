@@ -3,8 +3,10 @@ package web
 import (
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -86,9 +88,13 @@ func (st *stream) send(event, id, data string) error {
 	return st.out.Flush()
 }
 
+// liveAt is the address of a stream for a page that shows a version. If there is another one when the stream
+// begins, the page is told at once.
+func liveAt(path, version string) string { return path + "?v=" + url.QueryEscape(version) }
+
 // changes tells a page to look again when what it shows has another version.
-func changes(version func() (string, bool, error)) func(*stream, bool) (bool, error) {
-	last := ""
+func changes(r *request, version func() (string, bool, error)) func(*stream, bool) (bool, error) {
+	last := r.URL.Query().Get("v")
 	return func(st *stream, _ bool) (bool, error) {
 		v, done, err := version()
 		if err != nil {
@@ -104,26 +110,44 @@ func changes(version func() (string, bool, error)) func(*stream, bool) (bool, er
 	}
 }
 
+// digest makes a short version of what a page shows.
+func digest(parts ...any) string {
+	h := fnv.New64a()
+	fmt.Fprint(h, parts...)
+	return strconv.FormatUint(h.Sum64(), 36)
+}
+
+func pipelineVersion(tx *models.Tx, id int64) (version string, done bool, err error) {
+	p, err := tx.Pipeline(id)
+	if err != nil {
+		return "", false, err
+	}
+	counts, err := tx.StatusCounts([]int64{id})
+	return digest(p.Status, p.UpdatedAt.UnixMicro(), counts), p.Status.Completed(), err
+}
+
 // livePipeline follows a pipeline and its jobs.
 func (s *Server) livePipeline(r *request, c *inside) error {
 	pl, err := s.pipelineOf(r, c)
 	if err != nil {
 		return err
 	}
-	return s.follow(r, []string{ci.TopicPipeline(pl.ID)}, changes(func() (string, bool, error) {
-		var v string
-		done := false
-		err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
-			p, err := tx.Pipeline(pl.ID)
-			if err != nil {
-				return err
-			}
-			counts, err := tx.StatusCounts([]int64{pl.ID})
-			v, done = fmt.Sprint(p.Status, p.UpdatedAt, counts), p.Status.Completed()
+	return s.follow(r, []string{ci.TopicPipeline(pl.ID)}, changes(r, func() (v string, done bool, err error) {
+		err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+			v, done, err = pipelineVersion(tx, pl.ID)
 			return err
 		})
 		return v, done, err
 	}))
+}
+
+func pipelinesVersion(tx *models.Tx, projectID int64) (string, error) {
+	rows, _, err := tx.ListPipelines(projectID, models.PipelineFilter{}, models.Page{PerPage: 20, Descending: true, Uncounted: true})
+	v := ""
+	for _, p := range rows {
+		v += fmt.Sprint(p.ID, p.Status, p.UpdatedAt.UnixMicro())
+	}
+	return digest(v), err
 }
 
 // liveProject follows the newest pipelines of a project.
@@ -131,18 +155,16 @@ func (s *Server) liveProject(r *request, c *inside) error {
 	if !access.Allowed(r.actor, access.ReadPipelines, c.subject) {
 		return notFound(r)
 	}
-	return s.follow(r, []string{ci.TopicProject(c.project.ID)}, changes(func() (string, bool, error) {
-		v := ""
-		err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
-			rows, _, err := tx.ListPipelines(c.project.ID, models.PipelineFilter{}, models.Page{PerPage: 20, Descending: true, Uncounted: true})
-			for _, p := range rows {
-				v += fmt.Sprint(p.ID, p.Status, p.UpdatedAt)
-			}
+	return s.follow(r, []string{ci.TopicProject(c.project.ID)}, changes(r, func() (v string, done bool, err error) {
+		err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+			v, err = pipelinesVersion(tx, c.project.ID)
 			return err
 		})
 		return v, false, err
 	}))
 }
+
+func commandVersion(row *models.ChatCommand) string { return digest(row.State, row.JobID != nil) }
 
 // liveCommand follows a chat command.
 func (s *Server) liveCommand(r *request, c *inside) error {
@@ -150,12 +172,12 @@ func (s *Server) liveCommand(r *request, c *inside) error {
 	if err != nil {
 		return err
 	}
-	return s.follow(r, []string{"command:" + row.DeliveryKey}, changes(func() (string, bool, error) {
+	return s.follow(r, []string{"command:" + row.DeliveryKey}, changes(r, func() (string, bool, error) {
 		err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
 			row, err = tx.Command(row.ID)
 			return err
 		})
-		return fmt.Sprint(row.State, row.JobID), row.Ended(), err
+		return commandVersion(row), row.Ended(), err
 	}))
 }
 
@@ -170,8 +192,12 @@ func (s *Server) liveJob(r *request, c *inside) error {
 	if id := r.Header.Get("Last-Event-ID"); id != "" { // the browser goes on where it was cut off
 		fmt.Sscanf(id, "%d-%d", &offset, &line)
 	}
-	tail := &tail{s: s, id: j.ID, offset: max(0, offset), reader: newLogReader(max(0, line))}
-	status := j.Status
+	tail := &tail{s: s, id: j.ID, offset: max(0, offset), reader: newLogReader(max(0, line), false)}
+	status := string(j.Status)
+	if v := r.URL.Query().Get("v"); v != "" {
+		status = v
+	}
+	elsewhere := r.URL.Query().Get("offset") == "" // the page shows another part of the log
 	return s.follow(r, []string{ci.TopicTrace(j.ID), ci.TopicPipeline(pl.ID)}, func(st *stream, _ bool) (bool, error) {
 		var now *models.Job
 		err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
@@ -182,11 +208,13 @@ func (s *Server) liveJob(r *request, c *inside) error {
 			return false, err
 		}
 		over := now.Status.Completed()
-		if err := tail.send(st, over); err != nil {
-			return false, err
+		if !elsewhere {
+			if err := tail.send(st, over); err != nil {
+				return false, err
+			}
 		}
-		if now.Status != status {
-			status = now.Status
+		if string(now.Status) != status {
+			status = string(now.Status)
 			if err := st.send("change", "", "{}"); err != nil {
 				return false, err
 			}
@@ -210,6 +238,7 @@ func (t *tail) send(st *stream, over bool) error {
 		return err
 	}
 	defer log.Close()
+	t.reader.timed = isTimed(log)
 	for t.offset < log.Size() {
 		lines := newLineReader(io.NewSectionReader(log, t.offset, min(maxBatch, log.Size()-t.offset)))
 		var events []logEvent

@@ -27,7 +27,11 @@ func (s *Server) pipelinesPage(r *request, c *inside) error {
 	d := data{"Title": "Pipelines", "Statuses": enum.Statuses, "Sources": []enum.Source{
 		enum.SourcePush, enum.SourceWeb, enum.SourceAPI, enum.SourceChat, enum.SourceTrigger, enum.SourceSchedule,
 	}}
-	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+	version := ""
+	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
+		if version, err = pipelinesVersion(tx, c.project.ID); err != nil {
+			return err
+		}
 		if name := q.Get("username"); name != "" {
 			u, err := tx.UserByName(name)
 			if errors.Is(err, models.ErrNotFound) {
@@ -58,7 +62,8 @@ func (s *Server) pipelinesPage(r *request, c *inside) error {
 	if err != nil {
 		return err
 	}
-	d["Live"] = "/" + c.project.FullPath + "/-/pipelines/live"
+	d["Filtered"] = q.Get("ref")+q.Get("source")+q.Get("status")+q.Get("username") != ""
+	d["Live"], d["Watched"] = liveAt("/"+c.project.FullPath+"/-/pipelines/live", version), true
 	return s.show(r, c, "pipelines", d)
 }
 
@@ -70,7 +75,18 @@ type dot struct {
 
 // severity orders the states that a stage is shown with.
 var severity = []enum.Status{
-	enum.Failed, enum.Running, enum.Pending, enum.Canceling, enum.Manual, enum.Scheduled, enum.Created, enum.Canceled, enum.Success, enum.Skipped,
+	enum.Failed, enum.Running, enum.Pending, enum.Canceling, enum.Manual, enum.Scheduled, enum.Created, enum.Canceled, warning, enum.Success, enum.Skipped,
+}
+
+// warning is how pages show what failed and was allowed to.
+const warning enum.Status = "warning"
+
+// outcome is how pages show a job's state.
+func outcome(j *models.Job) enum.Status {
+	if j.Status == enum.Failed && j.AllowFailure {
+		return warning
+	}
+	return j.Status
 }
 
 func dots(counts []models.StatusCount) map[int64][]dot {
@@ -85,7 +101,7 @@ func dots(counts []models.StatusCount) map[int64][]dot {
 	}
 	for _, n := range counts {
 		if n.Status == enum.Failed && n.AllowFailure {
-			n.Status = enum.Success
+			n.Status = warning
 		}
 		list := out[n.PipelineID]
 		if len(list) == 0 || list[len(list)-1].Stage != n.Stage {
@@ -98,29 +114,42 @@ func dots(counts []models.StatusCount) map[int64][]dot {
 	return out
 }
 
-func (s *Server) newPipelinePage(r *request, c *inside) error {
-	refs, err := s.ci.Repo(c.project).Refs(r.Context(), "refs/heads/", 500)
-	if err != nil {
-		return err
-	}
-	tags, err := s.ci.Repo(c.project).Refs(r.Context(), "refs/tags/", 500)
-	if err != nil {
-		return err
-	}
-	var branches []string
+// branches lists the names of a project's branches.
+func (s *Server) branches(r *request, c *inside) ([]string, error) {
+	return s.refNames(r, c, "refs/heads/")
+}
+
+func (s *Server) refNames(r *request, c *inside, prefix string) (names []string, err error) {
+	refs, err := s.ci.Repo(c.project).Refs(r.Context(), prefix, 500)
 	for _, ref := range refs {
-		branches = append(branches, strings.TrimPrefix(ref.Name, "refs/heads/"))
+		names = append(names, strings.TrimPrefix(ref.Name, prefix))
 	}
-	for _, ref := range tags {
-		branches = append(branches, strings.TrimPrefix(ref.Name, "refs/tags/"))
+	return names, err
+}
+
+func (s *Server) newPipelinePage(r *request, c *inside) error {
+	branches, err := s.branches(r, c)
+	if err != nil {
+		return err
 	}
-	return s.show(r, c, "new_pipeline", data{"Title": "Run a pipeline", "Refs": branches, "Rows": make([]int, 4)})
+	tags, err := s.refNames(r, c, "refs/tags/")
+	if err != nil {
+		return err
+	}
+	ref := r.URL.Query().Get("ref")
+	if ref == "" {
+		ref = c.project.DefaultBranch
+	}
+	return s.show(r, c, "new_pipeline", data{"Title": "Run a pipeline", "Refs": append(branches, tags...), "Ref": ref, "Rows": make([]int, 4)})
 }
 
 func (s *Server) runPipeline(r *request, c *inside) error {
 	var vars []variable.Variable
 	for i, key := range r.PostForm["key"] {
-		if key = strings.TrimSpace(key); key != "" && i < len(r.PostForm["val"]) {
+		if key = strings.TrimSpace(key); key != "" && !variable.ValidKey(key) {
+			return fault.New(fault.Invalid, "%q cannot be the name of a variable: letters, digits and _ can.", key)
+		}
+		if key != "" && i < len(r.PostForm["val"]) {
 			vars = append(vars, variable.Variable{Key: key, Value: r.PostForm["val"][i]})
 		}
 	}
@@ -182,7 +211,14 @@ func (s *Server) pipelinePage(r *request, c *inside) error {
 	}
 	var jobs []*models.Job
 	var by *models.User
+	version, over := "", false
 	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+		if version, over, err = pipelineVersion(tx, pl.ID); err != nil {
+			return err
+		}
+		if pl, err = tx.Pipeline(pl.ID); err != nil {
+			return err
+		}
 		users, err := tx.Users([]int64{pl.UserID})
 		if err != nil {
 			return err
@@ -195,7 +231,7 @@ func (s *Server) pipelinePage(r *request, c *inside) error {
 		return err
 	}
 	var stages []*stage
-	failed, stoppable := false, false
+	failed, warned, stoppable := false, false, false
 	for _, j := range jobs {
 		if len(stages) == 0 || stages[len(stages)-1].Name != j.Stage {
 			stages = append(stages, &stage{Name: j.Stage})
@@ -203,15 +239,17 @@ func (s *Server) pipelinePage(r *request, c *inside) error {
 		last := stages[len(stages)-1]
 		last.Jobs = append(last.Jobs, cardOf(j))
 		failed = failed || j.Status == enum.Failed || j.Status == enum.Canceled
+		warned = warned || outcome(j) == warning
 		stoppable = stoppable || j.Status.Cancelable()
 	}
 	may := access.Allowed(r.actor, access.UpdateJob, c.subject.On(pl.Ref, pl.Tag))
 	d := data{
 		"Title": fmt.Sprintf("Pipeline #%d", pl.ID), "Pipeline": pl, "Stages": stages, "Starter": by, "MayUpdate": may,
-		"Retry": may && failed, "Cancel": may && stoppable && pl.Status != enum.Manual,
+		"Retry": may && failed, "Cancel": may && stoppable && pl.Status != enum.Manual, "Wide": true, "Warned": warned && pl.Status == enum.Success,
 	}
-	if !pl.Status.Completed() {
-		d["Live"] = fmt.Sprintf("/%s/-/pipelines/%d/live", c.project.FullPath, pl.ID)
+	stated(d, pl.Status)
+	if !over {
+		d["Live"] = liveAt(fmt.Sprintf("/%s/-/pipelines/%d/live", c.project.FullPath, pl.ID), version)
 	}
 	return s.show(r, c, "pipeline", d)
 }
@@ -279,7 +317,8 @@ func (s *Server) jobPage(r *request, c *inside) error {
 	if err != nil {
 		return err
 	}
-	d := data{"Title": fmt.Sprintf("%s #%d", j.Name, j.ID), "Pipeline": pl, "Job": cardOf(j)}
+	d := data{"Title": fmt.Sprintf("%s #%d", j.Name, j.ID), "Pipeline": pl, "Job": cardOf(j), "Wide": true}
+	stated(d, j.Status)
 	if j.ErasedAt == nil {
 		log, err := s.ci.OpenTrace(r.Context(), j.ID)
 		if err != nil {
@@ -296,7 +335,14 @@ func (s *Server) jobPage(r *request, c *inside) error {
 		if err != nil {
 			return err
 		}
-		d["Log"] = part
+		d["Log"], d["Tail"] = part, part.Last == part.Lines
+		if text := strings.TrimSpace(r.URL.Query().Get("q")); text != "" {
+			hits, more, err := search(io.NewSectionReader(log, 0, log.Size()), part.Timed, text)
+			if err != nil {
+				return err
+			}
+			d["Search"], d["Hits"], d["More"] = text, hits, more
+		}
 	}
 	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
 		rows, err := tx.Artifacts(j.ID)
@@ -304,6 +350,14 @@ func (s *Server) jobPage(r *request, c *inside) error {
 			return err
 		}
 		d["Artifacts"] = rows
+		if d["Attempts"], err = tx.JobAttempts(pl.ID, j.Name); err != nil {
+			return err
+		}
+		if j.Status == enum.Pending {
+			if err := s.explainWait(tx, d, j, c.project); err != nil {
+				return err
+			}
+		}
 		users, err := tx.Users([]int64{j.UserID})
 		d["By"] = users[j.UserID]
 		if j.RunnerID != nil {
@@ -322,9 +376,38 @@ func (s *Server) jobPage(r *request, c *inside) error {
 	d["Retry"] = may && !j.Retried && (j.Status == enum.Success || j.Status == enum.Failed || j.Status == enum.Canceled)
 	d["Erase"] = may && j.Status.Completed() && j.ErasedAt == nil
 	if !j.Status.Completed() && j.Status != enum.Manual {
-		d["Live"] = fmt.Sprintf("/%s/-/jobs/%d/live", c.project.FullPath, j.ID)
+		d["Live"] = liveAt(fmt.Sprintf("/%s/-/jobs/%d/live", c.project.FullPath, j.ID), string(j.Status))
 	}
 	return s.show(r, c, "job", d)
+}
+
+// explainWait says what a job waits for, in words.
+func (s *Server) explainWait(tx *models.Tx, d data, j *models.Job, p *models.Project) error {
+	f := models.RunnerFilter{ProjectID: p.ID, Tags: j.Tags, Status: "online"}
+	ns, err := tx.Namespace(p.NamespaceID)
+	if err != nil {
+		return err
+	}
+	f.NamespaceIDs = ns.Ancestry()
+	rows, _, err := tx.ListRunners(f, models.Page{PerPage: 100, Uncounted: true})
+	if err != nil {
+		return err
+	}
+	fit := 0
+	for _, r := range rows {
+		if r.Active && (len(j.Tags) > 0 || r.RunUntagged) {
+			fit++
+		}
+	}
+	switch tags := strings.Join(j.Tags, ", "); {
+	case fit > 0:
+		d["Wait"] = "The runners that can take it are busy; the first that is free does."
+	case len(j.Tags) > 0:
+		d["Wait"] = "No online runner of this project has the tags " + tags + "."
+	default:
+		d["Wait"] = "No online runner of this project takes jobs without tags."
+	}
+	return nil
 }
 
 func (s *Server) rawLog(r *request, c *inside) error {
@@ -342,33 +425,6 @@ func (s *Server) rawLog(r *request, c *inside) error {
 	}
 	defer log.Close()
 	http.ServeContent(r.w, r.Request, "", time.Time{}, log)
-	return nil
-}
-
-func (s *Server) downloadArtifacts(r *request, c *inside) error {
-	j, _, err := s.jobOf(r, c)
-	if err != nil {
-		return err
-	}
-	if !c.may(r, access.ReadArtifacts) {
-		return notFound(r)
-	}
-	var row *models.Artifact
-	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
-		row, err = tx.Artifact(j.ID, "archive")
-		return missingPage(err)
-	})
-	if err != nil {
-		return err
-	}
-	o, err := s.ci.OpenArtifact(r.Context(), row)
-	if err != nil {
-		return err
-	}
-	defer o.Close()
-	r.w.Header().Set("Content-Type", "application/zip")
-	r.w.Header().Set("Content-Disposition", `attachment; filename="artifacts.zip"`)
-	http.ServeContent(r.w, r.Request, "", row.CreatedAt, io.ReadSeeker(o))
 	return nil
 }
 

@@ -64,7 +64,8 @@ func (s *Server) newProjectPage(r *request) error {
 	if err != nil {
 		return err
 	}
-	s.render(r, http.StatusOK, "new_project", data{"Title": "New project", "Groups": groups})
+	into, _ := strconv.ParseInt(r.URL.Query().Get("namespace_id"), 10, 64)
+	s.render(r, http.StatusOK, "new_project", data{"Title": "New project", "Groups": groups, "Into": into})
 	return nil
 }
 
@@ -104,12 +105,13 @@ hello:
 `
 
 func (s *Server) createGroup(r *request) error {
-	g, err := s.ci.CreateGroup(r.Context(), r.actor, ci.NewGroup{Name: r.PostFormValue("name"), Path: r.PostFormValue("path"), Visibility: enum.Private})
+	parent, _ := strconv.ParseInt(r.PostFormValue("parent_id"), 10, 64)
+	g, err := s.ci.CreateGroup(r.Context(), r.actor, ci.NewGroup{Name: r.PostFormValue("name"), Path: r.PostFormValue("path"), ParentID: parent, Visibility: enum.Private})
 	if err != nil {
 		return err
 	}
-	s.say(r, "The group "+g.FullPath+" is there; projects can be made in it now.")
-	return s.to(r, "/projects/new")
+	s.say(r, "The group is there; projects can be made in it now.")
+	return s.to(r, "/groups/"+g.FullPath)
 }
 
 // show renders a project's page with what all of them need.
@@ -138,7 +140,11 @@ func (s *Server) projectPage(r *request, c *inside) error {
 				return err
 			}
 			d["Pipelines"] = rows
-			d["Live"] = "/" + c.project.FullPath + "/-/pipelines/live"
+			version, err := pipelinesVersion(tx, c.project.ID)
+			if err != nil {
+				return err
+			}
+			d["Live"], d["Watched"] = liveAt("/"+c.project.FullPath+"/-/pipelines/live", version), true
 		}
 		if c.may(r, access.ReadCommands) {
 			rows, _, err := tx.ListCommands(c.project.ID, models.Page{PerPage: 10, Uncounted: true})

@@ -24,10 +24,20 @@ func (s *Server) find(r *request) page {
 			return func(r *request) error { return row.page(r, args) }
 		}
 	}
+	if group, ok := strings.CutPrefix(path, "/groups/"); ok {
+		return s.groupPages(group, method)
+	}
 	project, part, inner := strings.Cut(strings.TrimPrefix(path, "/"), "/-/")
 	if project == "" || strings.HasPrefix(project, "-/") || strings.HasPrefix(project, "admin/") {
 		return notFound
 	}
+	if !strings.Contains(project, "/") && !inner && method == http.MethodGet {
+		return func(r *request) error { return s.namespacePage(r, project) }
+	}
+	if full, ok := strings.CutSuffix(project, "/edit"); ok && !inner && strings.Contains(full, "/") {
+		project, part, inner = full, "edit", true
+	}
+	project = strings.TrimSuffix(project, ".git")
 	for _, row := range s.projectTable() {
 		args, ok := match(row.path, part)
 		if ok && row.method == method && (row.path != "") == inner {
@@ -37,9 +47,14 @@ func (s *Server) find(r *request) page {
 	return notFound
 }
 
-// match compares an address with a pattern, whose * stands for one part. What stands there is returned.
+// match compares an address with a pattern, whose * stands for one part, and ** at the end for any number of
+// them. What stands there is returned.
 func match(pattern, path string) (args []string, ok bool) {
 	want, have := strings.Split(pattern, "/"), strings.Split(path, "/")
+	if last := len(want) - 1; want[last] == "**" && len(have) >= last {
+		args, ok = match(strings.Join(want[:last], "/"), strings.Join(have[:last], "/"))
+		return append(args, strings.Join(have[last:], "/")), ok
+	}
 	if len(want) != len(have) {
 		return nil, false
 	}
@@ -77,6 +92,12 @@ func admin(p func(r *request, args []string) error) func(*request, []string) err
 	}
 }
 
+// toProfile leads from GitLab's addresses of tokens to ours.
+func toProfile(r *request) error {
+	http.Redirect(r.w, r.Request, "/-/profile", http.StatusSeeOther)
+	return nil
+}
+
 func (s *Server) table() []row {
 	return []row{
 		{"GET", "", person(s.home)},
@@ -90,6 +111,8 @@ func (s *Server) table() []row {
 		{"POST", "/-/profile/chat_names/new", person(s.connect)},
 		{"GET", "/-/profile", person(s.profilePage)},
 		{"POST", "/-/profile", person(s.changeProfile)},
+		{"GET", "/-/user_settings/personal_access_tokens", person(toProfile)},
+		{"GET", "/-/profile/personal_access_tokens", person(toProfile)},
 		{"POST", "/-/profile/password", person(s.changePassword)},
 		{"POST", "/-/profile/tokens", person(s.createToken)},
 		{"POST", "/-/profile/tokens/*/revoke", s.revokeToken},
@@ -165,13 +188,28 @@ func (s *Server) projectTable() []projectRow {
 		{"POST", "pipelines", able(access.CreatePipeline, s.runPipeline)},
 		{"GET", "pipelines/new", able(access.CreatePipeline, s.newPipelinePage)},
 		{"GET", "pipelines/live", s.liveProject},
+		{"GET", "pipelines/latest", s.latestPipeline},
 		{"GET", "pipelines/*", s.pipelinePage},
+		{"GET", "pipelines/*/builds", s.instead("pipelines/*")},
+		{"GET", "pipelines/*/failures", s.instead("pipelines/*")},
+		{"GET", "jobs", s.instead("pipelines")},
+		{"GET", "commit/*", able(access.ReadCode, s.commitPage)},
+		{"GET", "commits/**", s.ofRef},
+		{"GET", "tree/**", s.ofRef},
+		{"GET", "edit", able(access.AdminProject, s.editPage)},
+		{"POST", "edit", able(access.AdminProject, s.editProject)},
+		{"GET", "runners", able(access.AdminRunners, s.projectRunners)},
+		{"POST", "runners", able(access.AdminRunners, s.createProjectRunner)},
+		{"POST", "runners/*", able(access.AdminRunners, s.projectRunner)},
 		{"GET", "pipelines/*/live", s.livePipeline},
 		{"POST", "pipelines/*/*", able(access.UpdateJob, s.pipelineAction)},
 		{"GET", "jobs/*", s.jobPage},
 		{"GET", "jobs/*/live", s.liveJob},
 		{"GET", "jobs/*/raw", s.rawLog},
 		{"GET", "jobs/*/artifacts/download", s.downloadArtifacts},
+		{"GET", "jobs/*/artifacts/browse", s.browseArtifacts},
+		{"GET", "jobs/*/artifacts/browse/**", s.browseArtifacts},
+		{"GET", "jobs/*/artifacts/file/**", s.artifactFile},
 		{"POST", "jobs/*/*", s.jobAction},
 		{"GET", "chat/commands", able(access.ReadCommands, s.commandsPage)},
 		{"POST", "chat/commands", able(access.CreateCommand, s.giveCommand)},
@@ -187,6 +225,8 @@ func (s *Server) projectTable() []projectRow {
 		{"POST", "settings/repository/protected", able(access.AdminProject, s.protect)},
 		{"POST", "settings/repository/protected/remove", able(access.AdminProject, s.unprotect)},
 		{"GET", "settings/integrations", able(access.AdminProject, s.chatPage)},
+		{"GET", "settings/integrations/slack_slash_commands/edit", s.instead("settings/integrations/slack")},
+		{"GET", "settings/integrations/mattermost_slash_commands/edit", s.instead("settings/integrations/mattermost")},
 		{"GET", "settings/integrations/*", able(access.AdminProject, s.chatSetUp)},
 		{"POST", "settings/integrations/*", able(access.AdminProject, s.setChat)},
 		{"POST", "settings/integrations/*/*", able(access.AdminProject, s.chatAction)},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -59,8 +60,14 @@ func local(path string) string {
 }
 
 func (s *Server) askToSignIn(r *request) {
+	back := ""
 	if r.Method == http.MethodGet {
-		s.sessions.Put(r.Context(), "return", r.URL.RequestURI())
+		back = r.URL.RequestURI()
+	} else if page, err := url.Parse(r.Referer()); err == nil && page.Host == r.Host {
+		back = page.RequestURI() // the form is filled in again; it is not sent for somebody else
+	}
+	if back != "" && !strings.HasSuffix(r.URL.Path, "/live") {
+		s.sessions.Put(r.Context(), "return", back)
 	}
 	http.Redirect(r.w, r.Request, "/users/sign_in", http.StatusSeeOther)
 }

@@ -3,7 +3,9 @@ package web
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"signalbox/chatops"
@@ -20,24 +22,43 @@ type memberRow struct {
 	Direct bool
 }
 
+// membersOf lists the people of a project or group, those of the groups above it too.
+func membersOf(tx *models.Tx, place models.Member, namespaceID int64) (rows []memberRow, err error) {
+	members, _, err := tx.ListAllMembers(place, namespaceID, models.MemberFilter{}, models.Page{PerPage: 100})
+	if err != nil {
+		return nil, err
+	}
+	var ids []int64
+	for _, m := range members {
+		ids = append(ids, m.UserID)
+	}
+	users, err := tx.Users(ids)
+	for _, m := range members {
+		direct := m.ProjectID != nil && place.ProjectID != nil || m.NamespaceID != nil && place.NamespaceID != nil && *m.NamespaceID == *place.NamespaceID
+		if u := users[m.UserID]; u != nil && !u.Bot {
+			rows = append(rows, memberRow{m, u, direct && m.ID != 0})
+		}
+	}
+	return rows, err
+}
+
+// userNamed finds whom a form names.
+func (s *Server) userNamed(r *request, name string) (u *models.User, err error) {
+	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
+		u, err = tx.UserByName(strings.TrimSpace(name))
+		return err
+	})
+	if errors.Is(err, models.ErrNotFound) {
+		return nil, fault.New(fault.Invalid, "There is no user %q.", name)
+	}
+	return u, err
+}
+
 func (s *Server) membersPage(r *request, c *inside) error {
 	place := models.Member{ProjectID: &c.project.ID}
 	var rows []memberRow
-	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
-		members, _, err := tx.ListAllMembers(place, c.project.NamespaceID, models.MemberFilter{}, models.Page{PerPage: 100})
-		if err != nil {
-			return err
-		}
-		var ids []int64
-		for _, m := range members {
-			ids = append(ids, m.UserID)
-		}
-		users, err := tx.Users(ids)
-		for _, m := range members {
-			if u := users[m.UserID]; u != nil && !u.Bot {
-				rows = append(rows, memberRow{m, u, m.ProjectID != nil})
-			}
-		}
+	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
+		rows, err = membersOf(tx, place, c.project.NamespaceID)
 		return err
 	})
 	if err != nil {
@@ -47,14 +68,7 @@ func (s *Server) membersPage(r *request, c *inside) error {
 }
 
 func (s *Server) addMember(r *request, c *inside) error {
-	var u *models.User
-	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
-		u, err = tx.UserByName(r.PostFormValue("username"))
-		return err
-	})
-	if errors.Is(err, models.ErrNotFound) {
-		return fault.New(fault.Invalid, "There is no user %q.", r.PostFormValue("username"))
-	}
+	u, err := s.userNamed(r, r.PostFormValue("username"))
 	if err != nil {
 		return err
 	}
@@ -142,10 +156,19 @@ func (s *Server) variableForm(r *request) ci.VariableInput {
 	return in
 }
 
+// explainValue says what a masked value must be like; the API has GitLab's words for it.
+func explainValue(err error) error {
+	var fields fault.Fields
+	if errors.As(err, &fields) && slices.Contains(fields["value"], "is invalid") {
+		return fault.New(fault.Invalid, "A masked value has at least 8 characters on one line: letters, digits and _ + = / @ : . ~ -; with “$ literally” any but spaces.")
+	}
+	return err
+}
+
 func (s *Server) addVariable(r *request, c *inside) error {
 	v, err := s.ci.CreateVariable(r.Context(), r.actor, "project", c.project.ID, s.variableForm(r))
 	if err != nil {
-		return err
+		return explainValue(err)
 	}
 	s.say(r, v.Key+" was added.")
 	return s.to(r, "/"+c.project.FullPath+"/-/settings/ci_cd")
@@ -183,7 +206,7 @@ func (s *Server) variableAction(r *request, c *inside) error {
 	}
 	if err != nil {
 		s.sessions.Remove(r.Context(), "said")
-		return err
+		return explainValue(err)
 	}
 	return s.to(r, "/"+c.project.FullPath+"/-/settings/ci_cd")
 }
@@ -372,7 +395,7 @@ func (s *Server) commandPage(r *request, c *inside) error {
 		}
 	}
 	if !row.Ended() {
-		d["Live"] = fmt.Sprintf("/%s/-/chat/commands/%d/live", c.project.FullPath, row.ID)
+		d["Live"] = liveAt(fmt.Sprintf("/%s/-/chat/commands/%d/live", c.project.FullPath, row.ID), commandVersion(row))
 	}
 	return s.show(r, c, "command", d)
 }

@@ -35,6 +35,7 @@ type Server struct {
 	log       *slog.Logger
 	sessions  *scs.SessionManager
 	templates map[string]*template.Template
+	assets    *assets
 	trusted   []netip.Prefix
 	stopping  <-chan struct{}
 }
@@ -57,15 +58,16 @@ func New(c *ci.Coordinator, auth *access.Authenticator, chat *chatops.Service, l
 		s.log.ErrorContext(r.Context(), "session", "error", err)
 		http.Error(w, "The database cannot be reached. Please try again.", http.StatusServiceUnavailable)
 	}
+	var err error
+	if s.assets, err = loadAssets(); err != nil {
+		return nil, err
+	}
 	if err := s.parse(); err != nil {
 		return nil, err
 	}
-	static, err := fs.Sub(files, "static")
-	if err != nil {
-		return nil, err
-	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /assets/", http.StripPrefix("/assets/", http.FileServerFS(static)))
+	mux.Handle("/assets/", s.assets)
+	mux.Handle("GET /favicon.ico", http.RedirectHandler("/assets/icon.svg", http.StatusMovedPermanently))
 	mux.Handle("/", s.sessions.LoadAndSave(http.HandlerFunc(s.route)))
 	return headers(http.NewCrossOriginProtection().Handler(mux)), nil
 }
@@ -80,7 +82,7 @@ func (s *Server) parse() error {
 		if name == "layout" {
 			continue
 		}
-		t, err := template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html", p)
+		t, err := template.New("layout.html").Funcs(functions).Funcs(template.FuncMap{"asset": s.assets.address}).ParseFS(files, "templates/layout.html", p)
 		if err != nil {
 			return err
 		}
@@ -97,9 +99,6 @@ func headers(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
-		if strings.HasPrefix(r.URL.Path, "/assets/") {
-			h.Set("Cache-Control", "max-age=300")
-		}
 		next.ServeHTTP(w, r)
 	})
 }
@@ -198,7 +197,7 @@ func (s *Server) fail(r *request, err error) {
 	title := "Something went wrong"
 	switch fault.KindOf(err) {
 	case fault.NotFound:
-		if r.actor.User == nil && r.Method == http.MethodGet {
+		if r.actor.User == nil {
 			s.askToSignIn(r)
 			return
 		}
@@ -224,7 +223,7 @@ func (s *Server) fail(r *request, err error) {
 }
 
 // secretFields are never written back into a form.
-var secretFields = []string{"password", "token", "value", "signing_secret", "bot_token"}
+var secretFields = []string{"password", "next_password", "token", "value", "signing_secret", "bot_token", "val"}
 
 // tellOnForm leads back to the page of a form that was refused, with the reason and what was typed.
 func (s *Server) tellOnForm(r *request, err error) bool {
@@ -266,6 +265,9 @@ type data map[string]any
 // render writes a page. A page that fails to render is an error page, never half of one.
 func (s *Server) render(r *request, status int, name string, d data) {
 	var b strings.Builder
+	if d["Icon"] == nil {
+		d["Icon"] = "icon.svg"
+	}
 	d["User"], d["Path"], d["Query"] = r.actor.User, r.URL.Path, r.URL.Query()
 	d["Said"], d["Refused"] = s.sessions.PopString(r.Context(), "said"), s.sessions.PopString(r.Context(), "error")
 	d["Once"] = s.sessions.PopString(r.Context(), "once")

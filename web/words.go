@@ -13,10 +13,31 @@ import (
 )
 
 var functions = template.FuncMap{
-	"ansi":     func(s string) template.HTML { return ansiHTML(s) },
-	"when":     whenText,
-	"since":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
-	"ago":      ago,
+	"outcome": outcome,
+	"capital": sentence,
+	"div":     func(a, b int) int { return a / b },
+	"nth": func(list []string, i int) string {
+		if i < len(list) {
+			return list[i]
+		}
+		return ""
+	},
+	"bytes": bytesText,
+	"entry": entryPath,
+	"utc":   func(t time.Time) template.HTML { return timeElement(t, t.UTC().Format("2006-01-02 15:04:05")+" UTC") },
+	"ansi":  func(s string) template.HTML { return ansiHTML(s) },
+	"when":  whenText,
+	"since": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
+	"ago": func(t any) template.HTML {
+		at, ok := t.(time.Time)
+		if p, pointer := t.(*time.Time); pointer {
+			at, ok = *p, true
+		}
+		if !ok {
+			return ""
+		}
+		return timeElement(at, ago(at))
+	},
 	"short":    func(s string) string { return s[:min(8, len(s))] },
 	"lines":    markdownLines,
 	"sentence": func(r enum.FailureReason) string { return r.Sentence() },
@@ -26,7 +47,7 @@ var functions = template.FuncMap{
 	"join":     func(s []string) string { return strings.Join(s, ", ") },
 	"param":    withParam,
 	"list":     func(s ...string) []string { return s },
-	"word":     func(s string) string { return strings.ReplaceAll(s, "_", " ") },
+	"word":     word,
 	"shown": func(m *models.RunnerManager, r *models.Runner, now time.Time) string {
 		if !r.Active {
 			return "paused"
@@ -59,6 +80,40 @@ func whenText(t *time.Time) string {
 		return "–"
 	}
 	return t.UTC().Format("2006-01-02 15:04:05")
+}
+
+// word is a state as people say it.
+func word(s string) string {
+	switch s {
+	case "warning":
+		return "failed, allowed"
+	case "instance_type":
+		return "for all projects"
+	case "group_type":
+		return "of a group"
+	case "project_type":
+		return "of projects"
+	}
+	return strings.ReplaceAll(s, "_", " ")
+}
+
+func pathEscape(s string) string { return url.PathEscape(s) }
+
+// timeElement lets browsers tell a time in their own zone.
+func timeElement(t time.Time, text string) template.HTML {
+	return template.HTML(`<time datetime="` + t.UTC().Format(time.RFC3339) + `">` + template.HTMLEscapeString(text) + `</time>`)
+}
+
+func bytesText(n int64) string {
+	switch {
+	case n < 1<<10:
+		return fmt.Sprintf("%d bytes", n)
+	case n < 1<<20:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	case n < 1<<30:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
 }
 
 func ago(t time.Time) string {

@@ -59,4 +59,6 @@ func ValidName(short string) bool {
 func validPath(p string) bool { return p != "" && !strings.ContainsAny(p, "\n\x00") && len(p) < 4096 }
 
 // validPathspec says whether git itself may be told a path: it must not lead up.
-func validPathspec(p string) bool { return validPath(p) && !slices.Contains(strings.Split(p, "/"), "..") }
+func validPathspec(p string) bool {
+	return validPath(p) && !slices.Contains(strings.Split(p, "/"), "..")
+}

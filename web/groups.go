@@ -1,0 +1,167 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"signalbox/ci"
+	"signalbox/ci/access"
+	"signalbox/internal/fault"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+// groupPages finds the page of /groups/a/b or of a part of it, /groups/a/b/-/group_members.
+func (s *Server) groupPages(path, method string) page {
+	full, part, _ := strings.Cut(path, "/-/")
+	return func(r *request) error {
+		g, subject, err := s.ci.FindGroup(r.Context(), r.actor, full, access.ReadGroup)
+		var moved *ci.Moved
+		if errors.As(err, &moved) && method == http.MethodGet {
+			return s.to(r, "/groups/"+moved.Path+strings.TrimPrefix(r.URL.RequestURI(), "/groups/"+full))
+		}
+		if err != nil {
+			return err
+		}
+		c := &insideGroup{g, subject}
+		switch {
+		case part == "" && method == http.MethodGet:
+			return s.groupPage(r, c)
+		case part == "group_members" && method == http.MethodGet:
+			return s.groupMembers(r, c)
+		case part == "group_members" && method == http.MethodPost:
+			return s.changeGroupMember(r, c)
+		}
+		return notFound(r)
+	}
+}
+
+// insideGroup is a group's page: the group and the asker's role there.
+type insideGroup struct {
+	group   *models.Namespace
+	subject access.Subject
+}
+
+func (c *insideGroup) may(r *request, a access.Ability) bool {
+	return access.Allowed(r.actor, a, c.subject)
+}
+
+func (s *Server) showGroup(r *request, c *insideGroup, name string, d data) error {
+	d["Group"] = c.group
+	d["Can"] = map[string]bool{"project": c.may(r, access.CreateProjects), "subgroup": c.may(r, access.CreateSubgroup), "members": c.may(r, access.AdminGroupMembers)}
+	s.render(r, http.StatusOK, name, d)
+	return nil
+}
+
+func (s *Server) groupPage(r *request, c *insideGroup) error {
+	p := paging(r)
+	p.OrderBy = "last_activity_at"
+	d := data{"Title": c.group.Name}
+	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+		v := models.VisibleTo{UserID: r.actor.ID(), All: r.actor.Admin()}
+		groups, _, err := tx.ListGroups(v, models.GroupFilter{Kind: "group", ParentID: c.group.ID}, models.Page{PerPage: 100, OrderBy: "full_path"})
+		if err != nil {
+			return err
+		}
+		rows, _, err := tx.ListProjects(v, models.ProjectFilter{NamespaceIDs: []int64{c.group.ID}}, p)
+		if err != nil {
+			return err
+		}
+		latest, err := tx.LatestPipelineOf(rows)
+		d["Groups"], d["Projects"], d["Latest"], d["Pager"] = groups, rows, latest, pagerOf(p, len(rows))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.showGroup(r, c, "group", d)
+}
+
+func (s *Server) groupMembers(r *request, c *insideGroup) error {
+	var rows []memberRow
+	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
+		rows, err = membersOf(tx, models.Member{NamespaceID: &c.group.ID}, c.group.ID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.showGroup(r, c, "group_members", data{"Title": "Members", "Members": rows, "Level": c.subject.Level})
+}
+
+// changeGroupMember adds a member, changes a role or takes it away, as the form says.
+func (s *Server) changeGroupMember(r *request, c *insideGroup) error {
+	if r.actor.User == nil {
+		return errSignIn
+	}
+	if !c.may(r, access.AdminGroupMembers) {
+		return fault.New(fault.Forbidden, "Your role in this group does not allow that.")
+	}
+	back := "/groups/" + c.group.FullPath + "/-/group_members"
+	u, err := s.userNamed(r, r.PostFormValue("username"))
+	if err != nil {
+		return err
+	}
+	if r.PostFormValue("action") == "remove" {
+		if err := s.ci.RemoveMember(r.Context(), r.actor, c.subject, u.ID); err != nil {
+			return err
+		}
+		s.say(r, u.Name+" is no member any more.")
+		return s.to(r, back)
+	}
+	level, _ := strconv.Atoi(r.PostFormValue("access_level"))
+	create := r.PostFormValue("action") != "role"
+	m := ci.NewMember{UserID: u.ID, Level: enum.AccessLevel(level), KeepExpiry: !create}
+	if text := r.PostFormValue("expires_at"); text != "" {
+		at, err := time.Parse(time.DateOnly, text)
+		if err != nil {
+			return fault.New(fault.Invalid, "The date is not like 2030-12-31.")
+		}
+		m.ExpiresAt, m.KeepExpiry = &at, false
+	}
+	if _, _, err := s.ci.SetMember(r.Context(), r.actor, c.subject, m, create); err != nil {
+		return err
+	}
+	s.say(r, u.Name+" is "+m.Level.String()+" now.")
+	return s.to(r, back)
+}
+
+// namespacePage is what lies at the address of a user: the projects that the asker may see. The address of a
+// group leads to its page.
+func (s *Server) namespacePage(r *request, path string) error {
+	p := paging(r)
+	p.OrderBy = "last_activity_at"
+	d := data{}
+	var group bool
+	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+		n, err := tx.NamespaceByPath(path)
+		if err != nil {
+			return missingPage(err)
+		}
+		if group = n.Kind == "group"; group {
+			return nil
+		}
+		v := models.VisibleTo{UserID: r.actor.ID(), All: r.actor.Admin()}
+		rows, _, err := tx.ListProjects(v, models.ProjectFilter{NamespaceIDs: []int64{n.ID}}, p)
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 && r.actor.User == nil {
+			return notFound(r) // who is here is not for everybody
+		}
+		latest, err := tx.LatestPipelineOf(rows)
+		d["Title"], d["Owner"], d["Projects"], d["Latest"], d["Pager"] = n.Name, n, rows, latest, pagerOf(p, len(rows))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if group {
+		return s.to(r, "/groups/"+path)
+	}
+	s.render(r, http.StatusOK, "user", d)
+	return nil
+}
