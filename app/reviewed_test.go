@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -204,4 +205,97 @@ func TestSmallPrint(t *testing.T) {
 			t.Error("no new job")
 		}
 	})
+}
+
+// TestARunnerThatStopsSaysSo: a job that its runner gave up did not fail by its script.
+func TestARunnerThatStopsSaysSo(t *testing.T) {
+	w := start(t, models.Options{})
+	w.newProject("app")
+	w.flag(t)
+	w.runner()
+	w.push("app", map[string]string{".gitlab-ci.yml": slowJob})
+	w.pipeline("running")
+	job := w.jobs(w.pipelines()[0].ID)["talk"].ID
+	w.eventually("the live log", func() bool { return strings.Contains(w.trace(job), "line 2") })
+	w.node.stopRunner()
+	w.node.stopRunner = nil
+	var shown struct {
+		Reason string `json:"failure_reason"`
+	}
+	w.eventually("the job to end", func() bool {
+		w.must(200, "GET", fmt.Sprintf("/projects/%s/jobs/%d", w.project, job), nil, &shown)
+		return shown.Reason != ""
+	})
+	if shown.Reason != "runner_system_failure" {
+		t.Errorf("it failed by %s", shown.Reason)
+	}
+}
+
+// TestForeignIDs: what belongs to another project is not there, wherever its id is written.
+func TestForeignIDs(t *testing.T) {
+	w := start(t, models.Options{})
+	first := w.newProject("first")
+	w.push("first", map[string]string{".gitlab-ci.yml": "a: {script: x, when: manual}"})
+	w.pipeline("skipped")
+	pl := w.pipelines()[0].ID
+	job := w.jobs(pl)["a"].ID
+	var token, command struct{ ID int64 }
+	w.must(201, "POST", fmt.Sprintf("/projects/%d/access_tokens", first), map[string]any{"name": "n", "scopes": []string{"api"}, "expires_at": "2030-01-01"}, &token)
+	w.must(201, "POST", fmt.Sprintf("/projects/%d/variables", first), map[string]any{"key": "SECRET", "value": "x"}, nil)
+	w.must(201, "POST", fmt.Sprintf("/projects/%d/chat/commands", first), map[string]any{"text": "run a"}, &command)
+	second := fmt.Sprintf("/projects/%d", w.newProject("second"))
+	for _, c := range []struct{ method, path string }{
+		{"GET", fmt.Sprintf("/pipelines/%d", pl)}, {"GET", fmt.Sprintf("/pipelines/%d/jobs", pl)}, {"POST", fmt.Sprintf("/pipelines/%d/cancel", pl)}, {"POST", fmt.Sprintf("/pipelines/%d/retry", pl)},
+		{"DELETE", fmt.Sprintf("/pipelines/%d", pl)}, {"PUT", fmt.Sprintf("/pipelines/%d/metadata?name=x", pl)}, {"GET", fmt.Sprintf("/pipelines/%d/variables", pl)},
+		{"GET", fmt.Sprintf("/jobs/%d", job)}, {"GET", fmt.Sprintf("/jobs/%d/trace", job)}, {"POST", fmt.Sprintf("/jobs/%d/play", job)}, {"POST", fmt.Sprintf("/jobs/%d/cancel", job)},
+		{"POST", fmt.Sprintf("/jobs/%d/retry", job)}, {"POST", fmt.Sprintf("/jobs/%d/erase", job)}, {"GET", fmt.Sprintf("/jobs/%d/artifacts", job)}, {"DELETE", fmt.Sprintf("/jobs/%d/artifacts", job)},
+		{"GET", fmt.Sprintf("/access_tokens/%d", token.ID)}, {"DELETE", fmt.Sprintf("/access_tokens/%d", token.ID)}, {"GET", "/variables/SECRET"}, {"DELETE", "/variables/SECRET"},
+		{"GET", fmt.Sprintf("/chat/commands/%d", command.ID)},
+	} {
+		if got := w.api(c.method, second+c.path, nil, nil); got != 404 {
+			t.Errorf("%s %s of another project: %d", c.method, c.path, got)
+		}
+	}
+	if got := w.api("GET", fmt.Sprintf("/projects/%d/pipelines/%d", first, pl), nil, nil); got != 200 {
+		t.Errorf("it is still there: %d", got)
+	}
+	v := w.visitor("root", "root-password")
+	for _, path := range []string{fmt.Sprintf("/pipelines/%d", pl), fmt.Sprintf("/jobs/%d", job), fmt.Sprintf("/jobs/%d/raw", job), fmt.Sprintf("/jobs/%d/live", job), fmt.Sprintf("/chat/commands/%d", command.ID)} {
+		if status, _, _ := v.get("/root/second/-" + path); status != 404 {
+			t.Errorf("page %s of another project: %d", path, status)
+		}
+	}
+}
+
+// TestLargeBodies are cut off, whatever they hold, and the server goes on.
+func TestLargeBodies(t *testing.T) {
+	w := start(t, models.Options{})
+	id := w.newProject("app")
+	for kind, begin := range map[string]string{"application/json": `{"description":"`, "application/x-www-form-urlencoded": "description="} {
+		body := io.MultiReader(strings.NewReader(begin), io.LimitReader(endless('x'), 100<<20))
+		req, err := http.NewRequest("PUT", fmt.Sprintf("%s/api/v4/projects/%d", w.node.Local, id), body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", kind)
+		req.Header.Set("PRIVATE-TOKEN", rootToken)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			continue // cut off while it was sent
+		}
+		res.Body.Close()
+		if res.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("100 MB of %s: %d", kind, res.StatusCode)
+		}
+	}
+	w.must(200, "GET", fmt.Sprintf("/projects/%d", id), nil, nil)
+}
+
+type endless byte
+
+func (e endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(e)
+	}
+	return len(p), nil
 }

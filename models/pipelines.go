@@ -427,9 +427,17 @@ func (tx *Tx) ListJobs(f JobFilter, p Page) ([]*Job, int64, error) {
 // ActiveJobs lists the jobs that wait for a runner or run, newest first: what the small tables of the queue
 // know, whatever lies behind.
 func (tx *Tx) ActiveJobs(limit int) ([]*Job, error) {
+	// The ids are read first: with both tables in one condition, PostgreSQL would walk through all jobs.
+	var ids []int64
+	for _, table := range []any{&PendingJob{}, &HandOut{}} {
+		var some []int64
+		if err := tx.db.Model(table).Order("id DESC").Limit(limit).Pluck("job_id", &some).Error; err != nil {
+			return nil, err
+		}
+		ids = append(ids, some...)
+	}
 	var rows []*Job
-	err := tx.db.Where("id IN (?) OR id IN (?)", tx.db.Model(&PendingJob{}).Select("job_id").Order("id DESC").Limit(limit),
-		tx.db.Model(&HandOut{}).Select("job_id").Order("id DESC").Limit(limit)).Order("id DESC").Limit(limit).Find(&rows).Error
+	err := tx.db.Where("id IN ?", ids).Order("id DESC").Limit(limit).Find(&rows).Error
 	return rows, err
 }
 

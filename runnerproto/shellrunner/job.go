@@ -73,7 +73,9 @@ func (r *Runner) execute(ctx context.Context, c *client.Client, job *runnerproto
 	if err := j.all(live); err != nil {
 		u.State, u.FailureReason = "failed", "runner_system_failure"
 		var f *failure
-		if errors.As(err, &f) {
+		if ctx.Err() != nil { // not the script's fault, and worth another try
+			err = errors.New("the runner was stopped")
+		} else if errors.As(err, &f) {
 			u.FailureReason = f.reason
 			if f.code != 0 {
 				u.ExitCode = &f.code

@@ -9,5 +9,7 @@ CREATE TABLE redirects (
 CREATE INDEX redirects_project ON redirects (project_id);
 CREATE INDEX redirects_namespace ON redirects (namespace_id);
 
+CREATE INDEX pipelines_ref_status ON pipelines (project_id, ref, status, id);
+
 -- +goose Down
 SELECT 1;
