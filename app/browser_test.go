@@ -280,3 +280,47 @@ func TestFirstSteps(t *testing.T) {
 		}
 	}
 }
+
+// TestALogIsFollowedInABrowser: lines come while the job runs, sections close with their time, and at the end the
+// page is what it would be if it were opened then.
+func TestALogIsFollowedInABrowser(t *testing.T) {
+	b := browse(t, testenv.Browser(t))
+	w := start(t, models.Options{})
+	w.runner()
+	w.newProject("app")
+	flag := w.flag(t)
+	w.push("app", map[string]string{".gitlab-ci.yml": `
+talk:
+  script:
+    - printf 'section_start:100:first\r\033[0KThe first part\n\nwithin\n'
+    - for i in $(seq 1 400); do printf "part of line $i "; sleep 0.05; echo "and its end"; [ -e "$FLAG" ] && break; done
+    - printf 'section_end:165:first\r\033[0K\n'
+    - echo the end
+`})
+	w.pipeline("running")
+	job := w.jobs(w.pipelines()[0].ID)["talk"].ID
+	b.do(chromedp.Navigate(w.node.Local+"/users/sign_in"), chromedp.WaitVisible(`main h1`))
+	b.submit("form", "login", "root", "password", "root-password")
+	b.says("Projects")
+	b.do(chromedp.Navigate(w.node.Local+"/root/app/-/jobs/"+itoa(job)), chromedp.WaitVisible(`.log`))
+	b.says("part of line 3 and its end")
+	if err := os.WriteFile(flag, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b.says("the end")
+	b.says("Job succeeded")
+	b.says("Retry") // the head followed too
+	lines := `[...document.querySelectorAll(".log .l, .log summary")].map((e) => e.innerText.replace(/\s+/g, " ").trim()).join("\n")`
+	followed, err := chromedp.Run(b.tab, chromedp.Evaluate[string](lines))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.do(chromedp.Navigate(w.node.Local+"/root/app/-/jobs/"+itoa(job)), chromedp.WaitVisible(`.log`))
+	again, err := chromedp.Run(b.tab, chromedp.Evaluate[string](lines))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if followed != again || strings.Contains(followed, "undefined") || !strings.Contains(followed, "The first part 01:05") {
+		t.Errorf("followed:\n%s\nopened afterwards:\n%s", followed, again)
+	}
+}

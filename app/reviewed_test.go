@@ -245,11 +245,25 @@ func TestForeignIDs(t *testing.T) {
 	w.must(201, "POST", fmt.Sprintf("/projects/%d/chat/commands", first), map[string]any{"text": "run a"}, &command)
 	second := fmt.Sprintf("/projects/%d", w.newProject("second"))
 	for _, c := range []struct{ method, path string }{
-		{"GET", fmt.Sprintf("/pipelines/%d", pl)}, {"GET", fmt.Sprintf("/pipelines/%d/jobs", pl)}, {"POST", fmt.Sprintf("/pipelines/%d/cancel", pl)}, {"POST", fmt.Sprintf("/pipelines/%d/retry", pl)},
-		{"DELETE", fmt.Sprintf("/pipelines/%d", pl)}, {"PUT", fmt.Sprintf("/pipelines/%d/metadata?name=x", pl)}, {"GET", fmt.Sprintf("/pipelines/%d/variables", pl)},
-		{"GET", fmt.Sprintf("/jobs/%d", job)}, {"GET", fmt.Sprintf("/jobs/%d/trace", job)}, {"POST", fmt.Sprintf("/jobs/%d/play", job)}, {"POST", fmt.Sprintf("/jobs/%d/cancel", job)},
-		{"POST", fmt.Sprintf("/jobs/%d/retry", job)}, {"POST", fmt.Sprintf("/jobs/%d/erase", job)}, {"GET", fmt.Sprintf("/jobs/%d/artifacts", job)}, {"DELETE", fmt.Sprintf("/jobs/%d/artifacts", job)},
-		{"GET", fmt.Sprintf("/access_tokens/%d", token.ID)}, {"DELETE", fmt.Sprintf("/access_tokens/%d", token.ID)}, {"GET", "/variables/SECRET"}, {"DELETE", "/variables/SECRET"},
+		{"GET", fmt.Sprintf("/pipelines/%d", pl)},
+		{"GET", fmt.Sprintf("/pipelines/%d/jobs", pl)},
+		{"POST", fmt.Sprintf("/pipelines/%d/cancel", pl)},
+		{"POST", fmt.Sprintf("/pipelines/%d/retry", pl)},
+		{"DELETE", fmt.Sprintf("/pipelines/%d", pl)},
+		{"PUT", fmt.Sprintf("/pipelines/%d/metadata?name=x", pl)},
+		{"GET", fmt.Sprintf("/pipelines/%d/variables", pl)},
+		{"GET", fmt.Sprintf("/jobs/%d", job)},
+		{"GET", fmt.Sprintf("/jobs/%d/trace", job)},
+		{"POST", fmt.Sprintf("/jobs/%d/play", job)},
+		{"POST", fmt.Sprintf("/jobs/%d/cancel", job)},
+		{"POST", fmt.Sprintf("/jobs/%d/retry", job)},
+		{"POST", fmt.Sprintf("/jobs/%d/erase", job)},
+		{"GET", fmt.Sprintf("/jobs/%d/artifacts", job)},
+		{"DELETE", fmt.Sprintf("/jobs/%d/artifacts", job)},
+		{"GET", fmt.Sprintf("/access_tokens/%d", token.ID)},
+		{"DELETE", fmt.Sprintf("/access_tokens/%d", token.ID)},
+		{"GET", "/variables/SECRET"},
+		{"DELETE", "/variables/SECRET"},
 		{"GET", fmt.Sprintf("/chat/commands/%d", command.ID)},
 	} {
 		if got := w.api(c.method, second+c.path, nil, nil); got != 404 {

@@ -38,9 +38,18 @@ func (c *Coordinator) UpdateProject(ctx context.Context, by access.Actor, id int
 		if p, err = tx.Project(id); err != nil {
 			return err
 		}
-		oldPath := p.Path
+		oldPath, seen := p.Path, p.Visibility
 		if err := change(p); err != nil {
 			return err
+		}
+		if p.Visibility != seen {
+			subject, err := access.SubjectOf(tx, by, p)
+			if err != nil {
+				return err
+			}
+			if !access.Allowed(by, access.ChangeVisibility, subject) {
+				return fault.New(fault.Forbidden, "403 Forbidden - only owners change who sees a project")
+			}
 		}
 		if err := checkProject(p, oldPath); err != nil {
 			return err

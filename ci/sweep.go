@@ -284,5 +284,17 @@ func (c *Coordinator) runArchive(ctx context.Context, t *models.Task) error {
 	if err != nil {
 		return err
 	}
-	return c.db.Write(ctx, func(tx *models.Tx) error { return tx.SetTrace(id, size, true) })
+	gone := false
+	err = c.db.Write(ctx, func(tx *models.Tx) error {
+		job, err := tx.Job(id)
+		gone = errors.Is(err, models.ErrNotFound) || err == nil && job.ErasedAt != nil
+		if gone || err != nil {
+			return nil
+		}
+		return tx.SetTrace(id, size, true)
+	})
+	if err == nil && gone { // erased while it was stored
+		return c.traces.Delete(ctx, id)
+	}
+	return err
 }

@@ -70,7 +70,7 @@ func (s *Server) groupPage(r *request, c *insideGroup) error {
 		if err != nil {
 			return err
 		}
-		latest, err := tx.LatestPipelineOf(rows)
+		latest, err := s.latestShown(tx, r, rows)
 		d["Groups"], d["Projects"], d["Latest"], d["Pager"] = groups, rows, latest, pagerOf(p, len(rows))
 		return err
 	})
@@ -82,14 +82,15 @@ func (s *Server) groupPage(r *request, c *insideGroup) error {
 
 func (s *Server) groupMembers(r *request, c *insideGroup) error {
 	var rows []memberRow
+	p := paging(r)
 	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
-		rows, err = membersOf(tx, models.Member{NamespaceID: &c.group.ID}, c.group.ID)
+		rows, err = membersOf(tx, models.Member{NamespaceID: &c.group.ID}, c.group.ID, p)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return s.showGroup(r, c, "group_members", data{"Title": "Members", "Members": rows, "Level": c.subject.Level})
+	return s.showGroup(r, c, "group_members", data{"Title": "Members", "Members": rows, "Level": c.subject.Level, "Pager": pagerOf(p, len(rows))})
 }
 
 // changeGroupMember adds a member, changes a role or takes it away, as the form says.
@@ -134,15 +135,24 @@ func (s *Server) changeGroupMember(r *request, c *insideGroup) error {
 func (s *Server) namespacePage(r *request, path string) error {
 	p := paging(r)
 	p.OrderBy = "last_activity_at"
+	_, _, err := s.ci.FindGroup(r.Context(), r.actor, path, access.ReadGroup)
+	var moved *ci.Moved
+	switch {
+	case err == nil:
+		return s.to(r, "/groups/"+path)
+	case errors.As(err, &moved):
+		return s.to(r, "/groups/"+moved.Path)
+	case fault.KindOf(err) != fault.NotFound:
+		return err
+	}
 	d := data{}
-	var group bool
-	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
 		n, err := tx.NamespaceByPath(path)
+		if err == nil && n.Kind == "group" { // one that the asker may not see
+			err = models.ErrNotFound
+		}
 		if err != nil {
 			return missingPage(err)
-		}
-		if group = n.Kind == "group"; group {
-			return nil
 		}
 		v := models.VisibleTo{UserID: r.actor.ID(), All: r.actor.Admin()}
 		rows, _, err := tx.ListProjects(v, models.ProjectFilter{NamespaceIDs: []int64{n.ID}}, p)
@@ -152,15 +162,12 @@ func (s *Server) namespacePage(r *request, path string) error {
 		if len(rows) == 0 && r.actor.User == nil {
 			return notFound(r) // who is here is not for everybody
 		}
-		latest, err := tx.LatestPipelineOf(rows)
+		latest, err := s.latestShown(tx, r, rows)
 		d["Title"], d["Owner"], d["Projects"], d["Latest"], d["Pager"] = n.Name, n, rows, latest, pagerOf(p, len(rows))
 		return err
 	})
 	if err != nil {
 		return err
-	}
-	if group {
-		return s.to(r, "/groups/"+path)
 	}
 	s.render(r, http.StatusOK, "user", d)
 	return nil

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"strings"
 )
@@ -69,9 +70,10 @@ const maxHits = 200
 
 // search finds the lines of a whole log that hold a text, whatever its case and colours. more says that there
 // are others. Cost: one pass over the log.
-func search(log io.Reader, timed bool, text string) (hits []hit, more bool, err error) {
+func search(ctx context.Context, log io.Reader, timed bool, text string) (hits []hit, more bool, err error) {
 	text = strings.ToLower(text)
 	lines := newLineReader(log)
+	number := 1 // of the line that is shown, which others may go on with
 	for n := 1; ; n++ {
 		raw, _, err := lines.next()
 		if err == io.EOF {
@@ -80,8 +82,16 @@ func search(log io.Reader, timed bool, text string) (hits []hit, more bool, err 
 		if err != nil {
 			return hits, false, err
 		}
+		if n%window == 0 && ctx.Err() != nil {
+			return hits, false, ctx.Err()
+		}
 		if timed && len(raw) >= stampSize && stamped.Match(raw[:stampSize]) {
+			if raw[stampSize-1] != '+' {
+				number = n
+			}
 			raw = raw[stampSize:]
+		} else {
+			number = n
 		}
 		line := sectionStart.ReplaceAllString(string(raw), "")
 		if bytes.IndexByte(raw, 0x1b) >= 0 {
@@ -93,6 +103,6 @@ func search(log io.Reader, timed bool, text string) (hits []hit, more bool, err 
 		if len(hits) == maxHits {
 			return hits, true, nil
 		}
-		hits = append(hits, hit{n, strings.ToValidUTF8(line[:min(len(line), 300)], "\uFFFD")})
+		hits = append(hits, hit{number, strings.ToValidUTF8(line[:min(len(line), 300)], "\uFFFD")})
 	}
 }

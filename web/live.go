@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
@@ -12,6 +13,7 @@ import (
 
 	"signalbox/ci"
 	"signalbox/ci/access"
+	"signalbox/ci/trace"
 	"signalbox/models"
 )
 
@@ -19,6 +21,7 @@ const (
 	beat     = 15 * time.Second // a comment, so that nothing between takes the stream for dead
 	lookEach = 5 * time.Second  // a lost event costs at most this
 	maxBatch = 256 << 10        // bytes of a log in one event
+	renewed  = 5 * time.Minute  // after which a page asks anew, and whether it still may is asked too
 )
 
 // stream is an answer of server-sent events.
@@ -42,9 +45,10 @@ func (s *Server) follow(r *request, topics []string, look func(st *stream, annou
 	if err := st.comment(); err != nil {
 		return nil
 	}
-	each, alive := time.NewTicker(lookEach), time.NewTicker(beat)
+	each, alive, old := time.NewTicker(lookEach), time.NewTicker(beat), time.NewTimer(renewed)
 	defer each.Stop()
 	defer alive.Stop()
+	defer old.Stop()
 	for announced := false; ; {
 		done, err := look(st, announced)
 		if err != nil || done {
@@ -57,6 +61,8 @@ func (s *Server) follow(r *request, topics []string, look func(st *stream, annou
 		case <-r.Context().Done():
 			return nil
 		case <-s.stopping:
+			return nil
+		case <-old.C:
 			return nil
 		case <-wake:
 			announced = true
@@ -229,6 +235,8 @@ type tail struct {
 	id     int64
 	offset int64
 	reader *logReader
+	primed bool // the reader knows the line before
+	inLong bool // the rest of a line that was too long for one batch is left out
 }
 
 // send gives whole lines; at the end of the log the last one too, although it has no newline.
@@ -238,24 +246,15 @@ func (t *tail) send(st *stream, over bool) error {
 		return err
 	}
 	defer log.Close()
-	t.reader.timed = isTimed(log)
-	for t.offset < log.Size() {
-		lines := newLineReader(io.NewSectionReader(log, t.offset, min(maxBatch, log.Size()-t.offset)))
-		var events []logEvent
-		var taken int64
-		for {
-			raw, whole, err := lines.next()
-			if err == io.EOF || err == nil && !whole && !(over && t.offset+lines.read == log.Size()) && lines.read < maxBatch {
-				break
-			}
-			if err != nil {
-				return err
-			}
-			taken = lines.read
-			events = append(events, t.reader.read(raw)...)
+	if !t.primed || t.offset == 0 {
+		if err := t.prime(log); err != nil {
+			return err
 		}
-		if taken == 0 {
-			return nil
+	}
+	for t.offset < log.Size() {
+		events, taken, err := t.batch(log, over)
+		if err != nil || taken == 0 {
+			return err
 		}
 		t.offset += taken
 		data, err := json.Marshal(events)
@@ -266,5 +265,59 @@ func (t *tail) send(st *stream, over bool) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// batch reads at most maxBatch bytes. A last line that is not whole is left for the next time.
+func (t *tail) batch(log io.ReaderAt, over bool) (events []logEvent, taken int64, err error) {
+	size := int64(maxBatch)
+	if sized, ok := log.(interface{ Size() int64 }); ok {
+		size = min(size, sized.Size()-t.offset)
+		over = over && t.offset+size == sized.Size()
+	}
+	lines := newLineReader(io.NewSectionReader(log, t.offset, size))
+	for {
+		raw, whole, err := lines.next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		long := !whole && taken == 0 && size == maxBatch
+		if !whole && !over && !long {
+			break
+		}
+		taken = lines.read
+		if t.inLong {
+			t.inLong = !whole
+			continue
+		}
+		t.inLong = long && !over
+		events = append(events, t.reader.read(raw)...)
+	}
+	return append(events, t.reader.flush()...), taken, nil
+}
+
+// prime lets the reader know the line before, which the next ones may go on with.
+func (t *tail) prime(log trace.Reader) error {
+	t.primed, t.reader.timed = true, isTimed(log)
+	if !t.reader.timed || t.offset == 0 {
+		return nil
+	}
+	back := make([]byte, min(t.offset, maxLine))
+	if _, err := log.ReadAt(back, t.offset-int64(len(back))); err != nil && err != io.EOF {
+		return err
+	}
+	lines := bytes.Split(bytes.TrimSuffix(back, []byte("\n")), []byte("\n"))
+	from := len(lines) - 1
+	for from > 0 && len(lines[from]) >= stampSize && lines[from][stampSize-1] == '+' {
+		from--
+	}
+	t.reader.line -= len(lines) - from
+	for _, line := range lines[from:] {
+		t.reader.read(line)
+	}
+	t.reader.flush() // the page has it
 	return nil
 }

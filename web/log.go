@@ -1,6 +1,8 @@
 package web
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"html/template"
 	"io"
@@ -23,9 +25,11 @@ type logEvent struct {
 	Collapsed bool          `json:"collapsed,omitempty"`
 	Took      string        `json:"took,omitempty"`
 	Unix      int64         `json:"u,omitempty"`
+
+	ends int // the number of the last line that belongs to it
 }
 
-var sectionStart = regexp.MustCompile(`section_(start|end):(\d{1,12}):([A-Za-z0-9_.-]{1,255})(\[[^\]\r\n]{0,255}\])?\r?(?:\x1b\[0K)?`)
+var sectionStart = regexp.MustCompile(`section_(start|end):(\d{1,12}):([A-Za-z0-9_.-]{1,255})(\[[^\]\r\n]{0,255}\])?\r\x1b\[0K`)
 
 // logReader turns the bytes of a log into events, line by line. It keeps what reaches over lines: the number,
 // the colours, the sections that are open.
@@ -35,10 +39,18 @@ type logReader struct {
 	style style
 	open  map[string]int64
 
-	// The last line that was shown, which a line of a timed log may continue.
-	shown  int
-	text   string
+	last lastLine
+}
+
+// lastLine is the line that was read last. It is rendered when it is known to be whole, or when somebody wants
+// to see it as far as it is, because the lines of a timed log may go on with it.
+type lastLine struct {
+	number int // 0: there is none
+	ends   int // the number of the line that went on with it last
+	at     string
+	text   []byte
 	before style
+	fresh  bool // it has grown since it was rendered
 }
 
 // newLogReader goes on behind a line. Whether a log is timed, its first line tells.
@@ -59,25 +71,41 @@ func isTimed(log io.ReaderAt) bool {
 	return stamped.Match(head[:n])
 }
 
-// read gives the events of one line without its newline.
+// read takes one line without its newline and gives the events that are certain by it.
 func (r *logReader) read(raw []byte) []logEvent {
 	r.line++
-	number, at := r.line, ""
+	at := ""
 	if r.timed && len(raw) >= stampSize {
 		if m := stamped.FindSubmatch(raw[:stampSize]); m != nil {
 			at = string(m[1])
-			goesOn := raw[stampSize-1] == '+' && r.shown > 0
+			goesOn := raw[stampSize-1] == '+' && r.last.number > 0
 			raw = raw[stampSize:]
-			if goesOn && len(r.text) < maxLine {
-				number, r.style = r.shown, r.before
-				raw = append([]byte(r.text), raw...)
+			if goesOn && !bytes.Contains(raw, []byte("section_")) {
+				r.last.at, r.last.ends, r.last.fresh = at, r.line, true
+				if room := maxLine - len(r.last.text); room > 0 {
+					r.last.text = append(r.last.text, raw[:min(len(raw), room)]...)
+				}
+				return nil
 			}
 		}
 	}
-	return r.events(strings.ToValidUTF8(string(raw), "\uFFFD"), number, at)
+	out := r.flush()
+	r.last = lastLine{}
+	return append(out, r.events(strings.ToValidUTF8(string(raw), "\uFFFD"), at)...)
 }
 
-func (r *logReader) events(text string, number int, at string) []logEvent {
+// flush shows the last line as far as it is.
+func (r *logReader) flush() []logEvent {
+	if !r.last.fresh {
+		return nil
+	}
+	r.last.fresh = false
+	r.style = r.last.before
+	html := r.html(strings.ToValidUTF8(string(r.last.text), "\uFFFD"))
+	return []logEvent{{Type: "line", Line: r.last.number, At: r.last.at, HTML: html, ends: r.last.ends}}
+}
+
+func (r *logReader) events(text, at string) []logEvent {
 	var out []logEvent
 	marked := false
 	for {
@@ -92,7 +120,7 @@ func (r *logReader) events(text string, number int, at string) []logEvent {
 			options = text[m[8]:m[9]]
 		}
 		if strings.TrimSpace(plainText(before)) != "" {
-			out = append(out, logEvent{Type: "line", Line: number, At: at, HTML: r.html(before)})
+			out = append(out, logEvent{Type: "line", Line: r.line, At: at, HTML: r.html(before), ends: r.line})
 		}
 		text = text[m[1]:]
 		if kind == "end" {
@@ -120,12 +148,11 @@ func (r *logReader) events(text string, number int, at string) []logEvent {
 		out = append(out, logEvent{Type: "start", Name: name, Unix: unix, HTML: html, Collapsed: strings.Contains(options, "collapsed=true")})
 	}
 	if marked && strings.TrimSpace(plainText(text)) == "" {
-		r.shown, r.text = 0, ""
 		r.style = pieces(text, r.style, func(string, style) {})
 		return out
 	}
-	r.shown, r.text, r.before = number, text, r.style
-	return append(out, logEvent{Type: "line", Line: number, At: at, HTML: r.html(text)})
+	r.last = lastLine{number: r.line, ends: r.line, at: at, text: []byte(text), before: r.style, fresh: true}
+	return out
 }
 
 // html shows a line: what a program wrote over and over in its last state, colours as spans, the rest escaped.
@@ -148,6 +175,7 @@ type logPart struct {
 	HTML    template.HTML
 	First   int   // the number of its first line
 	Last    int   // of its last
+	Whole   int   // of its last line that has its newline
 	Lines   int   // of the whole log
 	Offset  int64 // behind its last whole line
 	Timed   bool
@@ -155,18 +183,33 @@ type logPart struct {
 	Later   int // the same for those behind
 }
 
-// window is how many lines a page shows at once.
-const window = 4000
+const (
+	window      = 4000    // lines that a page shows at once
+	windowBytes = 2 << 20 // and bytes, because lines may be long
+	lead        = 100     // lines before a part that are read for their colours
+)
 
 // readPart reads the lines around one, or the last ones if at is 0.
-func readPart(log trace.Reader, index trace.Index, at int) (*logPart, error) {
+func readPart(ctx context.Context, log trace.Reader, index trace.Index, at int) (*logPart, error) {
 	p := &logPart{Lines: index.Lines, First: 1, Last: index.Lines, Timed: isTimed(log)}
+	tail := p.Lines <= window || at <= 0 || at >= p.Lines-window+1
 	if p.Lines > window {
 		p.First = max(1, p.Lines-window+1)
-		if at > 0 && at < p.First {
+		if !tail {
 			p.First = max(1, at-window/4)
 		}
 		p.Last = min(p.Lines, p.First+window-1)
+	}
+	line, offset := index.Before(max(1, p.First-lead))
+	if _, err := log.Seek(offset, io.SeekStart); err != nil {
+		return nil, err
+	}
+	from := int64(0) // where the part may begin at the earliest
+	if tail && at <= 0 {
+		from = log.Size() - windowBytes
+	}
+	if err := p.render(ctx, log, line-1, offset, from); err != nil {
+		return nil, err
 	}
 	if p.First > 1 {
 		p.Earlier = max(1, p.First-window+window/4)
@@ -174,20 +217,21 @@ func readPart(log trace.Reader, index trace.Index, at int) (*logPart, error) {
 	if p.Last < p.Lines {
 		p.Later = p.Last + 1 + window/4
 	}
-	line, offset := index.Before(p.First)
-	if _, err := log.Seek(offset, io.SeekStart); err != nil {
-		return nil, err
-	}
-	return p, p.render(log, line-1, offset)
+	return p, nil
 }
 
 // render reads lines from a known one on and shows those of the part.
-func (p *logPart) render(in io.Reader, line int, offset int64) error {
+func (p *logPart) render(ctx context.Context, in io.Reader, line int, offset, from int64) error {
 	r := newLogReader(line, p.Timed)
 	w := &logWriter{}
 	lines := newLineReader(in)
-	p.Offset = offset
+	p.Offset, p.Whole = offset, line
+	shown := 0
 	for r.line < p.Last {
+		if r.line%lead == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		start := offset + lines.read
 		raw, whole, err := lines.next()
 		if err == io.EOF {
 			break
@@ -195,14 +239,24 @@ func (p *logPart) render(in io.Reader, line int, offset int64) error {
 		if err != nil {
 			return err
 		}
-		if whole {
-			p.Offset = offset + lines.read
+		if start < from && r.line+1 >= p.First {
+			p.First = r.line + 2
 		}
-		events := r.read(raw)
+		if r.line+1 < p.First-lead {
+			r.line++ // too far before the part to matter
+		} else {
+			w.add(r.read(raw), p.First)
+		}
+		if whole {
+			p.Offset, p.Whole = offset+lines.read, r.line
+		}
 		if r.line >= p.First {
-			w.add(events)
+			if shown += len(raw); shown > windowBytes {
+				p.Last = r.line
+			}
 		}
 	}
+	w.add(r.flush(), p.First)
 	p.HTML = template.HTML(w.end()) // made of escaped parts
 	return nil
 }
@@ -226,8 +280,12 @@ const (
 	tookWidth   = 9
 )
 
-func (w *logWriter) add(events []logEvent) {
+// add writes events, but for lines that end before the first one of the part.
+func (w *logWriter) add(events []logEvent, first int) {
 	for _, e := range events {
+		if e.Type == "line" && e.ends < first {
+			continue
+		}
 		if e.Type == "line" && w.last != nil && w.last.Line == e.Line {
 			w.last = &e
 			continue

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"fmt"
+	"html/template"
 	"strings"
 	"testing"
 
@@ -17,7 +18,7 @@ func shownLog(t *testing.T, text string, at int) (*logPart, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := readPart(log, index, at)
+	p, err := readPart(t.Context(), log, index, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +73,7 @@ func TestLogs(t *testing.T) {
 		},
 		{"so is one that the end of the log cuts off", start(1, "a[collapsed=true]", "A") + "\nx\n", section(true, true, "a", 1, "A", "", line(2, "x"))},
 		{"more than an hour", start(0, "a", "A") + "\n" + end(3725, "a") + "\n", section(true, false, "a", 0, "A", "1:02:05")},
+		{"a marker that is only shown", `$ echo "section_start:1:a\r\033[0KTitle"` + "\n", line(1, `$ echo &#34;section_start:1:a\r\033[0KTitle&#34;`)},
 		{"an end without a beginning", end(1, "a") + "\nx\n", line(2, "x")},
 		{
 			"a timed log", stamp(1, false, "one") + stamp(2, true, " and more") + stamp(3, false, "two"),
@@ -138,11 +140,115 @@ func TestPartsOfALongLog(t *testing.T) {
 
 func TestSearchInLogs(t *testing.T) {
 	log := "one\n\x1b[31mERR\x1b[0mOR: two\nsection_start:1:error\r\x1b[0KTitle\nthree error\n"
-	hits, more, err := search(strings.NewReader(log), false, "error")
+	hits, more, err := search(t.Context(), strings.NewReader(log), false, "error")
 	if err != nil || more || len(hits) != 2 || hits[0].Line != 2 || hits[0].Text != "ERROR: two" || hits[1].Line != 4 {
 		t.Errorf("%v %v %v", hits, more, err)
 	}
-	if hits, more, _ := search(strings.NewReader(strings.Repeat("x\n", 1000)), false, "X"); len(hits) != maxHits || !more {
+	if hits, more, _ := search(t.Context(), strings.NewReader(strings.Repeat("x\n", 1000)), false, "X"); len(hits) != maxHits || !more {
 		t.Errorf("%d hits, more %v", len(hits), more)
+	}
+}
+
+// TestPagesAndStreamsAgree: whatever part of a log a page has when a stream takes over, and in whatever pieces
+// the rest comes, the page ends with the log as it would be shown at once.
+func TestPagesAndStreamsAgree(t *testing.T) {
+	var plain, timed strings.Builder
+	for n := range 9000 {
+		fmt.Fprintf(&plain, "\x1b[3%dmthis is line %d\x1b[0m\n", n%8, n)
+		mark := " "
+		if n%3 > 0 {
+			mark = "+"
+		}
+		fmt.Fprintf(&timed, "2026-11-24T09:00:01.000000Z 01O%sthis is part %d\n", mark, n)
+	}
+	plain.WriteString(strings.Repeat("long ", 150_000) + "\nlast")
+	for name, whole := range map[string]string{"plain": plain.String(), "timed": timed.String()} {
+		for _, cut := range []int{0, 1, 10, 5000, 200_001, len(whole) - 3} {
+			page := map[int]template.HTML{}
+			first, _ := trace.NewIndex(strings.NewReader(whole[:cut]))
+			p, err := readPart(t.Context(), &memoryLog{bytes.NewReader([]byte(whole[:cut]))}, first, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tail := &tail{offset: p.Offset, reader: newLogReader(p.Whole, false)}
+			for _, seen := range []int{cut, min(cut+70_001, len(whole)), len(whole)} {
+				log := &memoryLog{bytes.NewReader([]byte(whole[:seen]))}
+				if (!tail.primed || tail.offset == 0) && seen > 0 {
+					if err := tail.prime(log); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for tail.offset < int64(seen) {
+					events, taken, err := tail.batch(log, seen == len(whole))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if taken == 0 {
+						break
+					}
+					tail.offset += taken
+					for _, e := range events {
+						page[e.Line] = e.HTML
+					}
+				}
+			}
+			if tail.offset != int64(len(whole)) {
+				t.Errorf("%s from %d: ended at %d of %d", name, cut, tail.offset, len(whole))
+			}
+			at := newLogReader(0, name == "timed")
+			lines := newLineReader(strings.NewReader(whole))
+			want := map[int]template.HTML{}
+			for {
+				raw, _, err := lines.next()
+				if err != nil {
+					break
+				}
+				for _, e := range at.read(raw) {
+					want[e.Line] = e.HTML
+				}
+			}
+			for _, e := range at.flush() {
+				want[e.Line] = e.HTML
+			}
+			for n, html := range page {
+				if len(html) < maxLine && want[n] != html {
+					t.Fatalf("%s from %d: line %d is %q, want %q", name, cut, n, html, want[n])
+				}
+			}
+			for n := range want {
+				if _, there := page[n]; !there && n > p.Whole {
+					t.Fatalf("%s from %d: line %d is missing", name, cut, n)
+				}
+			}
+		}
+	}
+}
+
+// TestPartsAreBounded: what a page costs does not depend on how long lines are or how often they go on.
+func TestPartsAreBounded(t *testing.T) {
+	long := strings.Repeat(strings.Repeat("x", 60<<10)+"\n", 100)
+	p, html := shownLog(t, long, 0)
+	if len(html) > 2*windowBytes || p.Last != 100 || p.First < 2 || p.Earlier == 0 {
+		t.Errorf("lines %d to %d: %d bytes", p.First, p.Last, len(html))
+	}
+	if p, html = shownLog(t, strings.Repeat(strings.Repeat("y", 6<<10)+"\n", 9000), 2000); len(html) > 2*windowBytes || p.Later == 0 || p.Last < 1000 {
+		t.Errorf("in the middle: lines %d to %d, %d bytes", p.First, p.Last, len(html))
+	}
+	var dots strings.Builder
+	for n := range 30_000 {
+		fmt.Fprintf(&dots, "2026-11-24T09:00:01.000000Z 01O%s\x1b[31m.\x1b[0m\n", map[bool]string{true: " ", false: "+"}[n == 0])
+	}
+	r := newLogReader(0, true)
+	events := 0
+	lines := newLineReader(strings.NewReader(dots.String()))
+	for {
+		raw, _, err := lines.next()
+		if err != nil {
+			break
+		}
+		events += len(r.read(raw))
+	}
+	if events != 0 || len(r.flush()) != 1 {
+		t.Errorf("a line that goes on 30,000 times was rendered %d times", events)
 	}
 }

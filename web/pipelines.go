@@ -331,13 +331,13 @@ func (s *Server) jobPage(r *request, c *inside) error {
 		if err != nil {
 			return err
 		}
-		part, err := readPart(log, index, at)
+		part, err := readPart(r.Context(), log, index, at)
 		if err != nil {
 			return err
 		}
 		d["Log"], d["Tail"] = part, part.Last == part.Lines
 		if text := strings.TrimSpace(r.URL.Query().Get("q")); text != "" {
-			hits, more, err := search(io.NewSectionReader(log, 0, log.Size()), part.Timed, text)
+			hits, more, err := search(r.Context(), io.NewSectionReader(log, 0, log.Size()), part.Timed, text)
 			if err != nil {
 				return err
 			}

@@ -44,7 +44,7 @@ func (s *Server) home(r *request) error {
 		if rows, _, err = tx.ListProjects(v, models.ProjectFilter{Search: search, SearchNamespaces: true}, p); err != nil {
 			return err
 		}
-		latest, err = tx.LatestPipelineOf(rows)
+		latest, err = s.latestShown(tx, r, rows)
 		return err
 	})
 	if err != nil {
@@ -52,6 +52,21 @@ func (s *Server) home(r *request) error {
 	}
 	s.render(r, http.StatusOK, "home", data{"Title": "Projects", "Projects": rows, "Latest": latest, "Search": search, "Pager": pagerOf(p, len(rows))})
 	return nil
+}
+
+// latestShown are the newest pipelines of those projects whose pipelines the asker may see.
+func (s *Server) latestShown(tx *models.Tx, r *request, rows []*models.Project) (map[int64]*models.Pipeline, error) {
+	roles, err := tx.AccessLevels(r.actor.ID(), rows)
+	if err != nil {
+		return nil, err
+	}
+	var shown []*models.Project
+	for _, p := range rows {
+		if access.Allowed(r.actor, access.ReadPipelines, access.Subject{Project: p, Level: roles[p.ID].Level()}) {
+			shown = append(shown, p)
+		}
+	}
+	return tx.LatestPipelineOf(shown)
 }
 
 func (s *Server) newProjectPage(r *request) error {

@@ -23,8 +23,8 @@ type memberRow struct {
 }
 
 // membersOf lists the people of a project or group, those of the groups above it too.
-func membersOf(tx *models.Tx, place models.Member, namespaceID int64) (rows []memberRow, err error) {
-	members, _, err := tx.ListAllMembers(place, namespaceID, models.MemberFilter{}, models.Page{PerPage: 100})
+func membersOf(tx *models.Tx, place models.Member, namespaceID int64, p models.Page) (rows []memberRow, err error) {
+	members, _, err := tx.ListAllMembers(place, namespaceID, models.MemberFilter{}, p)
 	if err != nil {
 		return nil, err
 	}
@@ -55,16 +55,16 @@ func (s *Server) userNamed(r *request, name string) (u *models.User, err error) 
 }
 
 func (s *Server) membersPage(r *request, c *inside) error {
-	place := models.Member{ProjectID: &c.project.ID}
+	place, p := models.Member{ProjectID: &c.project.ID}, paging(r)
 	var rows []memberRow
 	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
-		rows, err = membersOf(tx, place, c.project.NamespaceID)
+		rows, err = membersOf(tx, place, c.project.NamespaceID, p)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return s.show(r, c, "members", data{"Title": "Members", "Members": rows, "Level": c.subject.Level})
+	return s.show(r, c, "members", data{"Title": "Members", "Members": rows, "Level": c.subject.Level, "Pager": pagerOf(p, len(rows))})
 }
 
 func (s *Server) addMember(r *request, c *inside) error {

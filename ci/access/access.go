@@ -64,6 +64,7 @@ const (
 	AdminRunners      Ability = "admin_runners" // a project's own
 	AdminTokens       Ability = "admin_tokens"  // access tokens of the project
 	DeleteProject     Ability = "delete_project"
+	ChangeVisibility  Ability = "change_visibility_level"
 	ReadCommands      Ability = "read_commands"
 	CreateCommand     Ability = "create_command"
 	ReadProtectedRefs Ability = "read_protected_refs"
@@ -137,6 +138,7 @@ var table = map[Ability]rule{
 	AdminRunners:      {level: enum.Maintainer},
 	AdminTokens:       {level: enum.Maintainer},
 	DeleteProject:     {level: enum.Owner, write: true},
+	ChangeVisibility:  {level: enum.Owner, write: true},
 	ReadCommands:      {level: enum.Reporter},
 	CreateCommand:     {level: enum.Developer, write: true},
 	ReadProtectedRefs: {level: enum.Reporter, open: true},

@@ -77,7 +77,7 @@ func (a archive) addIndex(ctx context.Context, jobID int64) error {
 // once.
 func (a archive) Index(ctx context.Context, jobID int64, log Reader) (Index, error) {
 	if log.Size() >= indexedSize {
-		if i, err := a.stored(ctx, jobID); err == nil && i.Size == log.Size() {
+		if i, err := a.stored(ctx, jobID); err == nil && i.Size == log.Size() && i.sound() {
 			return i, nil
 		}
 	}

@@ -63,6 +63,11 @@ func (i *Index) add(chunk []byte) {
 	i.Size += int64(len(chunk))
 }
 
+// sound says whether an index that was stored can be one.
+func (i Index) sound() bool {
+	return len(i.Starts) > 0 && i.Starts[0] == 0 && len(i.Starts) <= i.Lines/Stride+1
+}
+
 // Before is a line whose place is known, at or before the given one (counted from 1), and where it begins.
 func (i Index) Before(line int) (known int, offset int64) {
 	at := min(max(line-1, 0)/Stride, len(i.Starts)-1)

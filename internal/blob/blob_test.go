@@ -77,13 +77,15 @@ func storedWhole(t *testing.T, s Store) {
 			t.Errorf("%q, want %q", got, text)
 		}
 	}
-	for _, before := range []int{4, partSize + 4} {
-		cut := io.MultiReader(bytes.NewReader(make([]byte, before)), iotest.ErrReader(errors.New("cut off")))
-		if _, err := s.Put(ctx, "a/b/d", cut); err == nil {
-			t.Error("a cut upload was stored")
-		}
-		if _, err := s.Open(ctx, "a/b/d"); !errors.Is(err, ErrNotFound) {
-			t.Errorf("half an object is there: %v", err)
+	for _, before := range []int{0, 4, partSize - 1, partSize, partSize + 4, 3 * partSize} {
+		for _, how := range []error{errors.New("cut off"), io.ErrUnexpectedEOF} {
+			cut := io.MultiReader(bytes.NewReader(make([]byte, before)), iotest.ErrReader(how))
+			if _, err := s.Put(ctx, "a/b/d", cut); err == nil {
+				t.Errorf("%d bytes of an upload cut by %q were stored", before, how)
+			}
+			if _, err := s.Open(ctx, "a/b/d"); !errors.Is(err, ErrNotFound) {
+				t.Errorf("half an object is there: %v", err)
+			}
 		}
 	}
 	canceled, cancel := context.WithCancel(ctx)

@@ -22,6 +22,7 @@ import (
 type S3 struct {
 	core           *minio.Core
 	bucket, prefix string
+	puts           chan struct{}
 }
 
 // bucketSettings are what an address says: s3://bucket/prefix?endpoint=https://host&region=name&path_style=true.
@@ -87,12 +88,12 @@ func newS3(ctx context.Context, u *url.URL, transport http.RoundTripper) (*S3, e
 	exists, err := core.BucketExists(check, s.bucket)
 	var refused minio.ErrorResponse
 	switch {
-	case errors.As(err, &refused):
+	case errors.As(err, &refused) && refused.StatusCode < http.StatusInternalServerError && refused.StatusCode != http.StatusTooManyRequests:
 		return nil, fmt.Errorf("bucket %s: %w", s.bucket, err)
 	case err == nil && !exists:
 		return nil, fmt.Errorf("bucket %s does not exist", s.bucket)
 	}
-	return &S3{core: core, bucket: s.bucket, prefix: s.prefix}, nil
+	return &S3{core: core, bucket: s.bucket, prefix: s.prefix, puts: make(chan struct{}, maxPuts)}, nil
 }
 
 // Close has nothing to close.
@@ -105,8 +106,13 @@ func (s *S3) key(key string) (string, error) {
 	return path.Join(s.prefix, key), nil
 }
 
-// partSize is how much of an object is held in memory while it is stored. 10,000 parts make 160 GB.
-const partSize = 16 << 20
+// partSize is how much of an object is held in memory while it is stored. 10,000 parts make 80 GB.
+const partSize = 8 << 20
+
+// maxPuts is how many objects are stored at once, because each holds a part in memory.
+const maxPuts = 8
+
+var parts = sync.Pool{New: func() any { b := make([]byte, partSize); return &b }}
 
 // Put sends small objects at once and larger ones in parts; those become visible when all are there.
 func (s *S3) Put(ctx context.Context, key string, r io.Reader) (int64, error) {
@@ -114,17 +120,45 @@ func (s *S3) Put(ctx context.Context, key string, r io.Reader) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var first bytes.Buffer
-	if _, err := io.CopyN(&first, r, partSize); err != nil && err != io.EOF {
-		return 0, err
+	select {
+	case s.puts <- struct{}{}:
+		defer func() { <-s.puts }()
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	first := parts.Get().(*[]byte)
+	defer parts.Put(first)
+	in := &honest{r: r}
+	n, err := io.ReadFull(in, *first)
+	if in.failed != nil {
+		return 0, in.failed
 	}
 	o := minio.PutObjectOptions{ContentType: "application/octet-stream", PartSize: partSize}
-	size, in := int64(first.Len()), io.Reader(bytes.NewReader(first.Bytes())) // one that can be sent again
-	if size == partSize {
-		size, in = -1, io.MultiReader(in, r)
+	body, size := io.Reader(bytes.NewReader((*first)[:n])), int64(n) // one that can be sent again
+	if err == nil {
+		body, size = io.MultiReader(body, in), -1
 	}
-	done, err := s.core.Client.PutObject(ctx, s.bucket, name, in, size, o)
+	done, err := s.core.Client.PutObject(ctx, s.bucket, name, body, size, o)
+	if in.failed != nil { // whatever the client made of it, this is not the whole object
+		return 0, errors.Join(in.failed, s.Delete(context.WithoutCancel(ctx), key))
+	}
 	return done.Size, err
+}
+
+// honest tells a source that ends early from one that ends: the client takes io.ErrUnexpectedEOF, which cut
+// uploads give, for a regular end.
+type honest struct {
+	r      io.Reader
+	failed error
+}
+
+func (h *honest) Read(p []byte) (int, error) {
+	n, err := h.r.Read(p)
+	if err != nil && err != io.EOF {
+		h.failed = err
+		err = fmt.Errorf("the source of the object failed: %s", err)
+	}
+	return n, err
 }
 
 // Open asks for the object's size; its bytes are read when they are wanted.
@@ -134,7 +168,7 @@ func (s *S3) Open(ctx context.Context, key string) (Object, error) {
 		return nil, err
 	}
 	info, err := s.core.StatObject(ctx, s.bucket, name, minio.StatObjectOptions{})
-	if minio.ToErrorResponse(err).StatusCode == http.StatusNotFound {
+	if e := minio.ToErrorResponse(err); e.StatusCode == http.StatusNotFound && e.Code != minio.NoSuchBucket {
 		return nil, ErrNotFound
 	}
 	if err != nil {

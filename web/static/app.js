@@ -34,14 +34,19 @@ async function reload() {
     part.innerHTML = fresh.innerHTML;
     if (focus) part.querySelector(focus)?.focus();
   }
+  const was = main.dataset.live;
   main.dataset.live = next.querySelector("main").dataset.live || "";
-  if (!main.dataset.live) stop();
+  if (was && !main.dataset.live) {
+    if (grows) { location.reload(); return; } // it ended while nobody listened: the rest of its log is missing here
+    stop();
+    chip("");
+  }
   times();
 }
 
 /* Following changes: while the page is looked at, and again after every interruption. */
 
-let source = null, retry = null, waited = 0, reloading = null;
+let source = null, retry = null, missing = null, waited = 0, reloading = null;
 let seen = grows ? { offset: log.dataset.offset, line: log.dataset.line } : null;
 
 function chip(text) {
@@ -58,6 +63,7 @@ function chip(text) {
 
 function stop() {
   clearTimeout(retry);
+  clearTimeout(missing);
   source?.close();
   source = null;
 }
@@ -84,7 +90,8 @@ function listen() {
   source.addEventListener("done", () => { stop(); main.dataset.live = ""; follower?.remove(); reload(); });
   source.addEventListener("error", () => {
     if (!main.dataset.live) return;
-    chip("Reconnecting…");
+    clearTimeout(missing);
+    missing = setTimeout(() => { if (source?.readyState !== EventSource.OPEN) chip("Reconnecting…"); }, 4000);
     if (source.readyState !== EventSource.CLOSED) return; // the browser tries by itself
     waited = Math.min(30, Math.max(1, waited * 2));
     retry = setTimeout(() => { reload().then(listen); }, waited * 1000);
