@@ -1,6 +1,8 @@
 package api
 
 import (
+	"strings"
+
 	"github.com/gin-gonic/gin"
 
 	"signalbox/ci"
@@ -61,6 +63,24 @@ func (s *Server) lintRoutes(r routes) {
 	}))
 }
 
+// includeOf shows a file that a configuration is made of, and where it is read.
+func (s *Server) includeOf(i config.Included) gin.H {
+	kind, extra := i.Location.Kind, gin.H{}
+	if kind == "project" {
+		kind, extra = "file", gin.H{"project": i.Location.Project, "ref": given(i.Location.Ref)}
+	}
+	e := gin.H{"type": kind, "location": i.Location.Name, "blob": nil, "raw": nil, "extra": extra, "context_project": given(i.At.Project), "context_sha": given(i.At.SHA)}
+	if i.At.Project != "" {
+		_, file, _ := strings.Cut(i.At.Source, ":")
+		if file == "" {
+			file = i.At.Source
+		}
+		base := s.ci.URL() + "/" + i.At.Project + "/-/"
+		e["blob"], e["raw"] = base+"blob/"+i.At.SHA+"/"+file, base+"raw/"+i.At.SHA+"/"+file
+	}
+	return e
+}
+
 type lintParams struct {
 	Content     string `param:"content,required"`
 	DryRun      bool   `param:"dry_run"`
@@ -79,6 +99,9 @@ func (s *Server) lint(c *call, r ci.LintRequest, jobs bool) (any, error) {
 	texts := func(list []*config.Error) []string { return each(list, func(e *config.Error) string { return e.Text }) }
 	out := lintEntity{Valid: found.Valid(), Errors: append(texts(found.Errors), found.Texts...), Warnings: texts(found.Warnings), Includes: []any{}}
 	if found.Config != nil {
+		for _, i := range found.Config.Includes {
+			out.Includes = append(out.Includes, s.includeOf(i))
+		}
 		merged := found.Config.Merged()
 		out.Merged = &merged
 	}
@@ -104,7 +127,7 @@ func lintJobs(r *ci.LintResult) []lintJob {
 	return each(r.Config.Jobs, func(j *config.Job) lintJob {
 		e := lintJob{
 			Name: j.Name, Stage: j.Stage, BeforeScript: lines(j.BeforeScript), Script: lines(j.Script), AfterScript: lines(j.AfterScript),
-			TagList: lines(j.Tags), When: j.When, AllowFailure: j.AllowFailure, Only: policy(j.Only, []string{"branches", "tags"}), Except: policy(j.Except, nil),
+			TagList: lines(j.Tags), When: j.When, AllowFailure: j.AllowFailure, Only: policy(j.Only), Except: policy(j.Except),
 		}
 		if j.Needs != nil {
 			for _, n := range *j.Needs {
@@ -115,14 +138,21 @@ func lintJobs(r *ci.LintResult) []lintJob {
 	})
 }
 
-func policy(p *config.Policy, without []string) *map[string]any {
-	if p != nil {
-		return &map[string]any{"refs": p.Refs}
-	}
-	if without == nil {
+func policy(p *config.Policy) *map[string]any {
+	if p == nil {
 		return nil
 	}
-	return &map[string]any{"refs": without}
+	out := map[string]any{}
+	if p.Refs != nil {
+		out["refs"] = p.Refs
+	}
+	if p.Changes != nil {
+		out["changes"] = p.Changes
+	}
+	if p.Kubernetes {
+		out["kubernetes"] = "active"
+	}
+	return &out
 }
 
 // lines is never null.

@@ -323,10 +323,7 @@ func (s *Server) createPipeline(c *call, p *struct {
 	if err != nil {
 		return nil, err
 	}
-	if len(p.Inputs) > 0 {
-		return nil, fault.Field("base", "Given inputs not defined in the `spec` section of the included configuration file")
-	}
-	pl, err := s.ci.CreatePipeline(c.ctx(), ci.PipelineRequest{Project: c.project, Actor: c.actor, Source: enum.SourceAPI, Ref: p.Ref, Variables: vars})
+	pl, err := s.ci.CreatePipeline(c.ctx(), ci.PipelineRequest{Project: c.project, Actor: c.actor, Source: enum.SourceAPI, Ref: p.Ref, Variables: vars, Inputs: p.Inputs})
 	if err != nil {
 		return nil, refusal(err)
 	}

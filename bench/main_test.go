@@ -203,7 +203,7 @@ func BenchmarkCompile1000Jobs(b *testing.B) {
 	for b.Loop() {
 		from := time.Now()
 		for range 5 {
-			c, errs := config.Load(config.File{Name: ".gitlab-ci.yml", Content: []byte(text.String())})
+			c, errs := config.Load(config.File{Name: ".gitlab-ci.yml", Content: []byte(text.String())}, config.Options{})
 			if errs != nil {
 				b.Fatal(errs)
 			}

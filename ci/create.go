@@ -27,6 +27,7 @@ type PipelineRequest struct {
 	BeforeSHA string
 	Variables []variable.Variable // of the pipeline itself
 	ChatJob   string              // chat: the one job that is wanted
+	Inputs    map[string]any      // of the configuration, with the types of JSON
 	// Key makes creation happen once: a second request of the same key gets the first one's pipeline.
 	Key string
 	// Within runs in the transaction that stores the pipeline.
@@ -182,17 +183,25 @@ func (b *builder) plan(ctx context.Context) (*plan.Plan, error) {
 	case err != nil:
 		return nil, err
 	}
-	cfg, problems := config.Load(config.File{Name: file, Content: text})
-	if problems != nil {
-		return nil, &ConfigError{Errors: problems}
-	}
 	vars, err := b.variables(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return plan.Build(cfg, plan.Facts{
-		Source: b.r.Source, Ref: b.short, Tag: b.tag, ProjectPath: b.r.Project.FullPath, ChatJob: b.r.ChatJob, Variables: vars,
-	})
+	files := &files{c: b.c, ctx: ctx, b: b, vars: vars}
+	cfg, problems, err := config.LoadWith(config.File{Name: file, Content: text}, files.options(b.r.Inputs))
+	if err != nil {
+		return nil, err
+	}
+	if problems != nil {
+		return nil, &ConfigError{Errors: problems}
+	}
+	return plan.Build(cfg, b.facts(vars, files))
+}
+
+func (b *builder) facts(vars variable.Collection, files *files) plan.Facts {
+	return plan.Facts{
+		Source: b.r.Source, Ref: b.short, Tag: b.tag, ProjectPath: b.r.Project.FullPath, ChatJob: b.r.ChatJob, Variables: vars, Files: files,
+	}
 }
 
 // variables are those that keywords such as `tags` may refer to when the pipeline is made.
@@ -239,7 +248,7 @@ func (b *builder) broken(ctx context.Context, cause error) (*models.Pipeline, er
 		p.YAMLErrors = bad.Report()
 	case errors.As(cause, &cycle):
 		p.YAMLErrors = cycle.Error()
-	case errors.As(cause, &refused) && refused.Reason == plan.ConfigError:
+	case errors.As(cause, &refused) && (refused.Reason == plan.ConfigError || refused.Reason == plan.NotYet):
 		p.YAMLErrors = refused.Text
 	default:
 		return nil, cause
@@ -281,6 +290,7 @@ func (b *builder) store(ctx context.Context, pl *plan.Plan) (*models.Pipeline, e
 		jobs[i] = models.NewJob{Job: row, Definition: string(data)}
 	}
 	p := b.row()
+	p.Name = pl.Name
 	return p, b.write(ctx, p, jobs)
 }
 

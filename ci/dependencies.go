@@ -78,6 +78,12 @@ func (c *Coordinator) cacheFiles(ctx context.Context, f *jobFacts) map[string]st
 	out := map[string]string{}
 	for _, cache := range f.definition.Cache {
 		for _, name := range cache.Files {
+			if cache.ByCommit {
+				if sha, err := c.Repo(f.project).LastCommit(ctx, f.pipeline.SHA, name); err == nil {
+					out[name] = sha
+				}
+				continue
+			}
 			data, err := c.Repo(f.project).File(ctx, f.pipeline.SHA, name, 32<<20)
 			if err == nil {
 				sum := sha256.Sum256(data)

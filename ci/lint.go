@@ -64,7 +64,14 @@ func (c *Coordinator) Lint(ctx context.Context, a access.Actor, p *models.Projec
 		file.Content = []byte(*r.Content)
 	}
 	out := &LintResult{}
-	out.Config, out.Errors = config.Load(file)
+	b := &builder{c: c, r: PipelineRequest{Project: p, Actor: a, Source: enum.SourcePush, Ref: ref}}
+	files, err := b.lintFiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if out.Config, out.Errors, err = config.LoadWith(file, files.options(nil)); err != nil {
+		return nil, err
+	}
 	if out.Config == nil {
 		return out, nil
 	}
@@ -73,6 +80,26 @@ func (c *Coordinator) Lint(ctx context.Context, a access.Actor, p *models.Projec
 		return out, nil
 	}
 	return out, c.dryRun(ctx, a, p, ref, out)
+}
+
+// lintFiles reads for a configuration that is only checked: at the ref, with what its project offers to everybody
+// who may ask. Protected variables are none of it.
+func (b *builder) lintFiles(ctx context.Context) (*files, error) {
+	f := &files{c: b.c, ctx: ctx, b: b}
+	err := b.resolve(ctx)
+	if fault.KindOf(err) == fault.Invalid { // an empty repository: there is nothing to include
+		b.ref, b.commit = gitrepo.Ref{SHA: gitrepo.ZeroSHA}, &gitrepo.Commit{}
+		err = nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	f.vars, err = b.variables(ctx)
+	var cycle *variable.CycleError
+	if errors.As(err, &cycle) {
+		err = nil
+	}
+	return f, err
 }
 
 // dryRun plans a pipeline for the head of a ref, as the actor would push it, and keeps nothing.
@@ -84,7 +111,7 @@ func (c *Coordinator) dryRun(ctx context.Context, a access.Actor, p *models.Proj
 		vars, err = b.variables(ctx)
 	}
 	if err == nil {
-		out.Plan, err = plan.Build(out.Config, plan.Facts{Source: enum.SourcePush, Ref: b.short, Tag: b.tag, ProjectPath: p.FullPath, Variables: vars})
+		out.Plan, err = plan.Build(out.Config, b.facts(vars, &files{c: c, ctx: ctx, b: b, vars: vars}))
 	}
 	var refused *plan.Refusal
 	var cycle *variable.CycleError

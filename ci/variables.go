@@ -125,6 +125,7 @@ func (f *jobFacts) variables(s variable.Server, token string, now time.Time) var
 	pl := variable.Pipeline{ID: f.pipeline.ID, IID: f.pipeline.IID, Source: string(f.pipeline.Source), CreatedAt: f.pipeline.CreatedAt}
 	j := variable.Job{
 		ID: f.job.ID, Name: f.job.Name, Stage: f.job.Stage, Manual: f.job.When == "manual" || f.job.When == "delayed", Token: token,
+		NodeIndex: f.definition.NodeIndex, NodeTotal: f.definition.NodeTotal,
 		StartedAt: now, RunnerID: f.runner.ID, RunnerTags: f.runner.Tags, RunnerName: f.runner.Description,
 	}
 	var v variable.Collection

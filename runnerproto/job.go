@@ -86,6 +86,8 @@ type Image struct {
 	Entrypoint []string   `json:"entrypoint,omitempty"`
 	Variables  []Variable `json:"variables,omitempty"`
 	PullPolicy []string   `json:"pull_policy,omitempty"`
+	// ExecutorOpts are for one kind of executor alone: docker and kubernetes.
+	ExecutorOpts map[string]any `json:"executor_opts,omitempty"`
 }
 
 // Artifact is something to upload.

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"signalbox/ci/config/yaml"
+	"signalbox/ci/expression"
+	"signalbox/ci/variable"
 	"signalbox/models/enum"
 )
 
@@ -16,6 +18,8 @@ type Config struct {
 	Stages    []string // .pre first, .post last
 	Variables []Variable
 	Jobs      []*Job // in the order of the file
+	Workflow  Workflow
+	Includes  []Included // the files that it is made of, besides its own
 	Warnings  []*Error
 	root      *yaml.Node
 }
@@ -47,7 +51,53 @@ type Job struct {
 	Cache        []Cache
 	Timeout      int // seconds; 0: the project's
 	Retry        *Retry
-	Line         int // where it stands
+
+	Rules         []Rule
+	HasRules      bool // also an empty list, which keeps the job out
+	Trigger       *Trigger
+	Parallel      *Parallel
+	Base          string    // the name in the file, if parallel made it several jobs
+	Instance      *Instance // which one of them it is
+	Environment   *Environment
+	ResourceGroup string
+	Interruptible bool
+	Coverage      string // RE2
+	Release       *Release
+	Pages         *Pages
+	IDTokens      map[string][]string // name to audiences
+	Secrets       map[string]any
+	Identity      string
+	Hooks         []string // pre_get_sources_script
+	Run           []any
+	Inputs        map[string]any // of the job, with their specifications
+	DAST          map[string]any // dast_configuration
+	Confirmation  string         // what is asked before it is started by hand
+	// RootVariables says which variables of the root it gets: nil are all.
+	RootVariables *[]string
+
+	Line int // where it stands
+	At   Place
+}
+
+// Place is where something stands in a file.
+type Place struct {
+	File         string
+	Line, Column int
+}
+
+func place(n *yaml.Node) Place {
+	p := Place{Line: n.Line, Column: n.Column}
+	if n.Source != nil {
+		p.File = n.Source.Name
+	}
+	return p
+}
+
+func (p Place) String() string {
+	if p.File == "" {
+		return fmt.Sprintf("line %d", p.Line)
+	}
+	return fmt.Sprintf("%s:%d", p.File, p.Line)
 }
 
 // Variable is a variable of the configuration.
@@ -60,18 +110,22 @@ type Variable struct {
 
 // Image is a container image of a job or a service.
 type Image struct {
-	Name       string     `json:"name"`
-	Alias      string     `json:"alias,omitempty"`
-	Entrypoint []string   `json:"entrypoint,omitempty"`
-	Command    []string   `json:"command,omitempty"`
-	Variables  []Variable `json:"variables,omitempty"`
-	PullPolicy []string   `json:"pull_policy,omitempty"`
+	Name       string         `json:"name"`
+	Alias      string         `json:"alias,omitempty"`
+	Entrypoint []string       `json:"entrypoint,omitempty"`
+	Command    []string       `json:"command,omitempty"`
+	Variables  []Variable     `json:"variables,omitempty"`
+	PullPolicy []string       `json:"pull_policy,omitempty"`
+	Executor   map[string]any `json:"executor_opts,omitempty"` // docker and kubernetes
 }
 
 // Policy is `only` or `except`.
 type Policy struct {
-	Refs []string
-	Line int
+	Refs       []string // nil: none are named
+	Kubernetes bool
+	Variables  []*expression.Expr
+	Changes    []string
+	Line       int
 }
 
 // Artifacts is what a job keeps.
@@ -83,6 +137,8 @@ type Artifacts struct {
 	When      string              `json:"when,omitempty"`
 	ExpireIn  string              `json:"expire_in,omitempty"`
 	Reports   map[string][]string `json:"reports,omitempty"`
+	ExposeAs  string              `json:"expose_as,omitempty"`
+	Access    string              `json:"access,omitempty"` // all, developer, maintainer or none; "" is all
 }
 
 // Need is a job that must have succeeded before.
@@ -90,12 +146,15 @@ type Need struct {
 	Job       string
 	Artifacts bool
 	Optional  bool
+	Matrix    [][]Variable // the instances of a matrix that are meant; nil: all
+	Cross     *CrossNeed   // of another pipeline
 }
 
 // Cache is a cache of files between jobs.
 type Cache struct {
 	Key          string   `json:"key"`
-	Files        []string `json:"files,omitempty"` // the key is made of these files' contents
+	Files        []string `json:"files,omitempty"`     // the key is made of these files' contents
+	ByCommit     bool     `json:"by_commit,omitempty"` // or of the commits that changed them last
 	Prefix       string   `json:"prefix,omitempty"`
 	Paths        []string `json:"paths,omitempty"`
 	Untracked    bool     `json:"untracked,omitempty"`
@@ -118,6 +177,7 @@ type Error struct {
 	File         string
 	Line, Column int // from 1; 0 if the mistake has no place
 	Excerpt      string
+	Hint         string // more than GitLab says: what exactly is wrong, or what was likely meant
 }
 
 // Error is the text with its place in front.
@@ -130,10 +190,14 @@ func (e *Error) Error() string {
 
 // Report is the mistake as people read it: text, place and the lines around it.
 func (e *Error) Report() string {
-	if e.Excerpt == "" {
-		return e.Error()
+	text := e.Error()
+	if e.Excerpt != "" {
+		text += "\n" + e.Excerpt
 	}
-	return e.Error() + "\n" + e.Excerpt
+	if e.Hint != "" {
+		text += "\n" + e.Hint
+	}
+	return text
 }
 
 // File is the text of a configuration and its name.
@@ -142,36 +206,76 @@ type File struct {
 	Content []byte
 }
 
+// Options are what a configuration is read with.
+type Options struct {
+	Inputs    map[string]any      // given to the file itself
+	Variables variable.Collection // what locations and rules of includes, and expand_vars, may use
+	Resolver  Resolver            // nil: nothing can be included
+	// Project and SHA are where the file lies.
+	Project, SHA string
+	// Rules says whether a rule of an include in a file holds; nil: conditions on variables alone are asked.
+	Rules func(from Context, r Rule) (bool, error)
+}
+
 // Load reads a configuration. All mistakes of the structure are returned together, in the order of the
 // file; of the relations between jobs the first.
-func Load(f File) (*Config, []*Error) {
+func Load(f File, o Options) (*Config, []*Error) {
+	c, errs, _ := LoadWith(f, o)
+	return c, errs
+}
+
+// LoadWith is Load for a resolver that may fail: what went wrong there, as opposed to in a file, is the error.
+func LoadWith(f File, o Options) (*Config, []*Error, error) {
 	l := &loader{file: f}
+	c, errs := l.load(f, o)
+	return c, errs, l.failed
+}
+
+func (l *loader) load(f File, o Options) (*Config, []*Error) {
 	if strings.TrimSpace(string(f.Content)) == "" {
 		return nil, l.fatal(nil, "Please provide content of "+f.Name)
 	}
-	docs, err := yaml.Parse(f.Content)
-	if err != nil {
-		e, _ := err.(*yaml.Error)
-		return nil, l.fatal(&yaml.Node{Line: e.Line, Column: e.Column}, e.Message)
+	u := &unit{source: &yaml.Source{Name: f.Name, Content: f.Content}, variables: o.Variables}
+	if o.Inputs != nil {
+		u.inputs = NodeOf(o.Inputs)
 	}
-	root := l.content(docs)
+	root, at, problem := u.read()
+	if problem != "" {
+		return nil, l.fatal(at, problem)
+	}
+	var includes []Included
+	if root.Get("include") != nil {
+		x := newIncluder(l, o)
+		root = x.file(root, Context{Source: u.source.Name, Project: o.Project, SHA: o.SHA}, nil)
+		includes = x.included
+	}
+	for _, step := range []func(*yaml.Node) *yaml.Node{l.extends, l.references} {
+		if len(l.errors) > 0 {
+			return nil, l.errors
+		}
+		root = step(root)
+	}
 	if len(l.errors) > 0 {
 		return nil, l.errors
 	}
 	c := l.root(root)
+	if len(l.errors) == 0 {
+		c.Jobs = l.expand(c.Jobs)
+	}
 	if len(l.errors) == 0 {
 		l.relations(c)
 	}
 	if len(l.errors) > 0 {
 		return nil, l.errors
 	}
-	c.Warnings, c.root = l.warnings, root
+	c.Warnings, c.root, c.Includes = l.warnings, root, includes
 	return c, nil
 }
 
 // loader collects mistakes while it walks one file.
 type loader struct {
 	file     File
+	failed   error // of the resolver, that is nobody's mistake in a file
 	errors   []*Error
 	warnings []*Error
 	positions
@@ -182,25 +286,6 @@ type positions struct {
 	jobs map[string]*yaml.Node
 }
 
-func (l *loader) content(docs []*yaml.Node) *yaml.Node {
-	if len(docs) > 2 {
-		l.add(docs[2], "The parsed YAML has too many documents")
-		return nil
-	}
-	if len(docs) == 2 {
-		if docs[0].Kind == yaml.Map && docs[0].Get("spec") != nil {
-			l.unsupported(docs[0], "spec")
-			return nil
-		}
-		docs = docs[1:]
-	}
-	if len(docs) == 0 || docs[0].Kind != yaml.Map {
-		l.fatal(nil, "Invalid configuration format")
-		return nil
-	}
-	return docs[0]
-}
-
 func (l *loader) fatal(at *yaml.Node, text string) []*Error {
 	l.errors = nil
 	l.add(at, text)
@@ -209,11 +294,34 @@ func (l *loader) fatal(at *yaml.Node, text string) []*Error {
 
 // add notes a mistake whose text is used as it is.
 func (l *loader) add(at *yaml.Node, text string) {
+	l.errors = append(l.errors, l.mistake(at, text))
+}
+
+func (l *loader) mistake(at *yaml.Node, text string) *Error {
 	e := &Error{Text: text, File: l.file.Name}
 	if at != nil && at.Line > 0 {
-		e.Line, e.Column, e.Excerpt = at.Line, at.Column, excerpt(l.file.Content, at.Line, at.Column)
+		content := l.file.Content
+		if at.Source != nil {
+			e.File, content = at.Source.Name, at.Source.Content
+		}
+		e.Line, e.Column, e.Excerpt = at.Line, at.Column, excerpt(content, at.Line, at.Column)
 	}
-	l.errors = append(l.errors, e)
+	return e
+}
+
+// explain says more of the mistake that was noted last.
+func (l *loader) explain(text string) { l.errors[len(l.errors)-1].Hint = text }
+
+// suggest names what was likely meant by a wrong name.
+func (l *loader) suggest(wrong string, names []string) {
+	if near := Nearest(wrong, names, 2); len(near) > 0 {
+		l.explain("Did you mean `" + strings.Join(near, "` or `") + "`?")
+	}
+}
+
+// warn notes what GitLab warns of.
+func (l *loader) warn(at *yaml.Node, text string) {
+	l.warnings = append(l.warnings, l.mistake(at, text))
 }
 
 // bad notes a mistake in GitLab's form: the place in the configuration, then what is wrong, in lower case.
@@ -223,11 +331,6 @@ func (l *loader) bad(at *yaml.Node, location, format string, args ...any) {
 		text = location + " " + text
 	}
 	l.add(at, strings.ToLower(text))
-}
-
-// unsupported refuses a keyword that GitLab knows and this version does not, rather than ignore it.
-func (l *loader) unsupported(at *yaml.Node, location string) {
-	l.add(at, location+" is not supported yet by this version of signalbox")
 }
 
 // excerpt shows the line of a mistake and the one before, with a mark below the column.

@@ -9,7 +9,7 @@ import (
 )
 
 func load(text string) (*Config, []*Error) {
-	return Load(File{Name: ".gitlab-ci.yml", Content: []byte(text)})
+	return Load(File{Name: ".gitlab-ci.yml", Content: []byte(text)}, Options{})
 }
 
 func rspec(lines string) string {
@@ -104,26 +104,12 @@ func TestRefusalsInGitLabsWords(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotSupportedYetIsSaid(t *testing.T) {
-	for _, in := range []string{
-		"include: a.yml\n" + rspec(""), "workflow: {rules: []}\n" + rspec(""), "spec: {inputs: {}}\n---\n" + rspec(""),
-		rspec("rules: [{if: $A}]"), rspec("parallel: 3"), "a: {extends: .x, script: b}", "a: {extends: .x}", "a: {trigger: x/y}",
-		"a: {script: [!reference [.x, script]]}", rspec("environment: production"), rspec("only: {changes: [a]}"), rspec("resource_group: a"),
-		rspec("coverage: /a/"), rspec("needs: [{pipeline: a, job: b}]"), "default: {hooks: {}}\n" + rspec(""), rspec("id_tokens: {}"),
-	} {
-		_, errs := load(in)
-		if len(errs) == 0 || !strings.Contains(errs[0].Text, "not supported yet") {
-			t.Errorf("%q: %v", in, errs)
-		}
-	}
-}
-
 func TestErrorsShowTheirPlace(t *testing.T) {
 	_, errs := load("stages: [test]\nrspec:\n  script: rspec\n  whenn: manual # oops\n  image: [1]\n")
 	if len(errs) != 2 {
 		t.Fatalf("%v", errs)
 	}
-	want := ".gitlab-ci.yml:4:3: jobs:rspec config contains unknown keys: whenn\n    3 |   script: rspec\n    4 |   whenn: manual # oops\n          ^"
+	want := ".gitlab-ci.yml:4:3: jobs:rspec config contains unknown keys: whenn\n    3 |   script: rspec\n    4 |   whenn: manual # oops\n          ^\nDid you mean `when`?"
 	if got := errs[0].Report(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -35,15 +36,13 @@ func (l *loader) container(v *yaml.Node, at string, service bool) *Image {
 		l.bad(v, at+" config", "should be a hash or a string")
 		return nil
 	}
-	keys := []string{"name", "entrypoint", "pull_policy", "docker", "kubernetes"}
+	keys := []string{"name", "entrypoint", "pull_policy", "docker", "kubernetes", "ports"}
 	if service {
 		keys = append(keys, "command", "alias", "variables")
 	}
 	l.unknownKeys(v, at+" config", keys...)
-	for _, later := range []string{"docker", "kubernetes"} {
-		if v.Get(later) != nil {
-			l.unsupported(v.Get(later), at+":"+later)
-		}
+	if ports := v.Get("ports"); ports != nil {
+		l.bad(ports, at+" config", "contains disallowed keys: ports")
 	}
 	i := &Image{Name: l.text(v.Get("name"), at+" name"), Alias: l.text(v.Get("alias"), at+" alias")}
 	if i.Name == "" {
@@ -62,7 +61,44 @@ func (l *loader) container(v *yaml.Node, at string, service bool) *Image {
 			}
 		}
 	}
+	i.Executor = l.executor(v, at)
 	return i
+}
+
+const maxContainerUser = 255
+
+// executor reads what is for one executor alone.
+func (l *loader) executor(v *yaml.Node, at string) map[string]any {
+	out := map[string]any{}
+	for name, keys := range map[string][]string{"docker": {"platform", "user"}, "kubernetes": {"user"}} {
+		n := v.Get(name)
+		if n == nil || n.Kind == yaml.Null {
+			continue
+		}
+		where := at + ":" + name
+		if n.Kind != yaml.Map {
+			l.bad(n, where+" config", "should be a hash")
+			continue
+		}
+		l.unknownKeys(n, where+" config", keys...)
+		values := map[string]any{}
+		for _, p := range n.Pairs {
+			text := p.Value.Text
+			switch {
+			case p.Value.Kind == yaml.Int && name == "kubernetes":
+			case !p.Value.IsText():
+				l.bad(p.Value, where+" "+p.Key.Text, "should be a string")
+			case len(text) > maxContainerUser:
+				l.bad(p.Value, where+" "+p.Key.Text, "is too long (maximum is %d characters)", maxContainerUser)
+			}
+			values[p.Key.Text] = text
+		}
+		out[name] = values
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
 }
 
 func (l *loader) optionalStrings(v *yaml.Node, location string) []string {
@@ -87,11 +123,6 @@ func (l *loader) artifacts(v *yaml.Node, at string) *Artifacts {
 	}
 	l.unknownKeys(v, at+" config", "name", "paths", "exclude", "expose_as", "untracked", "when", "expire_in",
 		"public", "access", "reports")
-	for _, later := range []string{"expose_as", "public", "access"} {
-		if v.Get(later) != nil {
-			l.unsupported(v.Get(later), at+":"+later)
-		}
-	}
 	a := &Artifacts{
 		Name:      l.text(v.Get("name"), at+" name"),
 		Paths:     l.optionalStrings(v.Get("paths"), at+" paths"),
@@ -105,10 +136,43 @@ func (l *loader) artifacts(v *yaml.Node, at string) *Artifacts {
 		}
 		a.ExpireIn = e.Text
 	}
+	l.exposure(a, v, at)
 	if r := v.Get("reports"); r != nil && r.Kind != yaml.Null {
 		a.Reports = l.reports(r, at)
 	}
 	return a
+}
+
+const maxExposeAs = 100
+
+var exposedName = regexp.MustCompile(`^[a-zA-Z0-9\-_. ]+$`)
+
+// exposure reads who may see the artifacts and under which name.
+func (l *loader) exposure(a *Artifacts, v *yaml.Node, at string) {
+	if n := v.Get("expose_as"); n != nil && n.Kind != yaml.Null {
+		a.ExposeAs = l.text(n, at+" expose as")
+		switch {
+		case !n.IsText():
+		case len(a.ExposeAs) > maxExposeAs:
+			l.bad(n, at+" expose as", "is too long (maximum is %d characters)", maxExposeAs)
+		case !exposedName.MatchString(a.ExposeAs):
+			l.bad(n, at+" expose as", "can contain only letters, digits, '-', '_', '.', and spaces")
+		case len(a.Paths) == 0:
+			l.bad(n, at+" paths", "can't be blank")
+		case slices.ContainsFunc(a.Paths, func(p string) bool { return strings.Contains(p, "*") }):
+			l.bad(n, at+" paths", "can't contain '*' when used with 'expose_as'")
+		}
+	}
+	public, access := v.Get("public"), v.Get("access")
+	if public != nil && access != nil {
+		l.bad(access, at+" config", "these keys cannot be used together: public, access")
+	}
+	if public != nil && public.Kind != yaml.Null && !l.boolean(public, at+" public") {
+		a.Access = "developer"
+	}
+	if access != nil {
+		a.Access = l.oneOf(access, at+" access", "", "none", "developer", "maintainer", "all")
+	}
 }
 
 func (l *loader) reports(v *yaml.Node, at string) map[string][]string {
@@ -190,21 +254,20 @@ func (l *loader) cacheKey(c *Cache, k *yaml.Node, at string) {
 		c.Key = k.Text
 	case k.Kind == yaml.Map:
 		l.unknownKeys(k, at+" config", "files", "files_commits", "prefix")
-		if k.Get("files_commits") != nil {
-			l.unsupported(k.Get("files_commits"), at+":files_commits")
-			return
+		files, name := k.Get("files"), "files"
+		if commits := k.Get("files_commits"); commits != nil && files == nil {
+			files, name, c.ByCommit = commits, "files_commits", true
 		}
-		files := k.Get("files")
-		if files == nil {
+		if files == nil || k.Get("files") != nil && k.Get("files_commits") != nil {
 			l.bad(k, at+" config", "must use exactly one of these keys: files, files_commits")
 			return
 		}
-		list, ok := l.strings(files, at+":files config", "should be an array of strings")
+		list, ok := l.strings(files, at+":"+name+" config", "should be an array of strings")
 		switch {
 		case ok && len(list) == 0:
-			l.bad(files, at+":files config", "requires at least 1 item")
+			l.bad(files, at+":"+name+" config", "requires at least 1 item")
 		case len(list) > 2:
-			l.bad(files, at+":files config", "has too many items (maximum is 2)")
+			l.bad(files, at+":"+name+" config", "has too many items (maximum is 2)")
 		}
 		c.Files, c.Prefix = list, l.text(k.Get("prefix"), at+":prefix config")
 	default:

@@ -9,13 +9,18 @@ import (
 	"signalbox/models/enum"
 )
 
-var jobKeys = []string{
-	"extends", "stage", "only", "except", "rules", "variables", "inherit", "allow_failure", "when", "needs",
-	"resource_group", "environment", "interruptible", "tags", "script", "image", "services", "start_in", "artifacts",
-	"cache", "dependencies", "before_script", "after_script", "hooks", "coverage", "retry", "parallel", "timeout",
-	"release", "id_tokens", "publish", "pages", "manual_confirmation", "run", "inputs", "secrets", "identity",
-	"dast_configuration", "trigger",
-}
+var (
+	sharedKeys = []string{
+		"extends", "stage", "only", "except", "rules", "variables", "inherit", "allow_failure", "when", "needs", "resource_group",
+		"environment", "interruptible",
+	}
+	jobKeys = append([]string{
+		"tags", "script", "image", "services", "start_in", "artifacts", "cache", "dependencies", "before_script", "after_script", "hooks",
+		"coverage", "retry", "parallel", "timeout", "release", "id_tokens", "publish", "pages", "manual_confirmation", "run", "inputs",
+		"secrets", "identity", "dast_configuration",
+	}, sharedKeys...)
+	bridgeKeys = append([]string{"trigger", "parallel"}, sharedKeys...)
+)
 
 var onlyWords = regexp.MustCompile(`^[a-z_ ]+$`)
 
@@ -27,30 +32,25 @@ func (l *loader) allJobs(root *yaml.Node, c *Config, defaults settings) {
 		}
 		name := p.Key.Text
 		switch {
+		case strings.HasPrefix(name, "."):
+		case !looksLikeJob(p.Value) && !bridgeNeed(p.Value):
+			l.unmatched(p.Key, name)
 		case name == "":
 			visible++
 			l.add(p.Key, "jobs:job name can't be blank")
-		case strings.HasPrefix(name, "."):
-			l.references(p.Value)
-		case p.Value.Get("trigger") != nil && p.Value.Get("script") == nil:
-			visible++
-			l.unsupported(p.Key, "jobs:"+name+":trigger")
-		case p.Value.Get("run") != nil && p.Value.Get("script") == nil:
-			visible++
-			l.unsupported(p.Key, "jobs:"+name+":run")
-		case p.Value.Get("extends") != nil:
-			visible++
-			l.unsupported(p.Value.Get("extends"), "jobs:"+name+":extends")
-		case p.Value.Get("script") == nil:
-			l.unmatched(p.Key, name)
 		default:
 			visible++
-			c.Jobs = append(c.Jobs, l.job(p.Key, p.Value, defaults))
+			c.Jobs = append(c.Jobs, l.job(p.Key, p.Value, defaults, c.Workflow.HasRules))
 		}
 	}
 	if visible == 0 {
 		l.bad(nil, "jobs config", "should contain at least one visible job")
 	}
+}
+
+// bridgeNeed says whether a job shows the state of another pipeline.
+func bridgeNeed(v *yaml.Node) bool {
+	return v.Kind == yaml.Map && v.Get("needs").Get("pipeline") != nil
 }
 
 func (l *loader) unmatched(at *yaml.Node, name string) {
@@ -61,66 +61,140 @@ func (l *loader) unmatched(at *yaml.Node, name string) {
 	l.add(at, "jobs "+shown+" config should implement the script:, run:, or trigger: keyword")
 }
 
-// references refuses !reference anywhere below a node.
-func (l *loader) references(n *yaml.Node) bool {
-	if n.Tag == "!reference" {
-		l.unsupported(n, "!reference")
-		return true
-	}
-	for _, i := range n.Items {
-		if l.references(i) {
-			return true
-		}
-	}
-	for _, p := range n.Pairs {
-		if l.references(p.Value) {
-			return true
-		}
-	}
-	return false
-}
-
 const maxName = 255
 
-func (l *loader) job(key, v *yaml.Node, defaults settings) *Job {
+// exclusive are keywords of which a job may have one.
+var exclusive = [][]string{{"script", "trigger"}, {"run", "trigger"}, {"script", "run"}, {"before_script", "run"}, {"after_script", "run"}}
+
+func (l *loader) job(key, v *yaml.Node, defaults settings, workflowRules bool) *Job {
 	location := "jobs:" + key.Text
-	j := &Job{Name: key.Text, Stage: "test", When: enum.OnSuccess, Line: key.Line}
+	j := &Job{Name: key.Text, Stage: "test", When: enum.OnSuccess, Line: key.Line, At: place(key)}
 	if len([]rune(key.Text)) > maxName {
 		l.bad(key, "jobs:job name", "is too long (maximum is 255 characters)")
 	}
-	if l.references(v) {
-		return j
+	bridge := v.Get("script") == nil && v.Get("run") == nil
+	keys := jobKeys
+	if bridge {
+		keys = bridgeKeys
 	}
-	l.unknownKeys(v, location+" config", jobKeys...)
-	for _, p := range v.Pairs {
-		if p.Value.Kind != yaml.Null && slices.Contains(jobKeys, p.Key.Text) {
-			l.jobKey(j, p.Key, p.Value, location)
+	for _, pair := range exclusive {
+		if v.Get(pair[0]) != nil && v.Get(pair[1]) != nil {
+			l.bad(v.Get(pair[1]), location+" config", "these keys cannot be used together: %s", strings.Join(pair, ", "))
+			keys = append(keys[:len(keys):len(keys)], pair...)
 		}
 	}
-	if script := v.Get("script"); script.Kind == yaml.Null || len(script.Items) == 0 && script.Kind == yaml.List {
+	l.unknownKeys(v, location+" config", keys...)
+	for _, p := range v.Pairs {
+		if p.Value.Kind != yaml.Null && slices.Contains(keys, p.Key.Text) {
+			l.jobKey(j, p.Key, p.Value, location, bridge)
+		}
+	}
+	if script := v.Get("script"); script != nil && (script.Kind == yaml.Null || len(script.Items) == 0 && script.Kind == yaml.List) {
 		l.bad(script, location+" script", "can't be blank")
 	}
-	for k, d := range defaults {
-		if own := v.Get(k); own == nil || own.Kind == yaml.Null {
-			quiet := &loader{file: l.file}
-			quiet.setting(j, k, d, k)
-		}
-	}
-	l.combined(j, v, location)
+	l.inherit(j, v, defaults, location, bridge)
+	l.pages(j, v, location)
+	l.combined(j, v, location, workflowRules)
 	return j
 }
 
-// combined checks keywords that depend on one another.
-func (l *loader) combined(j *Job, v *yaml.Node, location string) {
-	start := v.Get("start_in")
+// inherit applies the defaults that the job wants and does not set itself (facts: ci-yaml section 8).
+func (l *loader) inherit(j *Job, v *yaml.Node, defaults settings, location string, bridge bool) {
+	wanted := func(string) bool { return true }
+	if n := v.Get("inherit"); n != nil && n.Kind != yaml.Null {
+		if n.Kind != yaml.Map {
+			l.bad(n, location+":inherit config", "should be a hash")
+		}
+		l.unknownKeys(n, location+":inherit config", "default", "variables")
+		if d := n.Get("default"); d != nil && d.Kind != yaml.Null {
+			if names := l.inherited(d, location+":inherit:default"); names != nil {
+				for _, name := range *names {
+					if !slices.Contains(defaultKeys, name) {
+						l.bad(d, location+":inherit:default config", "contains unknown values: %s", name)
+					}
+				}
+				wanted = func(key string) bool { return slices.Contains(*names, key) }
+			}
+		}
+		if d := n.Get("variables"); d != nil && d.Kind != yaml.Null {
+			j.RootVariables = l.inherited(d, location+":inherit:variables")
+		}
+	}
+	for k, d := range defaults {
+		own := v.Get(k)
+		if !wanted(k) || own != nil && own.Kind != yaml.Null || bridge && k != "interruptible" {
+			continue
+		}
+		quiet := &loader{file: l.file}
+		quiet.setting(j, k, d, k)
+	}
+}
+
+// inherited reads true (nil), false (none) or a list of names.
+func (l *loader) inherited(v *yaml.Node, at string) *[]string {
 	switch {
-	case j.When == enum.Delayed && start == nil:
+	case v.Kind == yaml.Bool && v.Bool:
+		return nil
+	case v.Kind == yaml.Bool:
+		return &[]string{}
+	case v.Kind == yaml.List:
+		if names, ok := l.strings(v, at, "should be a bool or array of strings"); ok {
+			return &names
+		}
+		return nil
+	}
+	l.bad(v, at, "should be a bool or array of strings")
+	return nil
+}
+
+const maxStartIn = 7 * 24 * 3600
+
+// combined checks keywords that depend on one another.
+func (l *loader) combined(j *Job, v *yaml.Node, location string, workflowRules bool) {
+	start := v.Get("start_in")
+	rules := v.Get("rules")
+	j.HasRules = rules != nil && rules.Kind != yaml.Null
+	if j.HasRules {
+		var both []string
+		for _, key := range []string{"only", "except", "start_in"} {
+			if v.Get(key) != nil {
+				both = append(both, key)
+			}
+		}
+		if both != nil {
+			l.bad(rules, location+" config", "key may not be used with `rules`: %s", strings.Join(both, ", "))
+		}
+		l.warnOfTwoPipelines(j, rules, workflowRules)
+	}
+	switch {
+	case j.When == enum.Delayed && start == nil && !j.HasRules:
 		l.bad(v, location+" start in", "should be a duration")
-	case j.When != enum.Delayed && start != nil:
+	case j.When != enum.Delayed && start != nil && !j.HasRules:
 		l.bad(start, location+" start in", "must be blank")
 	}
 	if v.Get("allow_failure") == nil && j.When == enum.WhenManual {
 		j.AllowFailure = true
+	}
+	if j.Only == nil && !j.HasRules && !workflowRules {
+		j.Only = &Policy{}
+	}
+	if j.Only != nil && j.Only.Refs == nil && !j.HasRules && !workflowRules {
+		only := *j.Only
+		only.Refs = []string{"branches", "tags"}
+		j.Only = &only
+	}
+}
+
+// warnOfTwoPipelines is GitLab's warning of a last rule without condition.
+func (l *loader) warnOfTwoPipelines(j *Job, at *yaml.Node, workflowRules bool) {
+	if workflowRules || len(j.Rules) == 0 {
+		return
+	}
+	list, _ := flattenMaps(at, 0)
+	last, r := list[len(list)-1], j.Rules[len(j.Rules)-1]
+	if len(last.Pairs) == 1 && r.When != "" && r.When != enum.Never {
+		l.warn(last, "jobs:"+j.Name+" may allow multiple pipelines to run for a single action due to `rules:when` clause with no `workflow:rules` - "+
+			"read more: https://docs.gitlab.com/ci/jobs/job_troubleshooting/#job-may-allow-multiple-pipelines-to-run-for-a-single-action-warning")
 	}
 }
 
@@ -137,10 +211,11 @@ func (l *loader) unknownKeys(v *yaml.Node, location string, known ...string) {
 	}
 	if first != nil {
 		l.bad(first, location, "contains unknown keys: %s", strings.Join(unknown, ", "))
+		l.suggest(keyText(first), known)
 	}
 }
 
-func (l *loader) jobKey(j *Job, key, v *yaml.Node, location string) {
+func (l *loader) jobKey(j *Job, key, v *yaml.Node, location string, bridge bool) {
 	at := location + ":" + key.Text
 	switch key.Text {
 	case "stage":
@@ -154,26 +229,54 @@ func (l *loader) jobKey(j *Job, key, v *yaml.Node, location string) {
 	case "variables":
 		j.Variables = l.variables(v, at, false)
 	case "when":
-		l.when(j, v, location)
+		l.when(j, v, location, bridge)
 	case "start_in":
-		j.StartIn = l.duration(v, location+" start in", 7*24*3600)
+		j.StartIn = l.duration(v, location+" start in", maxStartIn)
 	case "allow_failure":
-		l.allowFailure(j, v, location)
+		l.allowFailure(j, v, location, bridge)
 	case "only":
 		j.Only = l.policy(v, at)
 	case "except":
 		j.Except = l.policy(v, at)
+	case "rules":
+		j.Rules = l.rules(v, at, location+" rules", jobRules)
 	case "dependencies":
 		if names, ok := l.strings(v, location+" dependencies", "should be an array of strings"); ok {
 			j.Dependencies = &names
 		}
 	case "needs":
-		j.Needs = l.needs(v, at)
-	default:
-		if slices.Contains(laterKeys, key.Text) {
-			l.unsupported(key, at)
+		j.Needs = l.needs(v, at, true)
+	case "trigger":
+		j.Trigger = l.trigger(v, at)
+	case "parallel":
+		j.Parallel = l.parallel(v, at, bridge)
+	case "environment":
+		j.Environment = l.environment(v, at)
+	case "resource_group":
+		j.ResourceGroup = l.resourceGroup(v, location)
+	case "release":
+		j.Release = l.release(v, at)
+	case "coverage":
+		j.Coverage = l.coverage(v, at)
+	case "secrets":
+		j.Secrets = l.secrets(v, at)
+	case "manual_confirmation":
+		j.Confirmation = l.text(v, location+" manual confirmation")
+	case "run":
+		j.Run = l.run(v)
+	case "inputs":
+		j.Inputs = l.jobInputs(v, location)
+	case "dast_configuration":
+		if v.Kind != yaml.Map {
+			l.bad(v, at+" config", "should be a hash")
 			return
 		}
+		l.unknownKeys(v, at+" config", "site_profile", "scanner_profile")
+		j.DAST, _ = v.Value().(map[string]any)
+	case "extends":
+		l.oneOrMany(v, location+" extends")
+	case "inherit", "pages", "publish": // read with what they go with
+	default:
 		l.setting(j, key.Text, v, at)
 	}
 }
@@ -199,21 +302,37 @@ func (l *loader) setting(j *Job, key string, v *yaml.Node, at string) {
 		j.Timeout = l.duration(v, at+" config", 30*24*3600)
 	case "retry":
 		j.Retry = l.retry(v)
+	case "hooks":
+		j.Hooks = l.hooks(v, at)
+	case "id_tokens":
+		j.IDTokens = l.idTokens(v, at)
+	case "identity":
+		j.Identity = l.oneOf(v, at, "", "google_cloud")
+	case "interruptible":
+		j.Interruptible = l.boolean(v, at+" config")
 	}
 }
 
-func (l *loader) when(j *Job, v *yaml.Node, location string) {
+func (l *loader) when(j *Job, v *yaml.Node, location string, bridge bool) {
+	allowed := []string{"on_success", "on_failure", "always", "manual", "delayed"}
+	if bridge {
+		allowed = allowed[:4]
+	}
 	switch {
 	case !v.IsText():
 		l.bad(v, location+" when", "should be a string")
-	case !slices.Contains([]string{"on_success", "on_failure", "always", "manual", "delayed"}, v.Text):
-		l.bad(v, location+" when", "should be one of: on_success, on_failure, always, manual, delayed")
+	case !slices.Contains(allowed, v.Text):
+		l.bad(v, location+" when", "should be one of: %s", strings.Join(allowed, ", "))
 	default:
 		j.When = enum.When(v.Text)
 	}
 }
 
-func (l *loader) allowFailure(j *Job, v *yaml.Node, location string) {
+func (l *loader) allowFailure(j *Job, v *yaml.Node, location string, bridge bool) {
+	if bridge {
+		j.AllowFailure = l.boolean(v, location+" allow failure")
+		return
+	}
 	switch v.Kind {
 	case yaml.Bool:
 		j.AllowFailure = v.Bool
@@ -236,6 +355,7 @@ func (l *loader) relations(c *Config) {
 		if j.StageIndex < 0 {
 			l.add(l.jobs[j.Name], j.Name+" job: chosen stage "+j.Stage+" does not exist; available stages are "+
 				strings.Join(c.Stages, ", "))
+			l.suggest(j.Stage, c.Stages)
 			return
 		}
 	}
@@ -259,28 +379,55 @@ func (j *Job) relation(c *Config, byName map[string]*Job) string {
 				return j.Name + " job: undefined dependency: " + name
 			case other.StageIndex >= j.StageIndex && j.Needs == nil:
 				return j.Name + " job: dependency " + name + " is not defined in current or prior stages"
+			case j.Needs != nil && onlyCross(*j.Needs):
+				return strings.ToLower("jobs:" + j.Name + " needs corresponding to dependencies must be from the same pipeline")
 			case j.Needs != nil && !needsJob(*j.Needs, name):
 				return strings.ToLower("jobs:" + j.Name + " dependencies the " + name + " should be part of needs")
 			}
 		}
 	}
-	if j.Needs == nil {
-		return ""
+	if j.Needs != nil {
+		if text := j.checkNeeds(*j.Needs, byName); text != "" {
+			return text
+		}
 	}
+	for _, r := range j.Rules {
+		if r.Needs != nil {
+			if text := j.checkNeeds(*r.Needs, byName); text != "" {
+				return text
+			}
+		}
+	}
+	return j.environments(byName)
+}
+
+// maxNeedName is how long the name of a needed job may be.
+const maxNeedName = 128
+
+func (j *Job) checkNeeds(needs []Need, byName map[string]*Job) string {
 	seen := map[string]bool{}
-	for _, n := range *j.Needs {
+	for _, n := range needs {
 		other := byName[n.Job]
 		switch {
+		case n.Cross != nil:
+			continue
+		case len([]rune(n.Job)) > maxNeedName:
+			return j.Name + " job: need `" + n.Job + "` name is too long (maximum is 128 characters)"
 		case other == nil && !n.Optional:
 			return j.Name + " job: undefined need: " + n.Job
 		case other != nil && other.StageIndex > j.StageIndex:
 			return j.Name + " job: need " + n.Job + " is not defined in current or prior stages"
-		case seen[n.Job]:
+		case seen[sameNeed(n)]:
 			return j.Name + " has the following needs duplicated: " + n.Job + "."
 		}
-		seen[n.Job] = true
+		seen[sameNeed(n)] = true
 	}
 	return ""
+}
+
+// onlyCross says whether all needs are of other pipelines.
+func onlyCross(needs []Need) bool {
+	return len(needs) > 0 && !slices.ContainsFunc(needs, func(n Need) bool { return n.Cross == nil })
 }
 
 func needsJob(needs []Need, name string) bool {

@@ -26,6 +26,14 @@ func CompilePattern(text string) (*regexp.Regexp, bool, error) {
 	return re, true, err
 }
 
+// compileBare reads a pattern without slashes.
+func compileBare(text string) (*regexp.Regexp, error) {
+	if strings.Contains(text, "(?<") {
+		return nil, errNamedGroup
+	}
+	return regexp.Compile(text)
+}
+
 func validPattern(ref string) bool {
 	pattern, _, _ := strings.Cut(ref, "@")
 	_, _, err := CompilePattern(pattern)

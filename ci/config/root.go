@@ -12,15 +12,8 @@ type settings map[string]*yaml.Node
 var oldGlobals = []string{"image", "services", "cache", "before_script", "after_script"}
 
 var defaultKeys = []string{
-	"after_script", "artifacts", "before_script", "cache", "hooks", "id_tokens", "image", "interruptible", "retry",
-	"services", "tags", "timeout",
-}
-
-// laterKeys are GitLab's keywords that this version refuses by name.
-var laterKeys = []string{
-	"extends", "rules", "inherit", "resource_group", "environment", "trigger", "hooks", "coverage", "parallel",
-	"release", "id_tokens", "publish", "pages", "manual_confirmation", "run", "inputs", "secrets", "identity",
-	"dast_configuration", "interruptible",
+	"after_script", "artifacts", "before_script", "cache", "hooks", "id_tokens", "identity", "image", "interruptible",
+	"retry", "services", "tags", "timeout",
 }
 
 func (l *loader) root(root *yaml.Node) *Config {
@@ -38,10 +31,9 @@ func (l *loader) root(root *yaml.Node) *Config {
 			c.Variables = l.variables(v, "variables", true)
 		case key == "default" && !looksLikeJob(v):
 			l.defaults(v, defaults)
-		case key == "include" || key == "workflow" && !looksLikeJob(v):
-			if v.Kind != yaml.Null {
-				l.unsupported(p.Key, key)
-			}
+		case key == "include":
+		case key == "workflow" && !looksLikeJob(v):
+			c.Workflow = *l.workflow(v)
 		case slices.Contains(oldGlobals, key), key == "types":
 		default:
 			l.jobs[key] = p.Key
@@ -75,8 +67,7 @@ func (l *loader) defaults(v *yaml.Node, into settings) {
 		switch {
 		case !slices.Contains(defaultKeys, p.Key.Text):
 			l.bad(p.Key, "default config", "contains unknown keys: %s", p.Key.Text)
-		case slices.Contains(laterKeys, p.Key.Text):
-			l.unsupported(p.Key, "default:"+p.Key.Text)
+			l.suggest(p.Key.Text, defaultKeys)
 		case p.Value.Kind != yaml.Null:
 			into[p.Key.Text] = p.Value
 		}

@@ -189,84 +189,54 @@ func (l *loader) tags(v *yaml.Node, at string) []string {
 
 // policy reads only and except.
 func (l *loader) policy(v *yaml.Node, at string) *Policy {
-	refs := v
+	p := &Policy{Line: v.Line}
 	switch v.Kind {
-	case yaml.Map:
-		if len(v.Pairs) == 0 {
-			l.bad(v, at+" config", "can't be blank")
-			return nil
-		}
-		l.unknownKeys(v, at+" config", "refs", "kubernetes", "variables", "changes")
-		for _, later := range []string{"kubernetes", "variables", "changes"} {
-			if n := v.Get(later); n != nil {
-				l.unsupported(n, at+":"+later)
-			}
-		}
-		if refs = v.Get("refs"); refs == nil {
-			return nil
-		}
 	case yaml.List:
+		p.Refs = l.refs(v, at+" config")
+		return p
+	case yaml.Map:
 	default:
 		l.add(v, at+" has to be either an array of conditions or a hash")
 		return nil
 	}
-	p := &Policy{Line: v.Line}
-	if refs.Kind == yaml.List {
-		for _, r := range refs.Items {
-			if !r.IsText() || !validPattern(r.Text) {
-				l.bad(r, at+" config", "should be an array of strings or regular expressions using re2 syntax")
-				return nil
-			}
-			p.Refs = append(p.Refs, r.Text)
-		}
-		return p
-	}
-	l.bad(refs, at+" config", "should be an array of strings or regular expressions using re2 syntax")
-	return nil
-}
-
-// needs reads the jobs that must come before.
-func (l *loader) needs(v *yaml.Node, at string) *[]Need {
-	if v.Kind != yaml.List {
-		l.bad(v, at+" config", "can only be a hash or an array")
+	if len(v.Pairs) == 0 {
+		l.bad(v, at+" config", "can't be blank")
 		return nil
 	}
-	out := []Need{}
-	for _, i := range v.Items {
-		if n, ok := l.need(i, at+":need"); ok {
-			out = append(out, n)
+	l.unknownKeys(v, at+" config", "refs", "kubernetes", "variables", "changes")
+	if n := v.Get("refs"); n != nil && n.Kind != yaml.Null {
+		p.Refs = l.refs(n, at+" refs")
+	}
+	if n := v.Get("kubernetes"); n != nil && n.Kind != yaml.Null {
+		if p.Kubernetes = n.Text == "active"; !p.Kubernetes {
+			l.bad(n, at+" kubernetes", "unknown value: %s", n.Text)
 		}
 	}
-	return &out
+	if n := v.Get("variables"); n != nil && n.Kind != yaml.Null {
+		if _, ok := l.strings(n, at+" variables", "should be an array of strings"); ok {
+			for _, i := range n.Items {
+				if e := l.expression(i, at+" variables"); e != nil {
+					p.Variables = append(p.Variables, e)
+				}
+			}
+		}
+	}
+	if n := v.Get("changes"); n != nil && n.Kind != yaml.Null {
+		p.Changes, _ = l.strings(n, at+" changes", "should be an array of strings")
+	}
+	return p
 }
 
-func (l *loader) need(v *yaml.Node, at string) (Need, bool) {
-	if v.IsText() {
-		return Need{Job: v.Text, Artifacts: true}, true
+// refs reads names, words and patterns of branches and tags.
+func (l *loader) refs(v *yaml.Node, location string) []string {
+	out := []string{}
+	ok := v.Kind == yaml.List
+	for _, r := range v.Items {
+		ok = ok && r.IsText() && validPattern(r.Text)
+		out = append(out, r.Text)
 	}
-	if v.Kind != yaml.Map {
-		l.bad(v, at, "has an unsupported type")
-		return Need{}, false
+	if !ok {
+		l.bad(v, location, "should be an array of strings or regular expressions using re2 syntax")
 	}
-	for _, later := range []string{"pipeline", "project", "parallel"} {
-		if v.Get(later) != nil {
-			l.unsupported(v.Get(later), at+":"+later)
-			return Need{}, false
-		}
-	}
-	l.unknownKeys(v, at+" config", "job", "artifacts", "optional")
-	job := v.Get("job")
-	switch {
-	case job == nil || job.Kind == yaml.Null || job.IsText() && job.Text == "":
-		l.bad(v, at+" job", "can't be blank")
-		return Need{}, false
-	case !job.IsText():
-		l.bad(job, at+" job", "should be a string")
-		return Need{}, false
-	}
-	n := Need{Job: job.Text, Artifacts: true, Optional: l.boolean(v.Get("optional"), at+" optional")}
-	if a := v.Get("artifacts"); a != nil && a.Kind != yaml.Null {
-		n.Artifacts = l.boolean(a, at+" artifacts")
-	}
-	return n, true
+	return out
 }

@@ -7,24 +7,83 @@ import (
 	"signalbox/ci/config"
 )
 
-// excluded says in words why a job is not in the pipeline; "" if it is.
-func excluded(j *config.Job, f Facts) string {
-	only := []string{"branches", "tags"}
-	if j.Only != nil && j.Only.Refs != nil {
-		only = j.Only.Refs
-	}
-	if !matchesAny(only, f) {
-		if j.Only == nil {
-			return fmt.Sprintf("the job `%s` runs for branches and tags only", j.Name)
+// byPolicy asks only and except (facts: ci-yaml 11.2): of `only` every key must be satisfied, `except` keeps out by
+// any of its keys.
+func (a *asker) byPolicy(j *config.Job) (decided, error) {
+	if j.Only != nil {
+		why, err := a.missing(j.Only)
+		if err != nil {
+			return decided{}, err
 		}
-		return fmt.Sprintf("the job `%s` is kept out by `only: [%s]`, line %d: this is a pipeline of source `%s` on `%s`",
-			j.Name, strings.Join(only, ", "), j.Only.Line, f.Source, f.Ref)
+		if why != "" {
+			if j.Only.Line == 0 {
+				return decided{out: true, why: fmt.Sprintf("the job `%s` runs for branches and tags only", j.Name)}, nil
+			}
+			return a.keptOut(j, "only", why, j.Only.Line), nil
+		}
 	}
-	if j.Except != nil && matchesAny(j.Except.Refs, f) {
-		return fmt.Sprintf("the job `%s` is kept out by `except: [%s]`, line %d: this is a pipeline of source `%s` on `%s`",
-			j.Name, strings.Join(j.Except.Refs, ", "), j.Except.Line, f.Source, f.Ref)
+	if j.Except != nil {
+		why, err := a.hit(j.Except)
+		if err != nil {
+			return decided{}, err
+		}
+		if why != "" {
+			return a.keptOut(j, "except", why, j.Except.Line), nil
+		}
 	}
-	return ""
+	return decided{}, nil
+}
+
+func (a *asker) keptOut(j *config.Job, keyword, why string, line int) decided {
+	return decided{out: true, why: fmt.Sprintf("the job `%s` is kept out by `%s: %s`, line %d: this is a pipeline of source `%s` on `%s`",
+		j.Name, keyword, why, line, a.f.Source, a.f.Ref)}
+}
+
+// missing names the first key of `only` that is not satisfied; "" if all are.
+func (a *asker) missing(p *config.Policy) (string, error) {
+	switch {
+	case p.Refs != nil && !matchesAny(p.Refs, a.f):
+		return "[" + strings.Join(p.Refs, ", ") + "]", nil
+	case p.Kubernetes:
+		return "{kubernetes: active}", nil // no clusters are known here
+	case p.Variables != nil && !a.anyVariable(p):
+		return "{variables: …}", nil
+	}
+	if p.Changes == nil {
+		return "", nil
+	}
+	ok, err := a.changed(&config.Changes{Paths: p.Changes})
+	if ok || err != nil {
+		return "", err
+	}
+	return "{changes: …}", nil
+}
+
+// hit names the first key of `except` that is satisfied; "" if none is.
+func (a *asker) hit(p *config.Policy) (string, error) {
+	switch {
+	case p.Refs != nil && matchesAny(p.Refs, a.f):
+		return "[" + strings.Join(p.Refs, ", ") + "]", nil
+	case p.Variables != nil && a.anyVariable(p):
+		return "{variables: …}", nil
+	}
+	if p.Changes == nil {
+		return "", nil
+	}
+	ok, err := a.changed(&config.Changes{Paths: p.Changes})
+	if !ok || err != nil {
+		return "", err
+	}
+	return "{changes: …}", nil
+}
+
+func (a *asker) anyVariable(p *config.Policy) bool {
+	for _, e := range p.Variables {
+		if e.Matches(a.values) {
+			return true
+		}
+	}
+	return false
 }
 
 func matchesAny(refs []string, f Facts) bool {

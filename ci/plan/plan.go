@@ -4,8 +4,11 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
+	"slices"
+	"strings"
 
 	"signalbox/ci/config"
 	"signalbox/ci/variable"
@@ -20,15 +23,22 @@ type Facts struct {
 	ProjectPath string
 	// ChatJob keeps only the job of this exact name, before only/except and needs are looked at.
 	ChatJob string
-	// Variables are those known before jobs exist; `tags` may refer to them.
+	// Variables are those known before jobs exist; rules ask them, and `tags` may refer to them.
 	Variables variable.Collection
+	// Files answers rules about files; nil: those that ask of them match.
+	Files Files
 }
 
 // Plan is what a pipeline will hold.
 type Plan struct {
-	Stages []string
-	Jobs   []Job
+	Name    string // of the pipeline, by workflow:name
+	Stages  []string
+	Jobs    []Job
+	LeftOut []LeftOut // the other jobs, and why they are not in it
 }
+
+// LeftOut is a job that a pipeline does not get.
+type LeftOut struct{ Name, Why string }
 
 // Job is one job of the plan.
 type Job struct {
@@ -40,6 +50,8 @@ type Job struct {
 	Tags         []string
 	Needs        *[]string
 	Definition   Definition
+
+	optional []bool // which of the needs may be absent
 }
 
 // Definition is what a job does, as it is stored beside its row.
@@ -58,6 +70,13 @@ type Definition struct {
 	StartIn      int                `json:"start_in,omitempty"`
 	Retry        *config.Retry      `json:"retry,omitempty"`
 	AllowCodes   []int              `json:"allow_failure_exit_codes,omitempty"`
+
+	Interruptible bool     `json:"interruptible,omitempty"`
+	Coverage      string   `json:"coverage,omitempty"`
+	Hooks         []string `json:"pre_get_sources_script,omitempty"`
+	NodeIndex     int      `json:"node_index,omitempty"` // of parallel, from 1
+	NodeTotal     int      `json:"node_total,omitempty"`
+	Confirmation  string   `json:"manual_confirmation,omitempty"`
 }
 
 // NeededArtifacts says whether a needed job's artifacts are fetched.
@@ -71,10 +90,12 @@ type Reason string
 
 // The reasons.
 const (
-	FilteredByRules Reason = "filtered_by_rules" // no job is left
-	ConfigError     Reason = "config_error"
-	UnknownJob      Reason = "unknown_job"  // chat: the configuration has no such job
-	ExcludedJob     Reason = "excluded_job" // chat: only/except keep the job out
+	FilteredByRules    Reason = "filtered_by_rules" // no job is left
+	FilteredByWorkflow Reason = "filtered_by_workflow_rules"
+	NotYet             Reason = "not_supported_yet" // it uses what is read and cannot run yet
+	ConfigError        Reason = "config_error"
+	UnknownJob         Reason = "unknown_job"  // chat: the configuration has no such job
+	ExcludedJob        Reason = "excluded_job" // chat: only/except keep the job out
 )
 
 // Refusal says why there will be no pipeline. It is an error whose text is for people.
@@ -89,32 +110,50 @@ func (r *Refusal) Error() string { return r.Text }
 // maxNeeds is GitLab's default limit of needs of one job.
 const maxNeeds = 50
 
-// Build decides on the jobs of a pipeline.
+// Build decides on the jobs of a pipeline. It is refused with *Refusal, or *variable.CycleError.
 func Build(c *config.Config, f Facts) (*Plan, error) {
 	jobs := c.Jobs
-	if f.ChatJob != "" {
-		job := find(c.Jobs, f.ChatJob)
-		if job == nil {
-			return nil, unknownJob(c.Jobs, f)
-		}
-		jobs = []*config.Job{job}
+	root := c.Variables
+	added, _, err := workflow(c, newAsker(f, withYAML(f.Variables, root)))
+	if err != nil {
+		return nil, err
 	}
-	p := &Plan{Stages: c.Stages}
-	present := map[string]bool{}
+	root = merge(root, added)
+	rules := newAsker(f, withYAML(f.Variables, root))
+	if f.ChatJob != "" {
+		named := find(c.Jobs, f.ChatJob)
+		if named == nil {
+			return nil, unknownJob(c.Jobs, f, rules)
+		}
+		jobs = []*config.Job{named}
+	}
+	p := &Plan{Stages: c.Stages, Name: strings.TrimSpace(withYAML(f.Variables, root).Expand(c.Workflow.Name, false))}
 	ordinary := false
 	for _, j := range jobs {
-		why := excluded(j, f)
-		if why != "" && f.ChatJob != "" {
-			return nil, &Refusal{Reason: ExcludedJob, Text: why}
+		d, err := rules.of(j, root)
+		var wrong *RuleError
+		if errors.As(err, &wrong) {
+			return nil, &Refusal{Reason: ConfigError, Text: wrong.Text}
 		}
-		if why != "" {
+		if err != nil {
+			return nil, err
+		}
+		if d.out {
+			if f.ChatJob != "" {
+				return nil, &Refusal{Reason: ExcludedJob, Text: d.why}
+			}
+			p.LeftOut = append(p.LeftOut, LeftOut{j.Name, d.why})
 			continue
 		}
-		present[j.Name] = true
+		if text := later(j); text != "" {
+			return nil, &Refusal{Reason: NotYet, Text: text}
+		}
 		ordinary = ordinary || j.Stage != ".pre" && j.Stage != ".post"
-		p.Jobs = append(p.Jobs, build(c, j, f))
+		one := build(root, j, f)
+		d.apply(&one)
+		p.Jobs = append(p.Jobs, one)
 	}
-	if err := checkNeeds(jobs, present); err != nil {
+	if err := checkNeeds(p.Jobs); err != nil {
 		return nil, err
 	}
 	if !ordinary && !(f.ChatJob != "" && len(p.Jobs) > 0) {
@@ -126,6 +165,41 @@ func Build(c *config.Config, f Facts) (*Plan, error) {
 	return p, nil
 }
 
+// of asks what keeps a job in or out. Its own variables count for its rules.
+func (a *asker) of(j *config.Job, root []config.Variable) (decided, error) {
+	if j.HasRules {
+		own := a
+		if len(j.Variables) > 0 || j.RootVariables != nil {
+			own = newAsker(a.f, withYAML(a.f.Variables, merge(inherited(root, j), j.Variables)))
+		}
+		return own.byRules(j)
+	}
+	return a.byPolicy(j)
+}
+
+// withYAML lays the variables that count more over those of the configuration.
+func withYAML(known variable.Collection, yaml []config.Variable) variable.Collection {
+	out := make(variable.Collection, 0, len(known)+len(yaml))
+	for _, v := range yaml {
+		out = append(out, variable.Variable{Key: v.Key, Value: v.Value, Raw: v.Raw, Public: true})
+	}
+	return append(out, known...)
+}
+
+// inherited are the variables of the root that a job wants.
+func inherited(root []config.Variable, j *config.Job) []config.Variable {
+	if j.RootVariables == nil {
+		return root
+	}
+	var out []config.Variable
+	for _, v := range root {
+		if slices.Contains(*j.RootVariables, v.Key) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
 func find(jobs []*config.Job, name string) *config.Job {
 	for _, j := range jobs {
 		if j.Name == name {
@@ -135,9 +209,13 @@ func find(jobs []*config.Job, name string) *config.Job {
 	return nil
 }
 
-func checkNeeds(jobs []*config.Job, present map[string]bool) error {
+func checkNeeds(jobs []Job) error {
+	present := map[string]bool{}
 	for _, j := range jobs {
-		if j.Needs == nil || !present[j.Name] {
+		present[j.Name] = true
+	}
+	for _, j := range jobs {
+		if j.Needs == nil {
 			continue
 		}
 		if len(*j.Needs) > maxNeeds {
@@ -145,39 +223,53 @@ func checkNeeds(jobs []*config.Job, present map[string]bool) error {
 				"%s: one job can only need %d others, but you have listed %d. See needs keyword documentation for more details",
 				j.Name, maxNeeds, len(*j.Needs))}
 		}
-		for _, n := range *j.Needs {
-			if !present[n.Job] && !n.Optional {
+		for i, name := range *j.Needs {
+			if !present[name] && !j.optional[i] {
 				return &Refusal{Reason: ConfigError, Text: fmt.Sprintf(
 					"'%s' job needs '%s' job, but '%s' does not exist in the pipeline. This might be because of the only, "+
 						"except, or rules keywords. To need a job that sometimes does not exist in the pipeline, use needs:optional.",
-					j.Name, n.Job, n.Job)}
+					j.Name, name, name)}
 			}
 		}
 	}
 	return nil
 }
 
-func build(c *config.Config, j *config.Job, f Facts) Job {
+func build(root []config.Variable, j *config.Job, f Facts) Job {
 	out := Job{
 		Name: j.Name, Stage: j.Stage, StageIndex: j.StageIndex, When: j.When, AllowFailure: j.AllowFailure,
 		Definition: Definition{
-			BeforeScript: j.BeforeScript, Script: j.Script, AfterScript: j.AfterScript, Variables: merge(c.Variables, j.Variables),
+			BeforeScript: j.BeforeScript, Script: j.Script, AfterScript: j.AfterScript, Variables: merge(inherited(root, j), j.Variables),
 			Image: j.Image, Services: j.Services, Artifacts: j.Artifacts, Dependencies: j.Dependencies, Cache: j.Cache,
-			Timeout: j.Timeout, StartIn: j.StartIn, Retry: j.Retry, AllowCodes: j.AllowCodes,
+			Timeout: j.Timeout, StartIn: j.StartIn, Retry: j.Retry, AllowCodes: j.AllowCodes, Interruptible: j.Interruptible,
+			Coverage: j.Coverage, Hooks: j.Hooks, Confirmation: j.Confirmation,
 		},
 	}
+	if j.Instance != nil {
+		out.Definition.NodeIndex, out.Definition.NodeTotal = j.Instance.Index, j.Instance.Total
+	}
+	vars := f.Variables
+	if len(j.Tags) > 0 {
+		vars = withYAML(f.Variables, out.Definition.Variables)
+	}
 	for _, t := range j.Tags {
-		out.Tags = append(out.Tags, f.Variables.Expand(t, true))
+		out.Tags = append(out.Tags, vars.Expand(t, true))
 	}
 	if j.Needs != nil {
-		names, artifacts := []string{}, []NeededArtifacts{}
-		for _, n := range *j.Needs {
-			names = append(names, n.Job)
-			artifacts = append(artifacts, NeededArtifacts{Job: n.Job, Artifacts: n.Artifacts})
-		}
-		out.Needs, out.Definition.Needs = &names, &artifacts
+		out.setNeeds(*j.Needs)
 	}
 	return out
+}
+
+func (j *Job) setNeeds(needs []config.Need) {
+	names, artifacts := []string{}, []NeededArtifacts{}
+	j.optional = nil
+	for _, n := range needs {
+		names = append(names, n.Job)
+		artifacts = append(artifacts, NeededArtifacts{Job: n.Job, Artifacts: n.Artifacts})
+		j.optional = append(j.optional, n.Optional)
+	}
+	j.Needs, j.Definition.Needs = &names, &artifacts
 }
 
 // merge lays a job's variables over those of the root.
@@ -202,5 +294,10 @@ func SkipsCI(message string) bool { return skipCI.MatchString(message) }
 
 // ForChat says whether a chat command may run a job on a branch.
 func ForChat(j *config.Job, branch, projectPath string) bool {
-	return excluded(j, Facts{Source: enum.SourceChat, Ref: branch, ProjectPath: projectPath, ChatJob: j.Name}) == ""
+	f := Facts{Source: enum.SourceChat, Ref: branch, ProjectPath: projectPath, ChatJob: j.Name}
+	f.Variables.Add("CI_PIPELINE_SOURCE", string(enum.SourceChat))
+	f.Variables.Add("CI_COMMIT_BRANCH", branch)
+	f.Variables.Add("CI_COMMIT_REF_NAME", branch)
+	d, err := newAsker(f, f.Variables).of(j, nil)
+	return err == nil && !d.out
 }

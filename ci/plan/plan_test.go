@@ -13,7 +13,7 @@ import (
 
 func names(t *testing.T, text string, f Facts) ([]string, error) {
 	t.Helper()
-	c, errs := config.Load(config.File{Name: ".gitlab-ci.yml", Content: []byte(text)})
+	c, errs := config.Load(config.File{Name: ".gitlab-ci.yml", Content: []byte(text)}, config.Options{})
 	if errs != nil {
 		t.Fatal(errs)
 	}
@@ -120,7 +120,7 @@ func TestPipelinesWithoutOrdinaryStages(t *testing.T) {
 }
 
 func TestVariablesAndTags(t *testing.T) {
-	c, errs := config.Load(config.File{Name: "x", Content: []byte("variables: {A: root, B: root}\nj: {script: x, tags: [$T, $U], variables: {A: job}}")})
+	c, errs := config.Load(config.File{Name: "x", Content: []byte("variables: {A: root, B: root}\nj: {script: x, tags: [$T, $U], variables: {A: job}}")}, config.Options{})
 	if errs != nil {
 		t.Fatal(errs)
 	}

@@ -45,6 +45,8 @@ type Job struct {
 	ID          int64
 	Name, Stage string
 	Manual      bool
+	NodeIndex   int // of parallel, from 1; 0: it is one job
+	NodeTotal   int
 	Token       string
 	StartedAt   time.Time
 	RunnerID    int64
@@ -196,7 +198,10 @@ func JobPredefined(j Job) Collection {
 	c.Add("CI_JOB_NAME_SLUG", Slug(j.Name))
 	c.Add("CI_JOB_GROUP_NAME", strings.TrimSpace(group))
 	c.Add("CI_JOB_STAGE", j.Stage)
-	c.Add("CI_NODE_TOTAL", "1")
+	if j.NodeIndex > 0 {
+		c.Add("CI_NODE_INDEX", strconv.Itoa(j.NodeIndex))
+	}
+	c.Add("CI_NODE_TOTAL", strconv.Itoa(max(1, j.NodeTotal)))
 	if j.Manual {
 		c.Add("CI_JOB_MANUAL", "true")
 	}

@@ -205,3 +205,14 @@ func Slug(s string) string {
 	}
 	return strings.Trim(string(b[:min(63, len(b))]), "-")
 }
+
+// References lists the names of the variables that a text refers to.
+func References(text string) []string {
+	var out []string
+	for _, m := range reference.FindAllStringSubmatch(text, -1) {
+		if n := name(m); n != "" {
+			out = append(out, n)
+		}
+	}
+	return out
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os/exec"
 	"path"
 	"strconv"
 	"strings"
@@ -196,6 +197,19 @@ func parseRefs(text string) []Ref {
 		}
 	}
 	return refs
+}
+
+// MergeBase finds where two commits part; ErrNotFound if they have nothing in common.
+func (r *Repo) MergeBase(ctx context.Context, a, b string) (string, error) {
+	if !ValidSHA(a) || !ValidSHA(b) {
+		return "", ErrBadName
+	}
+	out, err := r.command(ctx, "--git-dir="+r.dir, "merge-base", a, b)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == 1 {
+		return "", ErrNotFound
+	}
+	return strings.TrimSpace(string(out)), err
 }
 
 // Changed lists the paths that differ between two commits; from the zero id, all paths of the second.

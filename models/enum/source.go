@@ -18,6 +18,9 @@ const (
 	SourceParentPipeline Source = "parent_pipeline"
 )
 
+// Sources are all of them.
+var Sources = []Source{SourcePush, SourceWeb, SourceTrigger, SourceSchedule, SourceAPI, SourcePipeline, SourceChat, SourceMergeRequest, SourceParentPipeline}
+
 // IgnoresSkip says whether `[skip ci]` in the commit message has no effect on pipelines of this source.
 func (s Source) IgnoresSkip() bool {
 	switch s {

@@ -37,6 +37,9 @@ func payload(o *ci.Offer) runnerproto.Job {
 		j.Variables = append(j.Variables, runnerproto.Variable(v))
 	}
 	j.Steps = steps(o)
+	if len(o.Definition.Hooks) > 0 {
+		j.Hooks = append(j.Hooks, runnerproto.Hook{Name: "pre_get_sources_script", Script: o.Definition.Hooks})
+	}
 	if o.Definition.Image != nil {
 		i := image(*o.Definition.Image)
 		j.Image = &i
@@ -99,7 +102,7 @@ func steps(o *ci.Offer) []runnerproto.Step {
 }
 
 func image(i config.Image) runnerproto.Image {
-	out := runnerproto.Image{Name: i.Name, Alias: i.Alias, Command: i.Command, Entrypoint: i.Entrypoint, PullPolicy: i.PullPolicy}
+	out := runnerproto.Image{Name: i.Name, Alias: i.Alias, Command: i.Command, Entrypoint: i.Entrypoint, PullPolicy: i.PullPolicy, ExecutorOpts: i.Executor}
 	for _, v := range i.Variables {
 		out.Variables = append(out.Variables, runnerproto.Variable{Key: v.Key, Value: v.Value, Public: true, Raw: v.Raw})
 	}

@@ -36,6 +36,55 @@ type Node struct {
 	Tag    string // only "!reference" is kept
 	Line   int    // from 1
 	Column int    // from 1
+	Source *Source
+}
+
+// Source is the text that a node was read from.
+type Source struct {
+	Name    string
+	Content []byte
+}
+
+// SetSource notes for a node and everything below it where it was read from, unless that is known.
+func (n *Node) SetSource(s *Source) {
+	if n == nil || n.Source != nil {
+		return
+	}
+	n.Source = s
+	for _, i := range n.Items {
+		i.SetSource(s)
+	}
+	for _, p := range n.Pairs {
+		p.Key.SetSource(s)
+		p.Value.SetSource(s)
+	}
+}
+
+// Value is what the node stands for: nil, bool, int64, float64, string, []any or map[string]any.
+func (n *Node) Value() any {
+	switch n.Kind {
+	case Bool:
+		return n.Bool
+	case Int:
+		return n.Int
+	case Float:
+		return n.Float
+	case String, Symbol:
+		return n.Text
+	case List:
+		out := make([]any, len(n.Items))
+		for i, item := range n.Items {
+			out[i] = item.Value()
+		}
+		return out
+	case Map:
+		out := make(map[string]any, len(n.Pairs))
+		for _, p := range n.Pairs {
+			out[p.Key.Text] = p.Value.Value()
+		}
+		return out
+	}
+	return nil
 }
 
 // Pair is an entry of a mapping. Keys are unique.

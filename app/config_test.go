@@ -1,0 +1,137 @@
+package app
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"signalbox/models"
+)
+
+func (w *world) jobNames() []string {
+	var names []string
+	for name := range w.jobs(w.pipelines()[0].ID) {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// TestConfigurationsOfManyFiles: a configuration that includes files of its own and of another project, with
+// inputs, rules on changed and existing files, and parallel jobs, makes the pipeline that it describes and runs.
+func TestConfigurationsOfManyFiles(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		w.runner()
+		w.newProject("tools")
+		w.push("tools", map[string]string{
+			"templates/greet.yml": "spec:\n  inputs: {who: {default: nobody}}\n  component: [name, version]\n---\n\"greet-$[[ inputs.who ]]\": {script: 'echo $[[ component.name ]] $[[ component.version ]] greets $[[ inputs.who ]]'}\n",
+			"ci/base.yml":         "include: /ci/part.yml\n.base: {before_script: [echo prepared]}\n",
+			"ci/part.yml":         "part: {script: echo part, rules: [{exists: [go.mod]}]}\n",
+			".gitlab-ci.yml":      "x: {script: x, when: manual}",
+		})
+		w.newProject("app")
+		host := strings.TrimPrefix(w.node.URL, "http://")
+		files := map[string]string{
+			".gitlab-ci.yml": `
+include:
+  - project: root/tools
+    file: ci/base.yml
+  - local: 'ci/*.yml'
+  - component: ` + host + `/root/tools/greet@main
+    inputs: {who: world}
+  - local: never.yml
+    rules: [{if: $NOT_SET}]
+workflow:
+  name: Build of $CI_COMMIT_BRANCH
+  rules: [{if: $CI_COMMIT_BRANCH}]
+build:
+  extends: .base
+  parallel: 2
+  script: [!reference [.steps, script], 'echo node $CI_NODE_INDEX of $CI_NODE_TOTAL']
+docs:
+  script: echo docs
+  rules: [{changes: [docs/*]}]
+`,
+			"ci/steps.yml": ".steps: {script: [echo step]}",
+			"go.mod":       "module x",
+		}
+		w.push("app", files)
+		w.pipeline("success")
+		// The first push of a branch has nothing to compare with: changes match.
+		if got, want := w.jobNames(), []string{"build 1/2", "build 2/2", "docs", "greet-world", "part"}; !slices.Equal(got, want) {
+			t.Fatalf("jobs %v, want %v", got, want)
+		}
+		jobs := w.jobs(w.pipelines()[0].ID)
+		for name, want := range map[string]string{"build 2/2": "node 2 of 2", "greet-world": "greet main greets world", "build 1/2": "prepared"} {
+			if log := w.trace(jobs[name].ID); !strings.Contains(log, want) {
+				t.Errorf("log of %s: %s", name, log)
+			}
+		}
+		var pl struct{ Name string }
+		w.must(200, "GET", fmt.Sprintf("/projects/%s/pipelines/%d", w.project, w.pipelines()[0].ID), nil, &pl)
+		if pl.Name != "Build of main" {
+			t.Errorf("name %q", pl.Name)
+		}
+		w.push("app", map[string]string{"src/x": "1"})
+		w.eventually("the second pipeline", func() bool { return len(w.pipelines()) == 2 })
+		if got := w.jobNames(); slices.Contains(got, "docs") {
+			t.Errorf("jobs %v although docs did not change", got)
+		}
+		w.push("app", map[string]string{"docs/a.md": "1"})
+		w.eventually("the third pipeline", func() bool { return len(w.pipelines()) == 3 })
+		if got := w.jobNames(); !slices.Contains(got, "docs") {
+			t.Errorf("jobs %v although docs changed", got)
+		}
+		var lint struct {
+			Valid    bool
+			Errors   []string
+			Includes []struct{ Type, Location string }
+			Merged   string `json:"merged_yaml"`
+		}
+		w.must(200, "GET", "/projects/"+w.project+"/ci/lint", nil, &lint)
+		if !lint.Valid || len(lint.Includes) != 4 || !strings.Contains(lint.Merged, "greet-world") {
+			t.Errorf("%+v", lint)
+		}
+	})
+}
+
+// TestIncludesAskWhoMayRead: a file of a project that the person may not read is as unknown as one that is not there.
+func TestIncludesAskWhoMayRead(t *testing.T) {
+	w := start(t, models.Options{})
+	w.newProject("secret")
+	w.push("secret", map[string]string{"a.yml": "a: {script: a}"})
+	id := w.newProject("app")
+	dev, token := w.user("dev")
+	w.must(201, "POST", fmt.Sprintf("/projects/%d/members", id), map[string]any{"user_id": dev, "access_level": 40}, nil)
+	w.push("app", map[string]string{"README.md": "x"})
+	for _, project := range []string{"root/secret", "root/nothing"} {
+		var lint struct{ Errors []string }
+		content := "include: {project: " + project + ", file: a.yml}\nb: {script: b}"
+		if got := w.apiAs(token, "POST", fmt.Sprintf("/projects/%d/ci/lint", id), map[string]any{"content": content}, &lint); got != 200 || len(lint.Errors) != 1 ||
+			lint.Errors[0] != "Project `"+project+"` not found or access denied! Make sure any includes in the pipeline configuration are correctly defined." {
+			t.Errorf("%s: %d %v", project, got, lint.Errors)
+		}
+	}
+}
+
+// TestInputsOfPipelines are given by the API, with their types.
+func TestInputsOfPipelines(t *testing.T) {
+	w := start(t, models.Options{})
+	w.runner()
+	w.newProject("app")
+	w.push("app", map[string]string{".gitlab-ci.yml": "spec: {inputs: {env: {options: [dev, prod], default: dev}, n: {type: number, default: 1}}}\n---\njob:\n  script: echo to $[[ inputs.env ]]\n  parallel: $[[ inputs.n ]]\n"})
+	w.pipeline("success")
+	w.must(201, "POST", "/projects/"+w.project+"/pipeline", map[string]any{"ref": "main", "inputs": map[string]any{"env": "prod", "n": 2}}, nil)
+	w.eventually("the second pipeline", func() bool { return w.pipelines()[0].Status == "success" && len(w.pipelines()) == 2 })
+	jobs := w.jobs(w.pipelines()[0].ID)
+	if len(jobs) != 2 || !strings.Contains(w.trace(jobs["job 2/2"].ID), "to prod") {
+		t.Errorf("%v", jobs)
+	}
+	var refused struct{ Message struct{ Base []string } }
+	if got := w.api("POST", "/projects/"+w.project+"/pipeline", map[string]any{"ref": "main", "inputs": map[string]any{"env": "test"}}, &refused); got != 400 || len(refused.Message.Base) != 1 ||
+		!strings.Contains(refused.Message.Base[0], "not in the list of allowed options") {
+		t.Errorf("%d %v", got, refused)
+	}
+}

@@ -1,0 +1,121 @@
+package app
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// noError ends the test at an error.
+func noError(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// treeOf makes a working tree of these files.
+func treeOf(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		noError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
+		noError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+	}
+	return dir
+}
+
+// lint runs the command as the defaults of its flags have it and gives what it prints and its exit status.
+func lint(t *testing.T, c LintCommand) (string, int) {
+	t.Helper()
+	c.File, c.Source, c.Ref = ".gitlab-ci.yml", cmp.Or(c.Source, "push"), cmp.Or(c.Ref, "main")
+	var out strings.Builder
+	err := c.run(&out, false)
+	if err == nil {
+		return out.String(), 0
+	}
+	var coded *codedError
+	if !errors.As(err, &coded) {
+		t.Fatalf("the error has no exit status: %v", err)
+	}
+	return out.String() + err.Error(), coded.ExitCode()
+}
+
+func TestLintSaysWhichJobsRunAndWhyOthersDoNot(t *testing.T) {
+	dir := treeOf(t, map[string]string{
+		".gitlab-ci.yml": `include: ci/*.yml
+build:
+  script: make
+  rules:
+    - if: $CI_COMMIT_BRANCH == "main"
+docs:
+  script: make docs
+  rules:
+    - changes: ["docs/**/*"]
+`,
+		"ci/more.yml": "release: {script: [x], only: [tags]}\n",
+	})
+	for _, tc := range []struct {
+		name string
+		c    LintCommand
+		want []string
+	}{
+		{"a push", LintCommand{Changed: []string{"README.md"}}, []string{"✓ build (test, on_success)", "– docs: ", "`changes`", "– release: "}},
+		{"a tag", LintCommand{Tag: "v1", Changed: []string{"docs/a/b.md"}}, []string{"on v1 gets", "– build: ", "✓ docs", "✓ release"}},
+	} {
+		tc.c.Dir, tc.c.DryRun = dir, true
+		text, code := lint(t, tc.c)
+		if code != 0 {
+			t.Errorf("%s: exit %d", tc.name, code)
+		}
+		for _, want := range tc.want {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: %q is not in\n%s", tc.name, want, text)
+			}
+		}
+	}
+}
+
+func TestLintAnswersAsJSON(t *testing.T) {
+	text, code := lint(t, LintCommand{Dir: treeOf(t, map[string]string{".gitlab-ci.yml": "a:\n  scrpt: x\n"}), JSON: true})
+	var answer struct {
+		Valid       bool
+		Errors      []string
+		Merged      *string `json:"merged_yaml"`
+		Diagnostics []diagnostic
+	}
+	noError(t, json.Unmarshal([]byte(text), &answer))
+	if code != 1 || answer.Valid || answer.Merged != nil || len(answer.Errors) == 0 || len(answer.Diagnostics) == 0 {
+		t.Fatalf("exit %d:\n%s", code, text)
+	}
+	if d := answer.Diagnostics[0]; d.File != ".gitlab-ci.yml" || d.Line == 0 || d.Excerpt == "" {
+		t.Errorf("a mistake without its place: %+v", d)
+	}
+}
+
+func TestLintEndsWithItsStatus(t *testing.T) {
+	one := func(text string) string { return treeOf(t, map[string]string{".gitlab-ci.yml": text}) }
+	linked := one("include: secret.yml\na: {script: x}")
+	noError(t, os.Symlink(filepath.Join(treeOf(t, map[string]string{"secret.yml": "b: {script: x}"}), "secret.yml"), filepath.Join(linked, "secret.yml")))
+	for _, tc := range []struct {
+		name string
+		c    LintCommand
+		want int
+	}{
+		{"valid", LintCommand{Dir: one("a: {script: x}")}, 0},
+		{"not valid", LintCommand{Dir: one("a: [")}, 1},
+		{"a job less pipeline", LintCommand{Dir: one("a: {script: x, only: [tags]}"), DryRun: true}, 1},
+		{"no file", LintCommand{Dir: t.TempDir()}, 2},
+		{"no such source", LintCommand{Dir: one("a: {script: x}"), Source: "nothing"}, 2},
+		{"an include that needs a server", LintCommand{Dir: one("include: {project: a/b, file: c.yml}\na: {script: x}")}, 2},
+		{"a link out of the tree", LintCommand{Dir: linked}, 2},
+	} {
+		if text, code := lint(t, tc.c); code != tc.want {
+			t.Errorf("%s: exit %d, not %d:\n%s", tc.name, code, tc.want, text)
+		}
+	}
+}

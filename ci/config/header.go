@@ -1,0 +1,165 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"signalbox/ci/config/yaml"
+	"signalbox/ci/variable"
+)
+
+const (
+	maxHeaderDescription = 256
+	maxDocuments         = 2
+)
+
+var componentFields = []string{"name", "sha", "version", "reference"}
+
+// unit is one file on its way into a configuration: its text, what it was given, and what it may use.
+type unit struct {
+	source    *yaml.Source
+	inputs    *yaml.Node // nil: none were given
+	component map[string]string
+	variables variable.Collection
+}
+
+// read parses a file, checks its header and puts the inputs into its content. problem is GitLab's text.
+func (u *unit) read() (content *yaml.Node, at *yaml.Node, problem string) {
+	docs, err := yaml.Parse(u.source.Content)
+	if err != nil {
+		e, _ := err.(*yaml.Error)
+		return nil, &yaml.Node{Line: e.Line, Column: e.Column, Source: u.source}, e.Message
+	}
+	for _, d := range docs {
+		d.SetSource(u.source)
+	}
+	if len(docs) > maxDocuments {
+		return nil, docs[2], "The parsed YAML has too many documents"
+	}
+	var header *yaml.Node
+	if len(docs) == 2 {
+		if docs[0].Kind == yaml.Map && docs[0].Get("spec") != nil {
+			header = docs[0]
+		}
+		docs = docs[1:]
+	}
+	if len(docs) == 0 || docs[0].Kind != yaml.Map {
+		return nil, nil, "Invalid configuration format"
+	}
+	return u.interpolated(header, docs[0])
+}
+
+func (u *unit) interpolated(header, content *yaml.Node) (*yaml.Node, *yaml.Node, string) {
+	if header == nil {
+		if u.inputs != nil && (u.inputs.Kind != yaml.Map || len(u.inputs.Pairs) > 0) {
+			if u.inputs.Kind != yaml.Map {
+				return nil, u.inputs, "Given inputs must be a hash"
+			}
+			return nil, u.inputs, "Given inputs not defined in the `spec` section of the included configuration file"
+		}
+		return content, nil, ""
+	}
+	specs, component, at, problem := readHeader(header)
+	if problem != "" {
+		return nil, at, problem
+	}
+	values, at, problem := u.values(specs)
+	if problem != "" {
+		return nil, at, problem
+	}
+	contexts := map[string]map[string]*yaml.Node{"inputs": values}
+	if component != nil {
+		contexts["component"] = map[string]*yaml.Node{}
+		for _, name := range component {
+			contexts["component"][name] = &yaml.Node{Kind: yaml.String, Text: u.component[name]}
+		}
+	}
+	i := &interpolator{contexts: contexts, variables: u.variables, values: map[string]*yaml.Node{}, done: map[*yaml.Node]*yaml.Node{}}
+	out := i.node(content)
+	return out, i.at, i.problem
+}
+
+// values resolves the inputs in the order in which they are declared.
+func (u *unit) values(specs []*input) (map[string]*yaml.Node, *yaml.Node, string) {
+	if u.inputs != nil && u.inputs.Kind != yaml.Map && u.inputs.Kind != yaml.Null {
+		return nil, u.inputs, "Given inputs must be a hash"
+	}
+	values := map[string]*yaml.Node{}
+	names := []string{}
+	for _, spec := range specs {
+		given := u.inputs.Get(spec.name)
+		v, problem := spec.resolve(given, values)
+		if problem != "" {
+			return nil, given, "`" + spec.name + "` input: " + problem
+		}
+		values[spec.name] = v
+		names = append(names, spec.name)
+	}
+	if u.inputs != nil {
+		var unknown []string
+		for _, p := range u.inputs.Pairs {
+			if !slices.Contains(names, p.Key.Text) {
+				unknown = append(unknown, p.Key.Text)
+			}
+		}
+		if unknown != nil {
+			return nil, u.inputs, "unknown input arguments: " + strings.Join(unknown, ", ")
+		}
+	}
+	return values, nil, ""
+}
+
+// readHeader reads `spec`.
+func readHeader(header *yaml.Node) (specs []*input, component []string, at *yaml.Node, problem string) {
+	for _, p := range header.Pairs {
+		if p.Key.Text != "spec" {
+			return nil, nil, p.Key, "header config contains unknown keys: " + strings.ToLower(keyText(p.Key))
+		}
+	}
+	spec := header.Get("spec")
+	if spec.Kind == yaml.Null {
+		return nil, nil, nil, ""
+	}
+	if spec.Kind != yaml.Map {
+		return nil, nil, spec, "header:spec config should be a hash"
+	}
+	for _, p := range spec.Pairs {
+		switch p.Key.Text {
+		case "inputs":
+			if specs, at, problem = readInputs(p.Value); problem != "" {
+				return nil, nil, at, problem
+			}
+		case "component":
+			for _, i := range p.Value.Items {
+				if !slices.Contains(componentFields, i.Text) {
+					return nil, nil, i, "header:spec:component config contains unknown values: " + i.Text
+				}
+				component = append(component, i.Text)
+			}
+		case "description":
+			if !p.Value.IsText() || len(p.Value.Text) > maxHeaderDescription {
+				return nil, nil, p.Value, "header:spec description is too long (maximum is 256 characters)"
+			}
+		default:
+			return nil, nil, p.Key, "header:spec config contains unknown keys: " + strings.ToLower(keyText(p.Key))
+		}
+	}
+	return specs, component, nil, ""
+}
+
+func readInputs(n *yaml.Node) (specs []*input, at *yaml.Node, problem string) {
+	if n.Kind == yaml.Null {
+		return nil, nil, ""
+	}
+	if n.Kind != yaml.Map {
+		return nil, n, "header:spec:inputs config should be a hash"
+	}
+	for _, p := range n.Pairs {
+		spec, problem := readInput(keyText(p.Key), p.Value)
+		if problem != "" {
+			return nil, p.Value, strings.ToLower("header:spec:inputs:" + keyText(p.Key) + " " + problem)
+		}
+		specs = append(specs, spec)
+	}
+	return specs, nil, ""
+}

@@ -1,0 +1,380 @@
+package config
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"signalbox/ci/config/yaml"
+	"signalbox/ci/expression"
+	"signalbox/ci/variable"
+	"signalbox/models/enum"
+)
+
+// Context is where a file of a configuration comes from: what it includes as `local` lies there too.
+type Context struct {
+	Source    string // how people know the file
+	Project   string // full path; "" outside of projects
+	SHA       string
+	Component map[string]string // the fields of spec:component
+	// Alone is a file from elsewhere: it has no project, no variables, and reads no local files.
+	Alone bool
+}
+
+// Location is what an include names.
+type Location struct {
+	Kind      string // local, project, remote, template or component
+	Name      string // the path of a file, a URL, or the name of a template or component
+	Project   string
+	Ref       string
+	Integrity string
+}
+
+// Resolver fetches what a configuration includes. What it refuses is *Refused; other errors are its own.
+type Resolver interface {
+	Fetch(from Context, l Location) (content []byte, at Context, err error)
+	// Match lists the files that a local pattern with * stands for.
+	Match(from Context, pattern string) ([]string, error)
+}
+
+// Refused says in GitLab's words why a file cannot be included.
+type Refused struct{ Text string }
+
+func (r *Refused) Error() string { return r.Text }
+
+// Included is a file that a configuration was made of.
+type Included struct {
+	Location Location
+	At       Context
+}
+
+// MaxIncludes is how many files one configuration may include, each as often as it is named.
+const MaxIncludes = 150
+
+// maxDepth bounds files that include one another; the count ends circles before.
+const maxDepth = 100
+
+type includer struct {
+	l        *loader
+	o        Options
+	included []Included
+	fetched  map[string]fetched
+}
+
+type fetched struct {
+	content []byte
+	at      Context
+}
+
+func newIncluder(l *loader, o Options) *includer {
+	return &includer{l: l, o: o, fetched: map[string]fetched{}}
+}
+
+// file gives a file with everything that it includes beneath it. The first mistake ends it.
+func (x *includer) file(root *yaml.Node, from Context, chain []string) *yaml.Node {
+	list := root.Get("include")
+	if list == nil {
+		return root
+	}
+	under := &yaml.Node{Kind: yaml.Map, Line: root.Line, Column: root.Column, Source: root.Source}
+	for _, item := range items(list) {
+		for _, l := range x.locations(item, from) {
+			if len(x.l.errors) > 0 {
+				return root
+			}
+			content := x.load(item, l, from, chain)
+			if len(x.l.errors) > 0 {
+				return root
+			}
+			under = merge(under, content)
+		}
+	}
+	out := merge(under, without(root, "include"))
+	return out
+}
+
+func items(n *yaml.Node) []*yaml.Node {
+	switch n.Kind {
+	case yaml.Null:
+		return nil
+	case yaml.List:
+		var out []*yaml.Node
+		for _, i := range n.Items {
+			out = append(out, items(i)...)
+		}
+		return out
+	}
+	return []*yaml.Node{n}
+}
+
+func without(n *yaml.Node, key string) *yaml.Node {
+	out := *n
+	out.Pairs = nil
+	for _, p := range n.Pairs {
+		if p.Key.Text != key {
+			out.Pairs = append(out.Pairs, p)
+		}
+	}
+	return &out
+}
+
+func (x *includer) fail(at *yaml.Node, chain []string, text string) []Location {
+	if len(x.l.errors) == 0 {
+		x.l.fatal(at, text)
+		if len(chain) > 0 {
+			x.l.explain("Included by " + strings.Join(chain, ", included by ") + ".")
+		}
+	}
+	return nil
+}
+
+// locations reads one entry: rules first, then the files that it names (facts: ci-yaml 6.2).
+func (x *includer) locations(n *yaml.Node, from Context) []Location {
+	vars := x.o.Variables
+	if from.Alone {
+		vars = nil
+	}
+	if n.IsText() {
+		name := vars.Expand(n.Text, false)
+		if u, err := url.Parse(name); err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
+			return []Location{{Kind: "remote", Name: name}}
+		}
+		return x.local(n, name, from)
+	}
+	if n.Kind != yaml.Map {
+		return x.fail(n, nil, "include config should be an array of hashes or strings")
+	}
+	if !x.wanted(n, from) {
+		return nil
+	}
+	kinds := []string{}
+	for _, kind := range []string{"local", "project", "remote", "template", "component", "artifact"} {
+		if v := n.Get(kind); v != nil && v.IsText() {
+			kinds = append(kinds, kind)
+		}
+	}
+	const names = "`local`, `project`, `remote`, `template`, `component`, `artifact`"
+	switch {
+	case len(kinds) == 0:
+		return x.fail(n, nil, "`"+display(n)+"` does not have a valid subkey for include. Valid subkeys are: "+names)
+	case len(kinds) > 1:
+		return x.fail(n, nil, "Each include must use only one of: "+names)
+	case kinds[0] == "artifact":
+		return x.fail(n, nil, "Including configs from artifacts is only allowed when triggering child pipelines")
+	}
+	value := vars.Expand(n.Get(kinds[0]).Text, false)
+	l := Location{Kind: kinds[0], Name: value}
+	if i := n.Get("integrity"); i != nil {
+		if l.Integrity = i.Text; !x.integrity(i, l) {
+			return nil
+		}
+	}
+	switch l.Kind {
+	case "local":
+		return x.local(n, value, from)
+	case "project":
+		return x.project(n, value, vars)
+	}
+	return []Location{l}
+}
+
+func (x *includer) integrity(at *yaml.Node, l Location) bool {
+	hash, ok := strings.CutPrefix(l.Integrity, "sha256-")
+	raw, err := base64.StdEncoding.DecodeString(hash)
+	switch {
+	case l.Kind != "remote":
+		x.fail(at, nil, "include config integrity can only be specified for remote includes")
+	case !ok:
+		x.fail(at, nil, "include config integrity hash must start with 'sha256-'")
+	case err != nil || len(raw) != 32:
+		x.fail(at, nil, "include config integrity hash must be base64 encoded")
+	default:
+		return true
+	}
+	return false
+}
+
+func (x *includer) local(at *yaml.Node, name string, from Context) []Location {
+	if !strings.Contains(name, "*") || from.Alone || x.o.Resolver == nil {
+		return []Location{{Kind: "local", Name: name}}
+	}
+	files, err := x.o.Resolver.Match(from, strings.TrimPrefix(name, "/"))
+	if err != nil {
+		return x.fail(at, nil, x.refusal(err))
+	}
+	var out []Location
+	for _, f := range files {
+		if f != from.Source {
+			out = append(out, Location{Kind: "local", Name: f})
+		}
+	}
+	return out
+}
+
+// LocalPattern is the regular expression of a local include with *: it stays within a folder, ** goes through any.
+func LocalPattern(pattern string) string {
+	var out strings.Builder
+	out.WriteString("^")
+	for rest := strings.TrimPrefix(pattern, "/"); rest != ""; {
+		switch {
+		case strings.HasPrefix(rest, "**/"):
+			out.WriteString("(?:.*/)?")
+			rest = rest[3:]
+		case strings.HasPrefix(rest, "**"):
+			out.WriteString(".*")
+			rest = rest[2:]
+		case rest[0] == '*':
+			out.WriteString("[^/]*")
+			rest = rest[1:]
+		default:
+			end := strings.IndexByte(rest, '*')
+			if end < 0 {
+				end = len(rest)
+			}
+			out.WriteString(regexp.QuoteMeta(rest[:end]))
+			rest = rest[end:]
+		}
+	}
+	return out.String() + "$"
+}
+
+func (x *includer) project(n *yaml.Node, project string, vars variable.Collection) []Location {
+	ref := ""
+	if r := n.Get("ref"); r != nil {
+		ref = vars.Expand(r.Text, false)
+	}
+	file := n.Get("file")
+	if file == nil || file.Kind == yaml.Null {
+		return x.fail(n, nil, "include config must specify the file where to fetch the config from")
+	}
+	var out []Location
+	for _, f := range items(file) {
+		if !f.IsText() {
+			return x.fail(f, nil, "Included file `"+display(f)+"` needs to be a string")
+		}
+		out = append(out, Location{Kind: "project", Project: project, Ref: ref, Name: vars.Expand(f.Text, false)})
+	}
+	return out
+}
+
+// wanted asks the rules of an entry.
+func (x *includer) wanted(n *yaml.Node, from Context) bool {
+	v := n.Get("rules")
+	if v == nil || v.Kind == yaml.Null {
+		return true
+	}
+	rules := x.l.rules(v, "include:rules", "include rules", includeRules)
+	if len(x.l.errors) > 0 {
+		for _, e := range x.l.errors {
+			e.Text = strings.Replace(e.Text, "include rules should be an array containing hashes and arrays of hashes", "include rules should be an array of hashes", 1)
+		}
+		x.l.errors = x.l.errors[:1]
+		return false
+	}
+	for _, r := range rules {
+		ok, err := x.matches(r, from)
+		if err != nil {
+			x.fail(v, nil, "include:"+x.refusal(err))
+			return false
+		}
+		if ok {
+			return r.When != enum.Never
+		}
+	}
+	return false
+}
+
+func (x *includer) matches(r Rule, from Context) (bool, error) {
+	if x.o.Rules != nil {
+		return x.o.Rules(from, r)
+	}
+	if r.Changes != nil || r.Exists != nil {
+		return true, nil
+	}
+	return r.If == nil || r.If.Matches(expression.Values{Variable: x.o.Variables.Get}), nil
+}
+
+func (x *includer) refusal(err error) string {
+	var refused *Refused
+	if errors.As(err, &refused) {
+		return refused.Text
+	}
+	x.l.failed = err
+	return err.Error()
+}
+
+var yamlFile = regexp.MustCompile(`(?i)[^/]+\.ya?ml$`)
+
+// load fetches one file, reads it with its inputs, and adds what it includes itself.
+func (x *includer) load(n *yaml.Node, l Location, from Context, chain []string) *yaml.Node {
+	if len(x.included) >= MaxIncludes {
+		x.fail(n, chain, fmt.Sprintf("Maximum of %d nested includes are allowed!", MaxIncludes))
+		return nil
+	}
+	shown := l.shown()
+	switch {
+	case len(chain) > maxDepth:
+		x.fail(n, chain, fmt.Sprintf("Maximum of %d nested includes are allowed!", MaxIncludes))
+		return nil
+	case l.Kind != "component" && !yamlFile.MatchString(strings.TrimRight(l.Name, "/")):
+		x.fail(n, chain, "Included file `"+shown+"` does not have YAML extension!")
+		return nil
+	case l.Kind == "local" && (from.Alone || x.o.Resolver == nil):
+		x.fail(n, chain, "Local file `"+shown+"` does not have project!")
+		return nil
+	case x.o.Resolver == nil:
+		x.fail(n, chain, "Included file `"+shown+"` is empty or does not exist!")
+		return nil
+	}
+	f, err := x.fetch(from, l)
+	if err != nil {
+		x.fail(n, chain, x.refusal(err))
+		return nil
+	}
+	x.included = append(x.included, Included{l, f.at})
+	u := &unit{source: &yaml.Source{Name: f.at.Source, Content: f.content}, component: f.at.Component}
+	if !f.at.Alone {
+		u.variables = x.o.Variables
+	}
+	if n.Kind == yaml.Map {
+		u.inputs = n.Get("inputs")
+	}
+	content, at, problem := u.read()
+	if problem != "" {
+		if problem == "Invalid configuration format" {
+			problem = "Included file `" + shown + "` does not have valid YAML syntax!"
+		} else {
+			problem = "`" + shown + "`: " + problem
+		}
+		if at == nil {
+			at = n
+		}
+		x.fail(at, chain, problem)
+		return nil
+	}
+	name := "here"
+	if n.Source != nil {
+		name = fmt.Sprintf("%s:%d", n.Source.Name, n.Line)
+	}
+	return x.file(content, f.at, append([]string{name}, chain...))
+}
+
+// fetch asks for a file once.
+func (x *includer) fetch(from Context, l Location) (fetched, error) {
+	key := strings.Join([]string{l.Kind, l.Project, l.Ref, l.Name, l.Integrity, from.Project, from.SHA}, "\x00")
+	if f, ok := x.fetched[key]; ok {
+		return f, nil
+	}
+	content, at, err := x.o.Resolver.Fetch(from, l)
+	if err != nil {
+		return fetched{}, err
+	}
+	f := fetched{content, at}
+	x.fetched[key] = f
+	return f, nil
+}
+
+func (l Location) shown() string { return l.Name }

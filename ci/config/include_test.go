@@ -1,0 +1,266 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"signalbox/ci/variable"
+)
+
+// shelf is a resolver of files in memory: "path" of the project itself, "project:path" of others.
+type shelf struct {
+	files   map[string]string
+	fetches int
+}
+
+func (s *shelf) Fetch(from Context, l Location) ([]byte, Context, error) {
+	s.fetches++
+	key, at := strings.TrimPrefix(l.Name, "/"), from
+	switch l.Kind {
+	case "project":
+		key, at.Project = l.Project+":"+key, l.Project
+	case "local":
+		if from.Project != "own" {
+			key = from.Project + ":" + key
+		}
+	case "component":
+		key, at.Component = "component:"+l.Name, map[string]string{"name": "scan", "sha": "abc", "version": "1.2.0"}
+	case "remote":
+		at = Context{Alone: true}
+	}
+	text, ok := s.files[key]
+	if !ok {
+		return nil, at, &Refused{Text: "Local file `" + l.Name + "` does not exist!"}
+	}
+	at.Source = key
+	return []byte(text), at, nil
+}
+
+func (s *shelf) Match(_ Context, pattern string) ([]string, error) {
+	dir := strings.TrimSuffix(pattern, "*.yml")
+	var out []string
+	for _, name := range []string{"ci/a.yml", "ci/b.yml"} {
+		if _, ok := s.files[name]; ok && strings.HasPrefix(name, dir) {
+			out = append(out, name)
+		}
+	}
+	return out, nil
+}
+
+func loadFrom(s *shelf, text string, o Options) (*Config, []*Error) {
+	o.Resolver, o.Project, o.SHA = s, "own", "sha"
+	return Load(File{Name: ".gitlab-ci.yml", Content: []byte(text)}, o)
+}
+
+func scripts(c *Config) map[string]string {
+	out := map[string]string{}
+	for _, j := range c.Jobs {
+		out[j.Name] = strings.Join(j.Script, "; ")
+	}
+	return out
+}
+
+func TestIncludes(t *testing.T) {
+	s := &shelf{files: map[string]string{
+		"ci/a.yml":                        "include: /ci/deep.yml\na: {script: a}\nshared: {script: from a, image: x}",
+		"ci/b.yml":                        "shared: {script: from b}",
+		"ci/deep.yml":                     "deep: {script: deep}\na: {script: deep's, tags: [t]}",
+		"tools/ci:base.yml":               "include: {local: more.yml}\nbase: {script: base}",
+		"tools/ci:more.yml":               "more: {script: more}",
+		"https://x.example/r.yml":         "remote: {script: r}",
+		"ci/input.yml":                    "spec: {inputs: {env: {default: dev}, n: {type: number, default: 1}}}\n---\n\"deploy-$[[ inputs.env ]]\":\n  script: echo $[[ inputs.env ]]\n  parallel: $[[ inputs.n ]]",
+		"component:ci.example/g/p/scan@1": "spec: {component: [name, version]}\n---\nscan: {script: '$[[ component.name ]] $[[ component.version ]]'}",
+	}}
+	o := Options{Variables: variable.Collection{{Key: "WHERE", Value: "tools"}}}
+	for name, given := range map[string]struct {
+		text string
+		want map[string]string
+	}{
+		"local, nested, later over earlier, own over all": {
+			"include: [ci/a.yml, {local: ci/b.yml}]\na: {after_script: [x]}\nshared: {tags: [own]}",
+			map[string]string{"a": "a", "deep": "deep", "shared": "from b"},
+		},
+		"wildcards": {"include: 'ci/*.yml'\nx: {script: x}", map[string]string{"a": "a", "deep": "deep", "shared": "from b", "x": "x"}},
+		"another project, its locals, variables in names": {"include: {project: $WHERE/ci, file: [base.yml, more.yml]}", map[string]string{"base": "base", "more": "more"}},
+		"remote": {"include: https://x.example/r.yml", map[string]string{"remote": "r"}},
+		"inputs": {
+			"include: [{local: ci/input.yml, inputs: {env: prod, n: '2'}}, {local: ci/input.yml}]",
+			map[string]string{"deploy-prod 1/2": "echo prod", "deploy-prod 2/2": "echo prod", "deploy-dev 1/1": "echo dev"},
+		},
+		"component": {"include: {component: ci.example/g/p/scan@1}", map[string]string{"scan": "scan 1.2.0"}},
+		"rules": {
+			"include: [{local: ci/b.yml, rules: [{if: $NONE}]}, {local: ci/deep.yml, rules: [{if: $WHERE}]}, {local: ci/a.yml, rules: [{if: $WHERE, when: never}]}]",
+			map[string]string{"deep": "deep", "a": "deep's"},
+		},
+	} {
+		want := given.want
+		c, errs := loadFrom(s, given.text, o)
+		if errs != nil {
+			t.Errorf("%s: %v", name, errs)
+			continue
+		}
+		if d := cmp.Diff(want, scripts(c)); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+	}
+}
+
+func TestWrongIncludes(t *testing.T) {
+	files := map[string]string{
+		"self.yml": "include: self.yml\na: {script: a}", "broken.yml": "a: [", "list.yml": "- a", "needy.yml": "spec: {inputs: {env: }}\n---\na:\n  script: $[[ inputs.env ]]",
+		"plain.yml": "a: {script: a}", "job.yml": "b: {script: [1]}",
+	}
+	for text, want := range map[string]string{
+		"include: none.yml":  "Local file `none.yml` does not exist!",
+		"include: self.yml":  "Maximum of 150 nested includes are allowed!",
+		"include: list.yml":  "Included file `list.yml` does not have valid YAML syntax!",
+		"include: needy.yml": "`needy.yml`: `env` input: required value has not been provided",
+		"include: {local: needy.yml, inputs: {env: a, x: b}}": "`needy.yml`: unknown input arguments: x",
+		"include: {local: plain.yml, inputs: {x: b}}":         "`plain.yml`: Given inputs not defined in the `spec` section of the included configuration file",
+		"include: {project: a/b}":                             "include config must specify the file where to fetch the config from",
+		"include: {local: a.yml, remote: b.yml}":              "Each include must use only one of: `local`, `project`, `remote`, `template`, `component`, `artifact`",
+		"include: job.yml":                                    "jobs:b:script config should be a string or a nested array of strings up to 10 levels deep",
+	} {
+		_, errs := loadFrom(&shelf{files: files}, text+"\nown: {script: x}", Options{})
+		if len(errs) != 1 || errs[0].Text != want {
+			t.Errorf("%s: %v, want %s", text, errs, want)
+		}
+	}
+	_, errs := loadFrom(&shelf{files: files}, "include: broken.yml\nown: {script: x}", Options{})
+	if len(errs) != 1 || !strings.HasPrefix(errs[0].Text, "`broken.yml`: ") || errs[0].File != "broken.yml" || errs[0].Line == 0 {
+		t.Errorf("%+v", errs)
+	}
+	_, errs = loadFrom(&shelf{files: files}, "include: job.yml\nown: {script: x}", Options{})
+	if len(errs) != 1 || errs[0].File != "job.yml" || errs[0].Line != 1 || !strings.Contains(errs[0].Excerpt, "b: {script: [1]}") {
+		t.Errorf("the place of a mistake in an included file: %+v", errs)
+	}
+}
+
+// TestFilesAreFetchedOnce, however often they are included.
+func TestFilesAreFetchedOnce(t *testing.T) {
+	s := &shelf{files: map[string]string{"a.yml": "a: {script: a}"}}
+	if _, errs := loadFrom(s, "include: [a.yml, a.yml, a.yml]", Options{}); errs != nil || s.fetches != 1 {
+		t.Errorf("%d fetches, %v", s.fetches, errs)
+	}
+}
+
+func TestInputs(t *testing.T) {
+	const header = "spec:\n  inputs:\n    env: {options: [dev, prod], default: dev}\n    count: {type: number, default: 3}\n    on: {type: boolean, default: false}\n" +
+		"    list: {type: array, default: [a, b]}\n    name: {regex: '^[a-z]+$', default: x}\n---\n"
+	for _, c := range []struct {
+		inputs map[string]any
+		script string
+		want   string
+	}{
+		{nil, "$[[ inputs.env ]] $[[inputs.count]] $[[ inputs.on ]]", "dev 3 false"},
+		{map[string]any{"env": "prod", "count": "5", "on": true}, "$[[ inputs.env ]] $[[ inputs.count ]] $[[ inputs.on ]]", "prod 5 true"},
+		{map[string]any{"list": "[\"c\"]"}, "$[[ inputs.list ]]", "c"},
+		{nil, "$[[ inputs.list ]]", "a; b"},
+		{nil, "l: $[[ inputs.list ]]", `l: ["a","b"]`},
+		{nil, "$[[ inputs.name | truncate(0,1) ]]", "x"},
+		{map[string]any{"name": "abcdef"}, "$[[ inputs.name | truncate(3,5) | posix_escape ]]", "def"},
+		{nil, "$[[ matrix.X ]] and $[[]]", "$[[ matrix.X ]] and $[[]]"},
+	} {
+		got, errs := Load(File{Name: "a.yml", Content: []byte(header + "job:\n  script: '" + c.script + "'")}, Options{Inputs: c.inputs})
+		if errs != nil || strings.Join(got.Jobs[0].Script, "; ") != c.want {
+			t.Errorf("%s with %v: %v %v", c.script, c.inputs, got, errs)
+		}
+	}
+	for want, inputs := range map[string]map[string]any{
+		"`env` input: `test` cannot be used because it is not in the list of allowed options": {"env": "test"},
+		"`count` input: provided value is not a number":                                       {"count": "many"},
+		"`on` input: provided value is not a boolean":                                         {"on": "maybe"},
+		"`list` input: provided value is not an array":                                        {"list": "a"},
+		"`name` input: provided value does not match required RegEx pattern":                  {"name": "A1"},
+		"unknown input arguments: nobody":                                                     {"nobody": 1},
+	} {
+		_, errs := Load(File{Name: "a.yml", Content: []byte(header + "job: {script: x}")}, Options{Inputs: inputs})
+		if len(errs) != 1 || errs[0].Text != want {
+			t.Errorf("%v: %v, want %s", inputs, errs, want)
+		}
+	}
+	_, errs := Load(File{Name: "a.yml", Content: []byte("job: {script: x}")}, Options{Inputs: map[string]any{"a": 1}})
+	if len(errs) != 1 || errs[0].Text != "Given inputs not defined in the `spec` section of the included configuration file" {
+		t.Errorf("%v", errs)
+	}
+}
+
+func TestExpandVarsInInputs(t *testing.T) {
+	vars := variable.Collection{{Key: "MY_VAR", Value: "mine"}, {Key: "NESTED_VAR", Value: "$MY_VAR"}, {Key: "SECRET", Value: "s", Masked: true}}
+	for given, want := range map[string]string{"$NESTED_VAR": "$MY_VAR", "$UNKNOWN_VAR": "$UNKNOWN_VAR", "x ${MY_VAR}": "x mine"} {
+		c, errs := Load(File{Name: "a.yml", Content: []byte("spec: {inputs: {a: }}\n---\njob: {script: '$[[ inputs.a | expand_vars ]]'}")},
+			Options{Inputs: map[string]any{"a": given}, Variables: vars})
+		if errs != nil || c.Jobs[0].Script[0] != want {
+			t.Errorf("%s: %v %v", given, c, errs)
+		}
+	}
+	_, errs := Load(File{Name: "a.yml", Content: []byte("spec: {inputs: {a: }}\n---\njob: {script: '$[[ inputs.a | expand_vars ]]'}")},
+		Options{Inputs: map[string]any{"a": "$SECRET"}, Variables: vars})
+	if len(errs) != 1 || !strings.Contains(errs[0].Text, "masked variables cannot be expanded") {
+		t.Errorf("%v", errs)
+	}
+}
+
+func TestExtendsAndReferences(t *testing.T) {
+	c, errs := load(`
+.base:
+  image: alpine
+  variables: {A: base, B: base}
+  before_script: [one]
+.more:
+  extends: .base
+  variables: {B: more, C: more}
+  script: [m]
+job:
+  extends: [.base, .more]
+  variables: {C: own}
+  script:
+    - !reference [.more, script]
+    - !reference [.parts, second, script]
+    - last
+other: {script: x, extends: .base, variables: , before_script: }
+.parts:
+  second: {script: [!reference [.base, before_script], two]}
+`)
+	if errs != nil {
+		t.Fatal(errs)
+	}
+	job, other := c.Jobs[0], c.Jobs[1]
+	if d := cmp.Diff([]string{"m", "one", "two", "last"}, job.Script); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]Variable{{Key: "A", Value: "base"}, {Key: "B", Value: "more"}, {Key: "C", Value: "own"}}, job.Variables); d != "" || job.Image.Name != "alpine" {
+		t.Error(d, job.Image)
+	}
+	if len(other.Variables) != 0 || other.Image.Name != "alpine" || len(other.BeforeScript) != 0 {
+		t.Errorf("%+v", other)
+	}
+}
+
+// TestReferencesDoNotExplode: what a few lines stand for is counted before it is made.
+func TestReferencesDoNotExplode(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(".l0: {script: [x, x, x, x, x, x, x, x, x, x]}\n")
+	for i := 1; i < 9; i++ {
+		fmt.Fprintf(&b, ".l%d: {script: [%s]}\n", i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("!reference [.l%d, script], ", i-1), 10), ", "))
+	}
+	b.WriteString("job: {script: [!reference [.l8, script]]}\n")
+	if _, errs := load(b.String()); len(errs) != 1 || errs[0].Text != "The parsed YAML is too big" {
+		t.Errorf("%v", errs)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	c, errs := load("job: {script: x, rules: [{if: $A}, {when: always}]}")
+	if errs != nil || len(c.Warnings) != 1 || !strings.HasPrefix(c.Warnings[0].Text, "jobs:job may allow multiple pipelines to run for a single action") {
+		t.Errorf("%v %v", c, errs)
+	}
+	for _, text := range []string{"job: {script: x, rules: [{when: never}]}", "job: {script: x, rules: [{if: $A}]}", "workflow: {rules: [{when: always}]}\njob: {script: x, rules: [{when: always}]}"} {
+		if c, errs := load(text); errs != nil || len(c.Warnings) != 0 {
+			t.Errorf("%s: %v", text, errs)
+		}
+	}
+}

@@ -1,0 +1,279 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"signalbox/ci/config/yaml"
+	"signalbox/ci/expression"
+)
+
+// input is one entry of spec:inputs: what may be given, and what counts if nothing is (facts: ci-yaml section 4).
+type input struct {
+	name    string
+	kind    string // string, number, boolean or array
+	options []*yaml.Node
+	regex   *regexp.Regexp
+	value   *yaml.Node // the default; nil: one must be given
+	rules   []inputRule
+}
+
+// inputRule gives options and default where its condition holds.
+type inputRule struct {
+	condition *expression.Expr // nil: always
+	options   []*yaml.Node
+	value     *yaml.Node
+}
+
+var (
+	inputKinds = []string{"string", "number", "boolean", "array"}
+	inputKeys  = []string{"default", "description", "options", "regex", "type", "rules"}
+)
+
+const maxOptions = 50
+
+// readInput reads a specification; problem says what is wrong with it.
+func readInput(name string, n *yaml.Node) (in *input, problem string) {
+	in = &input{name: name, kind: "string"}
+	if n.Kind == yaml.Null {
+		return in, ""
+	}
+	if n.Kind != yaml.Map {
+		return nil, "config should be a hash"
+	}
+	for _, p := range n.Pairs {
+		if !slices.Contains(inputKeys, p.Key.Text) {
+			return nil, "config contains unknown keys: " + keyText(p.Key)
+		}
+	}
+	if t := n.Get("type"); t != nil && t.Kind != yaml.Null {
+		if in.kind = t.Text; !slices.Contains(inputKinds, in.kind) {
+			return nil, "type unknown value: " + t.Text
+		}
+	}
+	in.value = n.Get("default")
+	options, rules, regex := n.Get("options"), n.Get("rules"), n.Get("regex")
+	switch {
+	case rules != nil && options != nil:
+		return nil, "config these keys cannot be used together: rules, options"
+	case rules != nil && in.value != nil:
+		return nil, "config these keys cannot be used together: rules, default"
+	}
+	if in.options, problem = readOptions(options, in.kind); problem != "" {
+		return nil, problem
+	}
+	if regex != nil {
+		if in.kind != "string" {
+			return nil, "RegEx validation can only be used with string inputs"
+		}
+		var err error
+		if in.regex, err = compileBare(regex.Text); err != nil {
+			return nil, "invalid regular expression"
+		}
+	}
+	if rules != nil {
+		problem = in.readRules(rules)
+	}
+	return in, problem
+}
+
+func readOptions(n *yaml.Node, kind string) ([]*yaml.Node, string) {
+	switch {
+	case n == nil:
+		return nil, ""
+	case n.Kind != yaml.List:
+		return nil, "config options should be an array"
+	case kind != "string" && kind != "number":
+		return nil, "Options can only be used with string and number inputs"
+	case len(n.Items) > maxOptions:
+		return nil, fmt.Sprintf("config cannot define more than %d options", maxOptions)
+	case slices.ContainsFunc(n.Items, func(i *yaml.Node) bool { return i.Kind == yaml.Null }):
+		return nil, "config options array cannot contain null values"
+	}
+	return n.Items, ""
+}
+
+func (in *input) readRules(n *yaml.Node) string {
+	if n.Kind != yaml.List {
+		return "config rules should be an array"
+	}
+	for _, i := range n.Items {
+		r := inputRule{value: i.Get("default")}
+		var problem string
+		if r.options, problem = readOptions(i.Get("options"), in.kind); problem != "" {
+			return problem
+		}
+		condition := i.Get("if")
+		switch {
+		case condition != nil && i.Get("options") == nil && i.Get("default") == nil:
+			return "config rule with 'if' must define 'options' or 'default'"
+		case condition == nil && i.Get("options") == nil:
+			return "config fallback rule must define 'options'"
+		case condition != nil:
+			var err error
+			if r.condition, err = expression.Parse(condition.Text); err != nil {
+				return "config rule if invalid expression syntax"
+			}
+		}
+		in.rules = append(in.rules, r)
+	}
+	return ""
+}
+
+// resolve gives the value that counts. before are the inputs that stand before this one.
+func (in *input) resolve(given *yaml.Node, before map[string]*yaml.Node) (*yaml.Node, string) {
+	spec := *in
+	if in.rules != nil {
+		for _, r := range in.rules {
+			if r.condition == nil || r.condition.Matches(expression.Values{Inputs: plainValues(before)}) {
+				spec.options, spec.value = r.options, r.value
+				break
+			}
+		}
+	}
+	if spec.value != nil && spec.value.Kind != yaml.Null {
+		checked, problem := spec.check(spec.value, "default")
+		if problem != "" {
+			return nil, problem
+		}
+		spec.value = checked
+	}
+	if given != nil && given.Kind != yaml.Null {
+		return spec.check(given, "provided")
+	}
+	if spec.value == nil {
+		return nil, "required value has not been provided"
+	}
+	return spec.value, ""
+}
+
+func plainValues(nodes map[string]*yaml.Node) map[string]any {
+	out := make(map[string]any, len(nodes))
+	for k, n := range nodes {
+		out[k] = n.Value()
+	}
+	return out
+}
+
+// check holds a value against the specification; what names it in messages.
+func (in *input) check(v *yaml.Node, what string) (*yaml.Node, string) {
+	v = in.convert(v)
+	ok := true
+	switch in.kind {
+	case "string":
+		if v.Kind == yaml.List || v.Kind == yaml.Map {
+			return nil, what + " value is not a string"
+		}
+		text := *v
+		text.Kind, text.Text = yaml.String, display(v)
+		v = &text
+	case "number":
+		ok = v.Kind == yaml.Int || v.Kind == yaml.Float
+	case "boolean":
+		ok = v.Kind == yaml.Bool
+	case "array":
+		ok = v.Kind == yaml.List
+	}
+	if !ok {
+		article := map[string]string{"array": "an "}[in.kind]
+		if article == "" {
+			article = "a "
+		}
+		return nil, what + " value is not " + article + in.kind
+	}
+	if in.options != nil && !slices.ContainsFunc(in.options, func(o *yaml.Node) bool { return display(o) == display(v) }) {
+		list := "the list of allowed options"
+		if in.kind == "number" {
+			list = "the list of the allowed options"
+		}
+		return nil, "`" + display(v) + "` cannot be used because it is not in " + list
+	}
+	if in.regex != nil && !in.regex.MatchString(v.Text) {
+		return nil, what + " value does not match required RegEx pattern"
+	}
+	return v, ""
+}
+
+// convert reads numbers, booleans and arrays that were given as texts.
+func (in *input) convert(v *yaml.Node) *yaml.Node {
+	if in.kind == "string" || !v.IsText() {
+		return v
+	}
+	var value any
+	d := json.NewDecoder(strings.NewReader(v.Text))
+	d.UseNumber()
+	if err := d.Decode(&value); err != nil || d.More() {
+		return v
+	}
+	out := NodeOf(value)
+	out.Line, out.Column, out.Source = v.Line, v.Column, v.Source
+	return out
+}
+
+// NodeOf makes a node of a value as JSON gives it.
+func NodeOf(value any) *yaml.Node {
+	switch v := value.(type) {
+	case nil:
+		return &yaml.Node{Kind: yaml.Null}
+	case bool:
+		return &yaml.Node{Kind: yaml.Bool, Bool: v, Text: strconv.FormatBool(v)}
+	case string:
+		return &yaml.Node{Kind: yaml.String, Text: v}
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return &yaml.Node{Kind: yaml.Int, Int: n, Text: v.String()}
+		}
+		f, _ := v.Float64()
+		return &yaml.Node{Kind: yaml.Float, Float: f, Text: v.String()}
+	case int64:
+		return &yaml.Node{Kind: yaml.Int, Int: v, Text: strconv.FormatInt(v, 10)}
+	case float64:
+		if v == float64(int64(v)) {
+			return NodeOf(int64(v))
+		}
+		return &yaml.Node{Kind: yaml.Float, Float: v, Text: strconv.FormatFloat(v, 'g', -1, 64)}
+	case []any:
+		out := &yaml.Node{Kind: yaml.List}
+		for _, i := range v {
+			out.Items = append(out.Items, NodeOf(i))
+		}
+		return out
+	case map[string]any:
+		out := &yaml.Node{Kind: yaml.Map}
+		keys := make([]string, 0, len(v))
+		for k := range v {
+			keys = append(keys, k)
+		}
+		slices.Sort(keys)
+		for _, k := range keys {
+			out.Pairs = append(out.Pairs, yaml.Pair{Key: &yaml.Node{Kind: yaml.String, Text: k}, Value: NodeOf(v[k])})
+		}
+		return out
+	}
+	return &yaml.Node{Kind: yaml.String, Text: fmt.Sprint(value)}
+}
+
+// display is a value as it stands within a text.
+func display(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.Null:
+		return ""
+	case yaml.Bool:
+		return strconv.FormatBool(n.Bool)
+	case yaml.Int:
+		return strconv.FormatInt(n.Int, 10)
+	case yaml.Float:
+		return strconv.FormatFloat(n.Float, 'g', -1, 64)
+	case yaml.List, yaml.Map:
+		raw, err := json.Marshal(n.Value())
+		if err != nil {
+			return ""
+		}
+		return string(raw)
+	}
+	return n.Text
+}

@@ -1,0 +1,216 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"signalbox/ci/config/yaml"
+	"signalbox/ci/variable"
+)
+
+// Limits of `$[[ ]]` (facts: ci-yaml section 5).
+const (
+	maxAccess     = 1024
+	maxFunctions  = 3
+	maxBlocks     = 10_000
+	maxNodeSize   = 1 << 20
+	minBlockChars = 2
+)
+
+var block = regexp.MustCompile(`\$\[\[[ \t]*(.+?)[ \t]*\]\]`)
+
+// interpolator puts the values of inputs into the texts of one file. Its first mistake ends it.
+type interpolator struct {
+	contexts  map[string]map[string]*yaml.Node // inputs and component
+	variables variable.Collection              // for expand_vars
+	values    map[string]*yaml.Node            // what blocks stood for
+	done      map[*yaml.Node]*yaml.Node
+	at        *yaml.Node // where the mistake stands
+	problem   string
+}
+
+func (i *interpolator) fail(at *yaml.Node, format string, args ...any) *yaml.Node {
+	if i.problem == "" {
+		i.at, i.problem = at, fmt.Sprintf(format, args...)
+	}
+	return at
+}
+
+// node interpolates everything below n, the keys of mappings too. What is shared stays shared.
+func (i *interpolator) node(n *yaml.Node) *yaml.Node {
+	if i.problem != "" {
+		return n
+	}
+	if done, ok := i.done[n]; ok {
+		return done
+	}
+	out := n
+	switch n.Kind {
+	case yaml.String, yaml.Symbol:
+		if strings.Contains(n.Text, "$[[") {
+			out = i.text(n)
+		}
+	case yaml.List:
+		c := *n
+		c.Items = make([]*yaml.Node, len(n.Items))
+		for k, item := range n.Items {
+			c.Items[k] = i.node(item)
+		}
+		out = &c
+	case yaml.Map:
+		c := *n
+		c.Pairs = make([]yaml.Pair, len(n.Pairs))
+		for k, p := range n.Pairs {
+			c.Pairs[k] = yaml.Pair{Key: i.node(p.Key), Value: i.node(p.Value)}
+		}
+		out = &c
+	}
+	i.done[n] = out
+	return out
+}
+
+func (i *interpolator) text(n *yaml.Node) *yaml.Node {
+	if len(n.Text) > maxNodeSize {
+		return i.fail(n, "config node too large")
+	}
+	var b strings.Builder
+	last := 0
+	for _, m := range block.FindAllStringSubmatchIndex(n.Text, -1) {
+		data := n.Text[m[2]:m[3]]
+		if len(data) < minBlockChars {
+			continue
+		}
+		if strings.HasPrefix(data, "matrix.") {
+			continue // filled in with the instances of the job
+		}
+		v := i.block(n, data)
+		if i.problem != "" {
+			return n
+		}
+		if m[0] == 0 && m[1] == len(n.Text) {
+			whole := *v
+			whole.Line, whole.Column, whole.Source = n.Line, n.Column, n.Source
+			return &whole
+		}
+		b.WriteString(n.Text[last:m[0]] + display(v))
+		last = m[1]
+	}
+	out := *n
+	out.Text = b.String() + n.Text[last:]
+	return &out
+}
+
+// block evaluates what stands between the brackets: an access, and functions behind bars.
+func (i *interpolator) block(at *yaml.Node, data string) *yaml.Node {
+	if v, ok := i.values[data]; ok {
+		return v
+	}
+	if len(i.values) >= maxBlocks {
+		return i.fail(at, "too many interpolation blocks")
+	}
+	parts := strings.Split(data, "|")
+	if len(parts)-1 > maxFunctions {
+		return i.fail(at, "too many functions in interpolation block")
+	}
+	v := i.access(at, strings.TrimSpace(parts[0]))
+	for _, call := range parts[1:] {
+		if i.problem != "" {
+			return at
+		}
+		v = i.call(at, strings.TrimSpace(call), v)
+	}
+	i.values[data] = v
+	return v
+}
+
+func (i *interpolator) access(at *yaml.Node, path string) *yaml.Node {
+	if len(path) > maxAccess {
+		return i.fail(at, "maximum interpolation expression size exceeded")
+	}
+	names := strings.Split(path, ".")
+	if len(names) < 2 {
+		return i.fail(at, "invalid interpolation access pattern")
+	}
+	context, known := i.contexts[names[0]]
+	if !known {
+		return i.fail(at, "unknown interpolation provided: `%s` in `%s`", names[0], path)
+	}
+	v := context[names[1]]
+	if v == nil {
+		return i.fail(at, "unknown interpolation provided: `%s` in `%s`", names[1], path)
+	}
+	for _, name := range names[2:] {
+		next := v.Get(name)
+		if next == nil {
+			return i.fail(at, "unknown interpolation provided: `%s` in `%s`", name, path)
+		}
+		v = next
+	}
+	return v
+}
+
+var (
+	truncateCall = regexp.MustCompile(`^truncate\(\s*(\d+)\s*,\s*(\d+)\s*\)$`)
+	splitCall    = regexp.MustCompile(`^split\(\s*'([^']*)'\s*\)$`)
+	shellSafe    = regexp.MustCompile(`[^A-Za-z0-9_\-.,:+/@\n]`)
+)
+
+func (i *interpolator) call(at *yaml.Node, call string, v *yaml.Node) *yaml.Node {
+	name, _, _ := strings.Cut(call, "(")
+	known := call == "expand_vars" || call == "posix_escape" || truncateCall.MatchString(call) || splitCall.MatchString(call)
+	if !known {
+		return i.fail(at, "no function matching `%s`: check that the function name, arguments, and types are correct", call)
+	}
+	if !v.IsText() {
+		return i.fail(at, "error in `%s` function: invalid input type: %s can only be used with string inputs", name, name)
+	}
+	out := *v
+	switch name {
+	case "expand_vars":
+		if hidden := i.maskedIn(v.Text); hidden {
+			return i.fail(at, "error in `expand_vars` function: variable expansion error: masked variables cannot be expanded")
+		}
+		out.Text = i.variables.Expand(v.Text, true)
+	case "posix_escape":
+		out.Text = shellSafe.ReplaceAllString(v.Text, `\$0`)
+		if v.Text == "" {
+			out.Text = "''"
+		}
+	case "truncate":
+		m := truncateCall.FindStringSubmatch(call)
+		from, _ := strconv.Atoi(m[1])
+		length, _ := strconv.Atoi(m[2])
+		r := []rune(v.Text)
+		from = min(from, len(r))
+		out.Text = string(r[from:min(len(r), from+max(0, min(length, len(r))))])
+	case "split":
+		sep := splitCall.FindStringSubmatch(call)[1]
+		if sep == "" {
+			return i.fail(at, "error in `split` function: invalid argument: separator cannot be empty")
+		}
+		out.Kind, out.Text = yaml.List, ""
+		for _, part := range strings.Split(v.Text, sep) {
+			if part = strings.TrimSpace(part); part != "" {
+				out.Items = append(out.Items, &yaml.Node{Kind: yaml.String, Text: part, Line: v.Line, Column: v.Column, Source: v.Source})
+			}
+		}
+	}
+	return &out
+}
+
+// maskedIn says whether a text refers to a variable that must not be shown.
+func (i *interpolator) maskedIn(text string) bool {
+	for _, name := range variable.References(text) {
+		for k := len(i.variables) - 1; k >= 0; k-- {
+			if i.variables[k].Key == name {
+				if i.variables[k].Masked {
+					return true
+				}
+				break
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,325 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"signalbox/ci/config/yaml"
+	"signalbox/ci/expression"
+	"signalbox/models/enum"
+)
+
+// Rule is one entry of `rules`: when all its conditions hold, it decides.
+type Rule struct {
+	If            *expression.Expr // nil: no condition
+	IfText        string
+	Changes       *Changes
+	Exists        *Exists
+	When          enum.When // "": the job's own
+	StartIn       int
+	AllowFailure  *bool
+	Variables     []Variable
+	Needs         *[]Need
+	Interruptible *bool
+	AutoCancel    *AutoCancel // of workflow rules
+	At            Place
+}
+
+// Changes is a condition on the files that a push changed.
+type Changes struct {
+	Paths     []string
+	Regexp    string
+	CompareTo string
+}
+
+// Exists is a condition on the files of a commit.
+type Exists struct {
+	Paths   []string
+	Regexp  string
+	Project string
+	Ref     string
+}
+
+// AutoCancel is workflow:auto_cancel.
+type AutoCancel struct {
+	OnNewCommit  string `json:"on_new_commit,omitempty"`
+	OnJobFailure string `json:"on_job_failure,omitempty"`
+}
+
+// Workflow decides whether there is a pipeline at all.
+type Workflow struct {
+	Name       string
+	Rules      []Rule
+	HasRules   bool
+	AutoCancel AutoCancel
+}
+
+const (
+	maxPatterns = 50
+	maxRegexp   = 255
+)
+
+// ruleSet says where rules stand and what they may hold.
+type ruleSet struct {
+	keys  []string
+	whens []string
+	needs bool
+}
+
+var (
+	jobRules = ruleSet{
+		keys:  []string{"if", "changes", "exists", "when", "start_in", "allow_failure", "variables", "needs", "interruptible"},
+		whens: []string{"on_success", "on_failure", "always", "never", "manual", "delayed"}, needs: true,
+	}
+	workflowRules = ruleSet{
+		keys:  []string{"if", "changes", "exists", "when", "variables", "auto_cancel", "start_in", "allow_failure", "needs"},
+		whens: []string{"always", "never"},
+	}
+	includeRules = ruleSet{keys: []string{"if", "exists", "changes", "when"}, whens: []string{"always", "never"}}
+)
+
+// rules reads a list of rules, which may hold lists of them.
+func (l *loader) rules(v *yaml.Node, at, location string, set ruleSet) []Rule {
+	list, ok := flattenMaps(v, 0)
+	if v.Kind != yaml.List || !ok {
+		l.bad(v, location, "should be an array containing hashes and arrays of hashes")
+		return nil
+	}
+	out := make([]Rule, 0, len(list))
+	for _, n := range list {
+		out = append(out, l.rule(n, at+":rule", set))
+	}
+	return out
+}
+
+// flattenMaps lists the mappings of a nested list.
+func flattenMaps(n *yaml.Node, depth int) ([]*yaml.Node, bool) {
+	if n.Kind != yaml.List {
+		return []*yaml.Node{n}, n.Kind == yaml.Map
+	}
+	if depth >= maxNesting {
+		return nil, false
+	}
+	var out []*yaml.Node
+	for _, i := range n.Items {
+		sub, ok := flattenMaps(i, depth+1)
+		if !ok {
+			return nil, false
+		}
+		out = append(out, sub...)
+	}
+	return out, true
+}
+
+func (l *loader) rule(v *yaml.Node, at string, set ruleSet) Rule {
+	r := Rule{At: place(v)}
+	if len(v.Pairs) == 0 {
+		l.bad(v, at+" config", "can't be blank")
+		return r
+	}
+	l.unknownKeys(v, at+" config", set.keys...)
+	for _, p := range v.Pairs {
+		if p.Value.Kind != yaml.Null || p.Key.Text == "if" {
+			l.ruleKey(&r, p.Key.Text, p.Value, at, set)
+		}
+	}
+	if start := v.Get("start_in"); set.needs {
+		switch {
+		case r.When == enum.Delayed && (start == nil || start.Kind == yaml.Null):
+			l.bad(v, at+" start in", "can't be blank")
+		case r.When != enum.Delayed && start != nil:
+			l.bad(start, at+" config", "contains disallowed keys: start_in")
+		}
+	}
+	return r
+}
+
+func (l *loader) ruleKey(r *Rule, key string, v *yaml.Node, at string, set ruleSet) {
+	switch key {
+	case "if":
+		r.IfText = v.Text
+		r.If = l.expression(v, at+" if")
+	case "changes":
+		r.Changes = l.changes(v, at+":changes")
+	case "exists":
+		r.Exists = l.exists(v, at+":exists")
+	case "when":
+		if !v.IsText() || !slices.Contains(set.whens, v.Text) {
+			l.bad(v, at+" when", "unknown value: %s", v.Text)
+			return
+		}
+		r.When = enum.When(v.Text)
+	case "start_in":
+		if set.needs {
+			r.StartIn = l.duration(v, at+" start in", maxStartIn)
+		}
+	case "allow_failure":
+		on := l.boolean(v, at+" allow failure")
+		r.AllowFailure = &on
+	case "interruptible":
+		on := l.boolean(v, at+" interruptible")
+		r.Interruptible = &on
+	case "variables":
+		r.Variables = l.plainVariables(v, at+":variables")
+	case "needs":
+		if set.needs {
+			r.Needs = l.needs(v, at+":needs", false)
+		}
+	case "auto_cancel":
+		c := l.autoCancel(v, at+":auto_cancel")
+		r.AutoCancel = &c
+	}
+}
+
+// expression reads the condition of a rule.
+func (l *loader) expression(v *yaml.Node, location string) *expression.Expr {
+	if !v.IsText() {
+		l.bad(v, location, "invalid expression syntax")
+		return nil
+	}
+	e, err := expression.Parse(v.Text)
+	if err != nil {
+		l.bad(v, location, "invalid expression syntax")
+		l.explain(err.Error())
+		return nil
+	}
+	return e
+}
+
+func (l *loader) changes(v *yaml.Node, at string) *Changes {
+	c := &Changes{}
+	switch v.Kind {
+	case yaml.List:
+		c.Paths = l.patterns(v, at)
+	case yaml.Map:
+		l.unknownKeys(v, at+" config", "paths", "regexp", "compare_to")
+		c.Paths, c.Regexp = l.pathsOrRegexp(v, at)
+		c.CompareTo = l.text(v.Get("compare_to"), at+" compare to")
+	default:
+		l.bad(v, at, "should be an array or a hash")
+	}
+	return c
+}
+
+func (l *loader) exists(v *yaml.Node, at string) *Exists {
+	e := &Exists{}
+	switch v.Kind {
+	case yaml.List:
+		e.Paths = l.patterns(v, at)
+	case yaml.Map:
+		l.unknownKeys(v, at+" config", "paths", "regexp", "project", "ref")
+		e.Paths, e.Regexp = l.pathsOrRegexp(v, at)
+		e.Project, e.Ref = l.text(v.Get("project"), at+" project"), l.text(v.Get("ref"), at+" ref")
+		if ref := v.Get("ref"); ref != nil && v.Get("project") == nil {
+			l.bad(ref, at+" config", "missing required keys: project")
+		}
+	case yaml.String, yaml.Symbol:
+		e.Paths = []string{v.Text}
+	default:
+		l.bad(v, at, "should be an array or a hash")
+	}
+	return e
+}
+
+// pathsOrRegexp reads the one of the two that is given.
+func (l *loader) pathsOrRegexp(v *yaml.Node, at string) (paths []string, pattern string) {
+	p, re := v.Get("paths"), v.Get("regexp")
+	switch {
+	case (p == nil) == (re == nil):
+		l.bad(v, at+" config", "must use exactly one of these keys: paths, regexp")
+	case p != nil:
+		return l.patterns(p, at), ""
+	default:
+		pattern = l.text(re, at+" regexp")
+		if len(pattern) > maxRegexp {
+			l.bad(re, at+" regexp", "is too long (maximum is %d characters)", maxRegexp)
+		} else if _, err := compileBare(pattern); err != nil {
+			l.bad(re, at+" regexp", "is invalid: %v", err)
+		}
+	}
+	return nil, pattern
+}
+
+func (l *loader) patterns(v *yaml.Node, at string) []string {
+	out, ok := l.strings(v, at+" config", "should be an array of strings")
+	if ok && len(out) > maxPatterns {
+		l.bad(v, at+" config", "has too many entries (maximum %d)", maxPatterns)
+	}
+	return out
+}
+
+// plainVariables are variables that may have nothing but a value.
+func (l *loader) plainVariables(v *yaml.Node, at string) []Variable {
+	if v.Kind != yaml.Map {
+		l.bad(v, at+" config", "should be a hash")
+		return nil
+	}
+	var out []Variable
+	for _, p := range v.Pairs {
+		value, ok := scalarText(p.Value)
+		if !ok {
+			l.bad(p.Value, at+":"+keyText(p.Key)+" config", "must be a string")
+		}
+		out = append(out, Variable{Key: keyText(p.Key), Value: value})
+	}
+	return out
+}
+
+func (l *loader) autoCancel(v *yaml.Node, at string) AutoCancel {
+	c := AutoCancel{}
+	if v.Kind != yaml.Map {
+		l.bad(v, at+" config", "should be a hash")
+		return c
+	}
+	l.unknownKeys(v, at+" config", "on_new_commit", "on_job_failure")
+	for _, f := range []struct {
+		key     string
+		into    *string
+		allowed []string
+	}{
+		{"on_new_commit", &c.OnNewCommit, []string{"conservative", "interruptible", "none"}},
+		{"on_job_failure", &c.OnJobFailure, []string{"none", "all"}},
+	} {
+		n := v.Get(f.key)
+		if n == nil || n.Kind == yaml.Null {
+			continue
+		}
+		if !n.IsText() || !slices.Contains(f.allowed, n.Text) {
+			l.bad(n, at+" "+strings.ReplaceAll(f.key, "_", " "), "must be one of: %s", joinComma(f.allowed))
+			continue
+		}
+		*f.into = n.Text
+	}
+	return c
+}
+
+const maxWorkflowName = 255
+
+func (l *loader) workflow(v *yaml.Node) *Workflow {
+	w := &Workflow{}
+	if v.Kind == yaml.Null {
+		return w
+	}
+	if v.Kind != yaml.Map {
+		l.bad(v, "workflow config", "should be a hash")
+		return w
+	}
+	l.unknownKeys(v, "workflow config", "name", "rules", "auto_cancel")
+	if n := v.Get("name"); n != nil && n.Kind != yaml.Null {
+		w.Name = l.text(n, "workflow name")
+		switch length := len([]rune(w.Name)); {
+		case n.IsText() && length == 0:
+			l.bad(n, "workflow name", "is too short (minimum is 1 character)")
+		case length > maxWorkflowName:
+			l.bad(n, "workflow name", "is too long (maximum is %d characters)", maxWorkflowName)
+		}
+	}
+	if r := v.Get("rules"); r != nil && r.Kind != yaml.Null {
+		w.HasRules = true
+		w.Rules = l.rules(r, "workflow:rules", "workflow rules", workflowRules)
+	}
+	if a := v.Get("auto_cancel"); a != nil && a.Kind != yaml.Null {
+		w.AutoCancel = l.autoCancel(a, "workflow:auto_cancel")
+	}
+	return w
+}

@@ -1,0 +1,100 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"signalbox/ci/config/yaml"
+)
+
+var stepName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
+
+// run reads the steps of a job. GitLab checks them by a schema and says so in its words (facts: ci-yaml 11.13).
+func (l *loader) run(v *yaml.Node) []any {
+	if v.Kind != yaml.List {
+		l.bad(v, "job run", "value at root is not an array")
+		return nil
+	}
+	var out []any
+	for i, n := range v.Items {
+		l.step(n, fmt.Sprintf("/%d", i))
+		out = append(out, n.Value())
+	}
+	return out
+}
+
+func (l *loader) step(n *yaml.Node, at string) {
+	if n.Kind != yaml.Map {
+		l.bad(n, "job run", "value at `%s` is not an object", at)
+		return
+	}
+	if name := n.Get("name"); name == nil {
+		l.bad(n, "job run", "object at `%s` is missing required properties: name", at)
+	} else if !name.IsText() || !stepName.MatchString(name.Text) {
+		l.bad(name, "job run", "string at `%s/name` does not match pattern: %s", at, stepName)
+	}
+	what := ""
+	for _, p := range n.Pairs {
+		key := keyText(p.Key)
+		switch key {
+		case "name":
+		case "script", "step", "func":
+			if what != "" {
+				extra := key
+				if what == "script" {
+					extra = "script"
+				}
+				l.bad(p.Key, "job run", "object property at `%s/%s` is a disallowed additional property", at, extra)
+			}
+			what = key
+			if key == "script" && !p.Value.IsText() {
+				l.bad(p.Value, "job run", "value at `%s/script` is not a string", at)
+			}
+		case "env":
+			for _, e := range p.Value.Pairs {
+				if !e.Value.IsText() {
+					l.bad(e.Value, "job run", "value at `%s/env/%s` is not a string", at, keyText(e.Key))
+				}
+			}
+		case "inputs":
+			if n.Get("step") == nil && n.Get("func") == nil {
+				l.bad(p.Key, "job run", "object property at `%s/inputs` is a disallowed additional property", at)
+			}
+		default:
+			l.bad(p.Key, "job run", "object property at `%s/%s` is a disallowed additional property", at, key)
+		}
+	}
+	if what == "" && n.Get("name") != nil {
+		l.bad(n, "job run", "object at `%s` is missing required properties: script", at)
+	}
+}
+
+const maxJobInputs = 50
+
+// jobInputs reads what a job may be given when it is started by hand; each has a default.
+func (l *loader) jobInputs(v *yaml.Node, location string) map[string]any {
+	if v.Kind != yaml.Map {
+		l.bad(v, location+":inputs config", "should be a hash")
+		return nil
+	}
+	if len(v.Pairs) > maxJobInputs {
+		l.bad(v, location+":inputs config", "cannot define more than %d inputs", maxJobInputs)
+	}
+	for _, p := range v.Pairs {
+		where := location + ":inputs:" + keyText(p.Key)
+		if p.Value.Kind != yaml.Map || p.Value.Get("default") == nil {
+			l.bad(p.Value, where, "must have a default value")
+			continue
+		}
+		spec, problem := readInput(keyText(p.Key), p.Value)
+		if problem == "" {
+			_, problem = spec.check(p.Value.Get("default"), "default")
+		}
+		if problem != "" {
+			l.add(p.Value, strings.ToLower("jobs:"+strings.TrimPrefix(location, "jobs:"))+" inputs `"+keyText(p.Key)+"`: "+problem)
+		}
+	}
+	out, _ := v.Value().(map[string]any)
+	return out
+}

@@ -1,0 +1,96 @@
+package config
+
+import (
+	"slices"
+
+	"signalbox/ci/config/yaml"
+)
+
+// Trigger is a pipeline that a job starts: of another project, or of files of this one.
+type Trigger struct {
+	Project           string         `json:"project,omitempty"`
+	Branch            string         `json:"branch,omitempty"`
+	Strategy          string         `json:"strategy,omitempty"`
+	YAMLVariables     bool           `json:"yaml_variables"`
+	PipelineVariables bool           `json:"pipeline_variables"`
+	Include           []any          `json:"include,omitempty"`
+	Inputs            map[string]any `json:"inputs,omitempty"`
+}
+
+const maxTriggerIncludes = 3
+
+func (l *loader) trigger(v *yaml.Node, at string) *Trigger {
+	t := &Trigger{YAMLVariables: true}
+	switch {
+	case v.IsText() && v.Text == "":
+		l.bad(v, at+" config", "can't be blank")
+		return nil
+	case v.IsText():
+		t.Project = v.Text
+		return t
+	case v.Kind != yaml.Map:
+		l.add(v, at+" has to be either a string or a hash")
+		return nil
+	}
+	include := v.Get("include")
+	if include != nil {
+		l.unknownKeys(v, at+" config", "include", "strategy", "forward", "inputs")
+		t.Include = l.triggerInclude(include, at+":include")
+	} else {
+		l.unknownKeys(v, at+" config", "project", "branch", "strategy", "forward", "inputs")
+		t.Project, t.Branch = l.needed(v, "project", at), l.text(v.Get("branch"), at+" branch")
+	}
+	if s := v.Get("strategy"); s != nil && s.Kind != yaml.Null {
+		if !s.IsText() || !slices.Contains([]string{"depend", "mirror"}, s.Text) {
+			l.bad(s, at+" strategy", "should be one of: depend, mirror")
+		}
+		t.Strategy = s.Text
+	}
+	if f := v.Get("forward"); f != nil && f.Kind != yaml.Null {
+		if f.Kind != yaml.Map {
+			l.bad(f, at+":forward config", "should be a hash")
+			return t
+		}
+		l.unknownKeys(f, at+":forward config", "yaml_variables", "pipeline_variables")
+		if y := f.Get("yaml_variables"); y != nil && y.Kind != yaml.Null {
+			t.YAMLVariables = l.boolean(y, at+":forward yaml variables")
+		}
+		t.PipelineVariables = l.boolean(f.Get("pipeline_variables"), at+":forward pipeline variables")
+	}
+	if i := v.Get("inputs"); i != nil && i.Kind != yaml.Null {
+		if i.Kind != yaml.Map {
+			l.bad(i, at+" inputs", "should be a hash")
+		}
+		t.Inputs, _ = i.Value().(map[string]any)
+	}
+	return t
+}
+
+func (l *loader) triggerInclude(v *yaml.Node, at string) []any {
+	items := []*yaml.Node{v}
+	if v.Kind == yaml.List {
+		items = v.Items
+	}
+	if len(items) > maxTriggerIncludes {
+		l.bad(v, at+" config", "is too long (maximum is %d)", maxTriggerIncludes)
+	}
+	var out []any
+	for _, i := range items {
+		switch {
+		case i.IsText():
+		case i.Kind != yaml.Map:
+			l.bad(i, at+" config", "should be a hash or a string")
+			continue
+		default:
+			l.unknownKeys(i, at+" config", "local", "template", "artifact", "job", "project", "file", "ref", "component", "remote", "inputs", "rules")
+			if i.Get("artifact") != nil && i.Get("job") == nil {
+				l.bad(i, at+" config", "must specify the job where to fetch the artifact from")
+			}
+			if i.Get("project") != nil && i.Get("file") == nil {
+				l.bad(i, at+" config", "must specify the file where to fetch the config from")
+			}
+		}
+		out = append(out, i.Value())
+	}
+	return out
+}

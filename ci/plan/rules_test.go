@@ -1,0 +1,241 @@
+package plan
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"signalbox/ci/config"
+	"signalbox/ci/variable"
+	"signalbox/models/enum"
+)
+
+// repository answers from lists.
+type repository struct {
+	changed []string
+	known   bool
+	tree    map[string][]string
+}
+
+func (r repository) Changed(compareTo string) ([]string, bool, error) {
+	if compareTo == "nowhere" {
+		return nil, false, &RuleError{"rules:changes:compare_to is not a valid ref"}
+	}
+	return r.changed, r.known, nil
+}
+
+func (r repository) Tree(project, _ string) ([]string, error) { return r.tree[project], nil }
+
+func vars(pairs ...string) variable.Collection {
+	var c variable.Collection
+	for i := 0; i < len(pairs); i += 2 {
+		c.Add(pairs[i], pairs[i+1])
+	}
+	return c
+}
+
+func planned(t *testing.T, text string, f Facts) (*Plan, error) {
+	t.Helper()
+	c, errs := config.Load(config.File{Name: ".gitlab-ci.yml", Content: []byte(text)}, config.Options{})
+	if errs != nil {
+		t.Fatal(errs)
+	}
+	return Build(c, f)
+}
+
+func TestRules(t *testing.T) {
+	push := Facts{Source: enum.SourcePush, Ref: "main", Variables: vars("A", "a", "EMPTY", "", "DIR", "docs"), Files: repository{
+		changed: []string{"docs/a.md", "go.mod"}, known: true, tree: map[string][]string{"": {"Dockerfile", "src/x.go"}, "other/project": {"x.tf"}},
+	}}
+	unknown := push
+	unknown.Files = repository{}
+	type want struct {
+		in       bool
+		when     enum.When
+		mayFail  bool
+		variable string // of V
+	}
+	for _, c := range []struct {
+		job  string
+		f    Facts
+		want want
+	}{
+		{`rules: [{if: $A}]`, push, want{in: true, when: "on_success"}},
+		{`rules: [{if: $NONE}]`, push, want{}},
+		{`rules: [{if: $EMPTY}]`, push, want{}},
+		{`rules: [{if: $NONE}, {when: manual}]`, push, want{in: true, when: "manual"}},
+		{`rules: [{if: $A, when: never}, {when: always}]`, push, want{}},
+		{`rules: []`, push, want{}},
+		{`rules: `, push, want{in: true, when: "on_success"}},
+		{"rules: [{if: $A}]\n  when: manual", push, want{in: true, when: "manual", mayFail: true}},
+		{"rules: [{if: $A, when: manual}]", push, want{in: true, when: "manual"}},
+		{"rules: [{if: $A, when: on_success}]\n  when: manual", push, want{in: true, when: "on_success", mayFail: true}},
+		{"rules: [{if: $A, allow_failure: true}]", push, want{in: true, when: "on_success", mayFail: true}},
+		{"rules: [{if: $A, allow_failure: false}]\n  when: manual", push, want{in: true, when: "manual"}},
+		{"rules: [{if: $A, when: delayed, start_in: 1 hour}]", push, want{in: true, when: "delayed"}},
+		{"rules: [{if: $A, variables: {V: rule}}]\n  variables: {V: job}", push, want{in: true, when: "on_success", variable: "rule"}},
+		{"rules: [{if: '$V == \"job\"'}]\n  variables: {V: job}", push, want{in: true, when: "on_success", variable: "job"}},
+		{`rules: [{changes: ["docs/*"]}]`, push, want{in: true, when: "on_success"}},
+		{`rules: [{changes: ["$DIR/**/*"]}]`, push, want{in: true, when: "on_success"}},
+		{`rules: [{changes: [src/*]}]`, push, want{}},
+		{`rules: [{changes: [src/*]}]`, unknown, want{in: true, when: "on_success"}},
+		{`rules: [{changes: {regexp: "^docs/.*md$"}}]`, push, want{in: true, when: "on_success"}},
+		{`rules: [{changes: {paths: [go.mod], compare_to: main}, if: $NONE}]`, push, want{}},
+		{`rules: [{exists: [Dockerfile]}]`, push, want{in: true, when: "on_success"}},
+		{`rules: [{exists: ["**/*.go"]}]`, push, want{in: true, when: "on_success"}},
+		{`rules: [{exists: ["*.go"]}]`, push, want{}},
+		{`rules: [{exists: {paths: ["*.tf"], project: other/project}}]`, push, want{in: true, when: "on_success"}},
+		{`only: {changes: [src/*]}`, push, want{}},
+		{`only: {changes: [src/*]}`, unknown, want{in: true, when: "on_success"}},
+		{`except: {changes: [go.mod]}`, push, want{}},
+		{`except: {changes: [go.mod]}`, unknown, want{}},
+		{`only: {variables: [$NONE, $A]}`, push, want{in: true, when: "on_success"}},
+		{`except: {variables: ['$A == "a"']}`, push, want{}},
+		{`only: {kubernetes: active}`, push, want{}},
+		{`only: {refs: [tags], variables: [$A]}`, push, want{}},
+	} {
+		p, err := planned(t, "job:\n  script: x\n  "+c.job+"\nanother: {script: y, rules: [{when: always}]}", c.f)
+		if err != nil {
+			t.Errorf("%s: %v", c.job, err)
+			continue
+		}
+		var got want
+		for _, j := range p.Jobs {
+			if j.Name != "job" {
+				continue
+			}
+			got = want{in: true, when: j.When, mayFail: j.AllowFailure}
+			for _, v := range j.Definition.Variables {
+				if v.Key == "V" {
+					got.variable = v.Value
+				}
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %+v, want %+v", c.job, got, c.want)
+		}
+		if !got.in && (len(p.LeftOut) != 1 || p.LeftOut[0].Why == "") {
+			t.Errorf("%s: nothing says why the job is out: %+v", c.job, p.LeftOut)
+		}
+	}
+}
+
+func TestRulesThatCannotBeAsked(t *testing.T) {
+	f := Facts{Source: enum.SourcePush, Ref: "main", Files: repository{known: true}}
+	_, err := planned(t, "job: {script: x, rules: [{changes: {paths: [a], compare_to: nowhere}}]}", f)
+	var refused *Refusal
+	if !errors.As(err, &refused) || refused.Reason != ConfigError || refused.Text != "Failed to parse rule for job: rules:changes:compare_to is not a valid ref" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestWorkflow(t *testing.T) {
+	f := Facts{Source: enum.SourcePush, Ref: "main", Variables: vars("BRANCH", "main")}
+	const jobs = "\njob: {script: x}\n"
+	p, err := planned(t, `
+variables: {KIND: root, OTHER: o}
+workflow:
+  name: "$KIND pipeline of $BRANCH$NONE"
+  rules:
+    - if: $NONE
+    - if: $BRANCH
+      variables: {KIND: rule}
+job: {script: x, rules: [{if: '$KIND == "rule"'}]}
+`, f)
+	if err != nil || p.Name != "rule pipeline of main" || len(p.Jobs) != 1 {
+		t.Fatalf("%+v %v", p, err)
+	}
+	want := []config.Variable{{Key: "OTHER", Value: "o"}, {Key: "KIND", Value: "rule"}}
+	if d := cmp.Diff(want, p.Jobs[0].Definition.Variables); d != "" {
+		t.Error(d)
+	}
+	for _, rules := range []string{"[{if: $NONE}]", "[{when: never}]", "[]"} {
+		_, err := planned(t, "workflow: {rules: "+rules+"}"+jobs, f)
+		var refused *Refusal
+		if !errors.As(err, &refused) || refused.Reason != FilteredByWorkflow {
+			t.Errorf("%s: %v", rules, err)
+		}
+	}
+	// With rules of the workflow the job runs for everything, also where `only` would keep it out by default.
+	chat := f
+	chat.Source = enum.SourceTrigger
+	if p, err := planned(t, "workflow: {rules: [{when: always}]}"+jobs, chat); err != nil || len(p.Jobs) != 1 {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestParallelJobs(t *testing.T) {
+	p, err := planned(t, `
+build: {script: b, stage: build, parallel: 2}
+"deploy":
+  stage: deploy
+  script: d
+  needs: [build]
+  variables: {REGION: none, X: y}
+  parallel:
+    matrix:
+      - REGION: [eu, us]
+        SIZE: 1
+      - REGION: asia
+last:
+  stage: .post
+  script: l
+  needs:
+    - {job: deploy, parallel: {matrix: [{REGION: us, SIZE: 1}]}}
+`, Facts{Source: enum.SourcePush, Ref: "main"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	byName := map[string]Job{}
+	for _, j := range p.Jobs {
+		names = append(names, j.Name)
+		byName[j.Name] = j
+	}
+	want := []string{"build 1/2", "build 2/2", "deploy: [eu, 1]", "deploy: [us, 1]", "deploy: [asia]", "last"}
+	if d := cmp.Diff(want, names); d != "" {
+		t.Error(d)
+	}
+	us := byName["deploy: [us, 1]"]
+	if d := cmp.Diff([]string{"build 1/2", "build 2/2"}, *us.Needs); d != "" || us.Definition.NodeIndex != 2 || us.Definition.NodeTotal != 3 {
+		t.Error(d, us.Definition.NodeIndex, us.Definition.NodeTotal)
+	}
+	if d := cmp.Diff([]config.Variable{{Key: "X", Value: "y"}, {Key: "REGION", Value: "us"}, {Key: "SIZE", Value: "1"}}, us.Definition.Variables); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]string{"deploy: [us, 1]"}, *byName["last"].Needs); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestInheritedVariables(t *testing.T) {
+	for inherit, want := range map[string]string{"true": "A B", "false": "", "[B]": "B"} {
+		p, err := planned(t, "variables: {A: a, B: b}\njob: {script: x, inherit: {variables: "+inherit+"}}", Facts{Source: enum.SourcePush, Ref: "main"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var keys []string
+		for _, v := range p.Jobs[0].Definition.Variables {
+			keys = append(keys, v.Key)
+		}
+		if got := strings.Join(keys, " "); got != want {
+			t.Errorf("%s: %q, want %q", inherit, got, want)
+		}
+	}
+}
+
+// TestWhatIsReadAndCannotRunYet is refused when a pipeline would need it, never left out without a word.
+func TestWhatIsReadAndCannotRunYet(t *testing.T) {
+	for _, keys := range []string{
+		"trigger: a/b", "script: x, resource_group: r", "script: x, environment: production", "script: x, release: {tag_name: v, description: d}",
+		"script: x, id_tokens: {T: {aud: a}}", "script: x, needs: [{pipeline: '1', job: a}]", "script: x, artifacts: {paths: [a], public: false}",
+	} {
+		_, err := planned(t, "job: {"+keys+"}", Facts{Source: enum.SourcePush, Ref: "main"})
+		var refused *Refusal
+		if !errors.As(err, &refused) || refused.Reason != NotYet || !strings.Contains(refused.Text, "cannot run yet") {
+			t.Errorf("%s: %v", keys, err)
+		}
+	}
+}
