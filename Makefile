@@ -10,6 +10,10 @@ test: lint-vet
 test-all: lint
 	$(GO) run ./internal/testenv/testrun $(GO) test -race ./...
 	$(GO) test ./ci/config/yaml -run '^$$' -fuzz FuzzParse -fuzztime 60s
+	$(GO) test ./ci/expression -run '^$$' -fuzz FuzzParse -fuzztime 60s
+	$(GO) test ./ci/config -run '^$$' -fuzz FuzzLoad -fuzztime 60s
+	$(GO) test ./ci/config -run '^$$' -fuzz FuzzInterpolate -fuzztime 60s
+	$(GO) test ./ci/plan -run '^$$' -fuzz FuzzGlob -fuzztime 60s
 
 lint-vet:
 	$(GO) vet ./...

@@ -443,6 +443,7 @@ func TestP11AChatJobDoesWhatAnyJobCan(t *testing.T) {
 
 func TestP12OnlyChatKeepsAJobOutOfOtherPipelines(t *testing.T) {
 	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
+		w.eventually("the pushed pipeline", func() bool { return len(w.pipelines()) == 1 })
 		jobs := w.jobs(w.pipelines()[0].ID)
 		if _, there := jobs["hello-world"]; there || jobs["kept-out"].Name == "" {
 			t.Errorf("pushed pipeline has %v", jobs)

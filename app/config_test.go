@@ -2,6 +2,10 @@ package app
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -133,5 +137,57 @@ func TestInputsOfPipelines(t *testing.T) {
 	if got := w.api("POST", "/projects/"+w.project+"/pipeline", map[string]any{"ref": "main", "inputs": map[string]any{"env": "test"}}, &refused); got != 400 || len(refused.Message.Base) != 1 ||
 		!strings.Contains(refused.Message.Base[0], "not in the list of allowed options") {
 		t.Errorf("%d %v", got, refused)
+	}
+}
+
+// TestIncludesFromElsewhere: templates that are shipped or the instance's own, and files of hosts that the
+// administrator allows; a remote file has no project and sees no variables.
+func TestIncludesFromElsewhere(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/job.yml":
+			fmt.Fprint(out, "from elsewhere: {script: [echo remote]}")
+		case "/reads.yml":
+			fmt.Fprint(out, "include: {local: secret.yml}\na: {script: x}")
+		case "/leaks.yml":
+			fmt.Fprint(out, "include: {remote: 'http://"+r.Host+"/x$CI_PROJECT_PATH.yml'}\na: {script: x}")
+		default:
+			http.NotFound(out, r)
+		}
+	}))
+	defer elsewhere.Close()
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "Ours.gitlab-ci.yml"), []byte("ours: {script: [echo ours]}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w := start(t, models.Options{}, func(s *Settings) {
+		s.Templates, s.IncludeHosts = folder, []string{strings.TrimPrefix(elsewhere.URL, "http://")}
+	})
+	w.newProject("app")
+	w.push("app", map[string]string{
+		"secret.yml": "a: {script: secret}",
+		".gitlab-ci.yml": `
+include:
+  - ` + elsewhere.URL + `/job.yml
+  - template: Ours.gitlab-ci.yml
+  - template: Bash.gitlab-ci.yml
+`,
+	})
+	w.pipeline("pending")
+	if got, want := w.jobNames(), []string{"build", "deploy", "from elsewhere", "ours", "test"}; !slices.Equal(got, want) {
+		t.Errorf("jobs %v, want %v", got, want)
+	}
+	for include, want := range map[string]string{
+		"remote: " + elsewhere.URL + "/reads.yml": "Local file `secret.yml` does not have project!",
+		"remote: " + elsewhere.URL + "/leaks.yml": "Remote file `" + elsewhere.URL + "/x.yml` could not be fetched because of HTTP code `404` error!",
+		"remote: " + w.node.Local + "/a.yml":      "Remote file `" + w.node.Local + "/a.yml` could not be fetched because of a socket error!",
+		"template: None.gitlab-ci.yml":            "Included file `None.gitlab-ci.yml` is empty or does not exist!",
+		"template: none.yml":                      "Template file `none.yml` is not a valid location!",
+	} {
+		var lint struct{ Errors []string }
+		w.must(200, "POST", "/projects/"+w.project+"/ci/lint", map[string]any{"content": "include: {" + include + "}\nb: {script: b}"}, &lint)
+		if len(lint.Errors) != 1 || lint.Errors[0] != want {
+			t.Errorf("%s: %q, want %q", include, lint.Errors, want)
+		}
 	}
 }

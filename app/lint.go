@@ -17,6 +17,7 @@ import (
 	"signalbox/ci"
 	"signalbox/ci/config"
 	"signalbox/ci/plan"
+	"signalbox/ci/templates"
 	"signalbox/ci/variable"
 	"signalbox/models/enum"
 )
@@ -31,6 +32,7 @@ type LintCommand struct {
 	Tag      string            `env:"SIGNALBOX_LINT_TAG" help:"Tag of that pipeline, instead of a branch."`
 	Source   string            `default:"push" env:"SIGNALBOX_LINT_SOURCE" help:"What starts it: push, web, api, chat, schedule, trigger …"`
 	Variable map[string]string `env:"SIGNALBOX_LINT_VARIABLE" help:"Variables that it gets, as NAME=value."`
+	Own      string            `name:"templates" env:"SIGNALBOX_TEMPLATES" help:"Folder of templates, besides those that signalbox ships."`
 	Changed  []string          `env:"SIGNALBOX_LINT_CHANGED" help:"Files that the push changed. Without any, nothing is known of changes, and rules on them match."`
 	Input    map[string]string `env:"SIGNALBOX_LINT_INPUT" help:"Inputs of the configuration, as name=value."`
 }
@@ -50,12 +52,21 @@ var errInvalid = &codedError{errors.New(""), 1}
 // offline reads what a configuration includes from a working tree.
 type offline struct {
 	root    *os.Root
+	own     string // folder of templates
 	files   []string
 	changed []string
 	known   bool
 }
 
 func (o *offline) Fetch(from config.Context, l config.Location) ([]byte, config.Context, error) {
+	if l.Kind == "template" {
+		text, err := templates.Find(o.own, l.Name)
+		if errors.Is(err, templates.ErrNotFound) {
+			err = &config.Refused{Text: "Included file `" + l.Name + "` is empty or does not exist!"}
+		}
+		from.Source = "template " + l.Name
+		return text, from, err
+	}
 	if l.Kind != "local" {
 		return nil, from, fmt.Errorf("the include of %s `%s` cannot be read without a server; ask the project's lint there", l.Kind, l.Name)
 	}
@@ -169,7 +180,7 @@ func (c *LintCommand) check() (*linted, error) {
 	if !slices.Contains(enum.Sources, enum.Source(c.Source)) {
 		return nil, &SettingError{"--source", fmt.Sprintf("%q is no source of pipelines", c.Source)}
 	}
-	tree := &offline{root: root, changed: c.Changed, known: len(c.Changed) > 0}
+	tree := &offline{root: root, own: c.Own, changed: c.Changed, known: len(c.Changed) > 0}
 	vars, err := c.variables()
 	if err != nil {
 		return nil, err

@@ -29,6 +29,8 @@ type Settings struct {
 	SecretKeyFile  string   `env:"SIGNALBOX_SECRET_KEY_FILE" help:"File with the key that seals secrets. Default: made in the data folder. Required with PostgreSQL."`
 	TrustedProxies []string `env:"SIGNALBOX_TRUSTED_PROXIES" help:"Networks of proxies whose X-Forwarded headers are believed, such as 10.0.0.0/8."`
 	PrivateHosts   []string `env:"SIGNALBOX_PRIVATE_HOSTS" help:"Hosts (host or host:port) in private networks that chat replies may go to, besides being named in the integration."`
+	IncludeHosts   []string `env:"SIGNALBOX_INCLUDE_HOSTS" help:"Hosts (host or host:port) in private networks that configurations may include files from (include:remote)."`
+	Templates      string   `env:"SIGNALBOX_TEMPLATES" help:"Folder of templates of configurations (include:template), besides those that signalbox ships."`
 	Runner         bool     `env:"SIGNALBOX_RUNNER" help:"Also start the built-in runner. It runs jobs with bash on this machine: no containers, no services, no caches, and little between jobs and the machine."`
 	RunnerUser     string   `env:"SIGNALBOX_RUNNER_USER" help:"User whom the built-in runner runs jobs as. Required as root."`
 	LogFormat      string   `default:"text" enum:"text,json" env:"SIGNALBOX_LOG_FORMAT" help:"Format of the log: text or json."`
@@ -91,9 +93,16 @@ func (s *Settings) check() (trusted []netip.Prefix, err error) {
 		}
 		trusted = append(trusted, prefix)
 	}
-	for _, h := range s.PrivateHosts {
-		if u, err := url.Parse("http://" + h); err != nil || u.Host != h {
-			return nil, &SettingError{"--private-hosts", fmt.Sprintf("%q is not host or host:port", h)}
+	for setting, hosts := range map[string][]string{"--private-hosts": s.PrivateHosts, "--include-hosts": s.IncludeHosts} {
+		for _, h := range hosts {
+			if u, err := url.Parse("http://" + h); err != nil || u.Host != h {
+				return nil, &SettingError{setting, fmt.Sprintf("%q is not host or host:port", h)}
+			}
+		}
+	}
+	if s.Templates != "" {
+		if info, err := os.Stat(s.Templates); err != nil || !info.IsDir() {
+			return nil, &SettingError{"--templates", fmt.Sprintf("%q is no folder", s.Templates)}
 		}
 	}
 	if s.Runner && os.Getuid() == 0 && s.RunnerUser == "" {

@@ -16,8 +16,6 @@ import (
 	"signalbox/app"
 	"signalbox/ci"
 	"signalbox/ci/access"
-	"signalbox/ci/config"
-	"signalbox/ci/plan"
 	"signalbox/internal/testenv"
 	"signalbox/models"
 	"signalbox/models/enum"
@@ -190,31 +188,6 @@ func BenchmarkTraceIngest(b *testing.B) {
 		report("log bytes taken", ">= 200 MB/s", fmt.Sprintf("%.0f MB/s", v["mb_per_second"]))
 		b.ReportMetric(v["mb_per_second"], "MB/s")
 	}
-}
-
-func BenchmarkCompile1000Jobs(b *testing.B) {
-	var text strings.Builder
-	text.WriteString("stages: [build, test]\n")
-	for i := range 1000 {
-		fmt.Fprintf(&text, "job %d:\n  stage: test\n  tags: [linux]\n  variables: {N: %d}\n  script:\n    - echo one\n    - echo two\n  only: [main]\n", i, i)
-	}
-	var took time.Duration
-	runs := 0
-	for b.Loop() {
-		from := time.Now()
-		for range 5 {
-			c, errs := config.Load(config.File{Name: ".gitlab-ci.yml", Content: []byte(text.String())}, config.Options{})
-			if errs != nil {
-				b.Fatal(errs)
-			}
-			if _, err := plan.Build(c, plan.Facts{Source: enum.SourcePush, Ref: "main"}); err != nil {
-				b.Fatal(err)
-			}
-			runs++
-		}
-		took += time.Since(from)
-	}
-	report("1,000 jobs compiled", "< 100 ms", fmt.Sprintf("%.0f ms", float64(took.Milliseconds())/float64(runs)))
 }
 
 // BenchmarkIdle starts the real program and measures how soon it answers and what it then holds in memory,

@@ -6,15 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
-	"code.dny.dev/ssrf"
+	"signalbox/internal/outbound"
 )
 
 // Poster sends a JSON body to a chat.
@@ -31,31 +28,16 @@ func (r *Refused) Error() string { return r.Reason }
 // errBlocked says that an address leads where replies must not go.
 var errBlocked = errors.New("the address leads into a private network; an administrator can allow its host with --private-hosts")
 
-// poster reaches public addresses, and private ones that the administrator named. It follows no redirect:
-// one could lead inward, and no chat needs it.
-type poster struct {
-	public  *http.Client
-	private *http.Client
-	hosts   []string
-}
+// poster reaches public addresses, and private ones that the administrator named. It follows no redirect: no chat
+// needs it.
+type poster struct{ client *http.Client }
 
 func newPoster(privateHosts []string, timeout time.Duration) *poster {
-	guard := ssrf.New(ssrf.WithAnyPort())
-	client := func(control *ssrf.Guardian) *http.Client {
-		dialer := &net.Dialer{Timeout: 5 * time.Second}
-		if control != nil {
-			dialer.Control = control.Safe
-		}
-		return &http.Client{
-			Timeout:       timeout,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-			Transport: &http.Transport{
-				DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second,
-				MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute,
-			},
-		}
-	}
-	return &poster{public: client(guard), private: client(nil), hosts: privateHosts}
+	return &poster{&http.Client{
+		Timeout:       timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport:     outbound.New(privateHosts),
+	}}
 }
 
 type response struct {
@@ -71,10 +53,6 @@ func (p *poster) send(ctx context.Context, address, token string, body []byte) (
 	if err != nil {
 		return response{}, errors.New("the address cannot be read")
 	}
-	client := p.public
-	if slices.ContainsFunc(p.hosts, func(h string) bool { return strings.EqualFold(h, u.Host) }) {
-		client = p.private
-	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
 		return response{}, errors.New("the address cannot be read")
@@ -84,7 +62,7 @@ func (p *poster) send(ctx context.Context, address, token string, body []byte) (
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	res, err := client.Do(r)
+	res, err := p.client.Do(r)
 	if err != nil {
 		return response{}, safe(err, u.Host)
 	}
@@ -99,13 +77,7 @@ func (p *poster) send(ctx context.Context, address, token string, body []byte) (
 
 // safe keeps the address, which is a secret, out of errors.
 func safe(err error, host string) error {
-	var prohibited error
-	for _, e := range []error{ssrf.ErrProhibitedIP, ssrf.ErrProhibitedNetwork, ssrf.ErrProhibitedPort, ssrf.ErrInvalidHostPort} {
-		if errors.Is(err, e) {
-			prohibited = e
-		}
-	}
-	if prohibited != nil {
+	if outbound.Blocked(err) {
 		return errBlocked
 	}
 	var wrapped *url.Error

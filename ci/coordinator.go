@@ -45,6 +45,8 @@ type Settings struct {
 	MaxTrace       int64         // bytes of a log
 	MaxArtifact    int64         // bytes of an artifact
 	ArtifactExpiry time.Duration // of artifacts without expire_in
+	Templates      string        // folder of an instance's own templates of configurations; "" is none
+	IncludeHosts   []string      // hosts in private networks that remote includes may read from
 }
 
 func (s *Settings) defaults() {
@@ -78,6 +80,7 @@ type Coordinator struct {
 	tasks    *tasks.Runner
 	log      *slog.Logger
 	settings Settings
+	remote   *remote
 	queue    *queue
 	runners  *runnerCache
 	contacts contacts
@@ -103,7 +106,7 @@ func New(p Parts) *Coordinator {
 	p.Settings.defaults()
 	c := &Coordinator{
 		db: p.DB, keys: p.Keys, repos: p.Repos, traces: p.Traces, blobs: p.Blobs, hub: p.Hub, tasks: p.Tasks, log: p.Log,
-		settings: p.Settings, queue: newQueue(), runners: newRunnerCache(), lease: lease{holder: newKey()},
+		settings: p.Settings, remote: newRemote(p.Settings.IncludeHosts), queue: newQueue(), runners: newRunnerCache(), lease: lease{holder: newKey()},
 	}
 	p.Tasks.Handle(TaskPush, c.runPush)
 	p.Tasks.Handle(TaskArchive, c.runArchive)

@@ -188,7 +188,7 @@ func (b *builder) plan(ctx context.Context) (*plan.Plan, error) {
 		return nil, err
 	}
 	files := &files{c: b.c, ctx: ctx, b: b, vars: vars}
-	cfg, problems, err := config.LoadWith(config.File{Name: file, Content: text}, files.options(b.r.Inputs))
+	cfg, problems, err := files.load(config.File{Name: file, Content: text}, b.r.Inputs)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"signalbox/ci/config"
 	"signalbox/ci/expression"
 	"signalbox/ci/plan"
+	"signalbox/ci/templates"
 	"signalbox/ci/variable"
 	"signalbox/internal/fault"
 	"signalbox/internal/gitrepo"
@@ -39,6 +40,20 @@ func (f *files) options(inputs map[string]any) config.Options {
 	return config.Options{
 		Inputs: inputs, Variables: f.vars, Resolver: f, Project: f.b.r.Project.FullPath, SHA: f.b.ref.SHA, Rules: f.includeRule,
 	}
+}
+
+// load reads a configuration with all that it includes, within includesWithin.
+func (f *files) load(file config.File, inputs map[string]any) (*config.Config, []*config.Error, error) {
+	whole := f.ctx
+	ctx, cancel := context.WithTimeoutCause(whole, includesWithin, errSlowIncludes)
+	defer cancel()
+	f.ctx = ctx
+	c, problems, err := config.LoadWith(file, f.options(inputs))
+	f.ctx = whole
+	if err != nil && whole.Err() == nil && context.Cause(ctx) == errSlowIncludes {
+		return nil, []*config.Error{{Text: "Resolving external files timed out", File: file.Name}}, nil
+	}
+	return c, problems, err
 }
 
 // includeRule asks a rule of an include: files lie where the file that holds the rule lies.
@@ -173,8 +188,26 @@ func (f *files) Fetch(from config.Context, l config.Location) ([]byte, config.Co
 		return f.read(p, sha, l.Name, p.FullPath, "Project `"+l.Project+"` file `"+l.Name+"`")
 	case "component":
 		return f.component(l)
+	case "template":
+		return f.template(from, l)
+	case "remote":
+		return f.c.remote.fetch(f.ctx, l)
 	}
 	return nil, from, refuse("Included file `%s` is empty or does not exist!", l.Name)
+}
+
+// template reads one of the instance's templates; what it includes as `local` lies where its reader's lies.
+func (f *files) template(from config.Context, l config.Location) ([]byte, config.Context, error) {
+	at := from
+	at.Source = "template " + l.Name
+	text, err := templates.Find(f.c.settings.Templates, l.Name)
+	switch {
+	case !strings.HasSuffix(l.Name, templates.Suffix):
+		err = refuse("Template file `%s` is not a valid location!", l.Name)
+	case errors.Is(err, templates.ErrNotFound):
+		err = refuse("Included file `%s` is empty or does not exist!", l.Name)
+	}
+	return text, at, err
 }
 
 // projectOf is the project where a file lies, which the person could read when it was included.

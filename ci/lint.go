@@ -69,7 +69,7 @@ func (c *Coordinator) Lint(ctx context.Context, a access.Actor, p *models.Projec
 	if err != nil {
 		return nil, err
 	}
-	if out.Config, out.Errors, err = config.LoadWith(file, files.options(nil)); err != nil {
+	if out.Config, out.Errors, err = files.load(file, nil); err != nil {
 		return nil, err
 	}
 	if out.Config == nil {

@@ -215,10 +215,26 @@ func BenchmarkLoad1000Jobs(b *testing.B) {
 func FuzzLoad(f *testing.F) {
 	f.Add(large(2))
 	f.Add("a: {script: [b, [c]], only: {refs: [x]}, cache: {}, retry: {max: 1}}")
+	f.Add(".a: &a {rules: [{if: $A =~ /b/i, changes: {paths: [x/**/*], compare_to: main}}]}\nb: {<<: *a, extends: .a, script: [!reference [.a, rules]], parallel: {matrix: [{A: [1, 2]}]}}")
+	f.Add("workflow: {name: x, rules: [{when: never}]}\na: {trigger: {include: [{local: x.yml}], forward: {}}}\nb: {needs: [{job: a, parallel: {matrix: [{A: b}]}}], environment: {name: a, on_stop: b}}")
+	f.Add("include: [{local: a.yml, rules: [{exists: [b]}], inputs: {c: d}}]\na: {release: {tag_name: x, assets: {links: [{name: a, url: b}]}}}")
 	f.Fuzz(func(t *testing.T, text string) {
 		c, errs := load(text)
 		if (c == nil) == (len(errs) == 0) {
 			t.Fatal("neither a configuration nor an error")
+		}
+	})
+}
+
+func FuzzInterpolate(f *testing.F) {
+	f.Add("$[[ inputs.a | truncate(0,5) | expand_vars | posix_escape ]]", "value")
+	f.Add("a: $[[ inputs.a ]]\nb: [$[[ inputs.a | split(',') ]]]", "x,y")
+	f.Add("$[[ inputs.a | $[[ inputs.a ]] ]]", "$A")
+	f.Add("$[[ ]] $[[ inputs ]] $[[inputs.b]] $[[ inputs.a | nothing ]]", "")
+	f.Fuzz(func(t *testing.T, text, value string) {
+		c, problems, err := LoadWith(File{Name: "x", Content: []byte("spec: {inputs: {a: {}}}\n---\n" + text)}, Options{Inputs: map[string]any{"a": value}})
+		if err != nil || (c == nil) == (len(problems) == 0) {
+			t.Fatalf("neither a configuration nor an error: %v", err)
 		}
 	})
 }
