@@ -191,3 +191,46 @@ include:
 		}
 	}
 }
+
+// TestMaskedValuesStayHidden in what is said of a configuration.
+func TestMaskedValuesStayHidden(t *testing.T) {
+	w := start(t, models.Options{})
+	w.newProject("app")
+	const secret = "very-secret-value"
+	w.must(201, "POST", "/projects/"+w.project+"/variables", map[string]any{"key": "HIDDEN", "value": secret, "masked": true}, nil)
+	w.must(201, "POST", "/projects/"+w.project+"/variables", map[string]any{"key": "PLAIN", "value": "a $HIDDEN b"}, nil)
+	w.push("app", map[string]string{".gitlab-ci.yml": "include: $HIDDEN.yml\na: {script: x}", "part.yml": "p: {script: x}"})
+	w.pipeline("failed")
+	for _, path := range []string{fmt.Sprintf("/pipelines/%d", w.pipelines()[0].ID), "/ci/lint"} {
+		var answer any
+		w.must(200, "GET", "/projects/"+w.project+path, nil, &answer)
+		text := fmt.Sprint(answer)
+		if strings.Contains(text, secret) || !strings.Contains(text, "[MASKED]") {
+			t.Errorf("%s: %s", path, text)
+		}
+	}
+	for _, content := range []string{
+		"include: {project: root/$HIDDEN, file: a.yml}\na: {script: x}",
+		"include: {remote: 'http://127.0.0.1:9/$HIDDEN.yml'}\na: {script: x}",
+		"spec: {inputs: {x: {default: $HIDDEN}}}\n---\na: {script: '$[[ inputs.x | expand_vars ]]'}",
+		"spec: {inputs: {x: {default: $PLAIN}}}\n---\n'$[[ inputs.x | expand_vars ]]': {script: x}",
+		"a: {script: x, rules: [{exists: {paths: [a], project: $HIDDEN}}]}",
+		"workflow: {name: $HIDDEN}\na: {script: x, only: [nothing]}",
+	} {
+		var lint any
+		w.must(200, "POST", "/projects/"+w.project+"/ci/lint", map[string]any{"content": content, "dry_run": true}, &lint)
+		if text := fmt.Sprint(lint); strings.Contains(text, secret) {
+			t.Errorf("%s: %s", content, text)
+		}
+	}
+	// A commit finds what it includes, as a branch does.
+	sha := w.push("app", map[string]string{".gitlab-ci.yml": "include: part.yml\na: {script: x}"})
+	var lint struct {
+		Valid  bool
+		Errors []string
+	}
+	w.must(200, "GET", "/projects/"+w.project+"/ci/lint?content_ref="+sha, nil, &lint)
+	if !lint.Valid {
+		t.Errorf("of a commit: %v", lint.Errors)
+	}
+}

@@ -185,7 +185,7 @@ func (c *LintCommand) check() (*linted, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts := plan.Facts{Source: enum.Source(c.Source), Ref: c.ref(), Tag: c.Tag != "", ProjectPath: offlineProject, Variables: vars, Files: tree}
+	facts := plan.Facts{Source: enum.Source(c.Source), Ref: c.ref(), Tag: c.Tag != "", ProjectPath: offlineProject, Variables: vars, Predefined: len(vars) - len(c.Variable), Files: tree}
 	options := config.Options{
 		Variables: vars, Resolver: tree, Project: offlineProject,
 		Rules: func(_ config.Context, r config.Rule) (bool, error) { return plan.Matches(facts, r) },

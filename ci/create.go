@@ -98,6 +98,8 @@ type builder struct {
 	tag       bool
 	protected bool
 	commit    *gitrepo.Commit
+
+	predefined int // how many of its variables are predefined
 }
 
 // gather reads the ref and the commit and asks whether the actor may.
@@ -195,12 +197,14 @@ func (b *builder) plan(ctx context.Context) (*plan.Plan, error) {
 	if problems != nil {
 		return nil, &ConfigError{Errors: problems}
 	}
-	return plan.Build(cfg, b.facts(vars, files))
+	p, err := plan.Build(cfg, b.facts(vars, files))
+	return files.hideIn(p, err)
 }
 
 func (b *builder) facts(vars variable.Collection, files *files) plan.Facts {
 	return plan.Facts{
-		Source: b.r.Source, Ref: b.short, Tag: b.tag, ProjectPath: b.r.Project.FullPath, ChatJob: b.r.ChatJob, Variables: vars, Files: files,
+		Source: b.r.Source, Ref: b.short, Tag: b.tag, ProjectPath: b.r.Project.FullPath, ChatJob: b.r.ChatJob, Variables: vars,
+		Predefined: b.predefined, Files: files,
 	}
 }
 
@@ -208,6 +212,7 @@ func (b *builder) facts(vars variable.Collection, files *files) plan.Facts {
 func (b *builder) variables(ctx context.Context) (variable.Collection, error) {
 	facts := b.commitFacts()
 	vars := variable.Base(b.c.server(), projectFacts(b.r.Project), facts, variable.Pipeline{Source: string(b.r.Source)})
+	b.predefined = len(vars)
 	err := b.c.db.Read(ctx, func(tx *models.Tx) error {
 		stored, err := b.c.storedVariables(tx, b.r.Project, b.protected)
 		vars = append(vars, stored...)

@@ -27,6 +27,7 @@ type files struct {
 	ctx     context.Context
 	b       *builder // whose project, commit and person
 	vars    variable.Collection
+	hidden  *strings.Replacer // of masked values
 	trees   map[string][]string
 	changes map[string]changedPaths
 }
@@ -50,10 +51,43 @@ func (f *files) load(file config.File, inputs map[string]any) (*config.Config, [
 	f.ctx = ctx
 	c, problems, err := config.LoadWith(file, f.options(inputs))
 	f.ctx = whole
+	for _, e := range problems {
+		e.Text, e.Hint = f.hide(e.Text), f.hide(e.Hint)
+	}
+	if c != nil {
+		for i := range c.Includes {
+			l := &c.Includes[i].Location
+			l.Name, l.Project, l.Ref = f.hide(l.Name), f.hide(l.Project), f.hide(l.Ref)
+		}
+	}
 	if err != nil && whole.Err() == nil && context.Cause(ctx) == errSlowIncludes {
 		return nil, []*config.Error{{Text: "Resolving external files timed out", File: file.Name}}, nil
 	}
 	return c, problems, err
+}
+
+// hide takes the values of masked variables out of a text that people will read.
+func (f *files) hide(text string) string {
+	if f.hidden == nil {
+		pairs := []string{}
+		for _, v := range f.vars.Masked() {
+			pairs = append(pairs, v, "[MASKED]")
+		}
+		f.hidden = strings.NewReplacer(pairs...)
+	}
+	return f.hidden.Replace(text)
+}
+
+// hideIn does it with what is known of a pipeline, or why there is none.
+func (f *files) hideIn(p *plan.Plan, err error) (*plan.Plan, error) {
+	var refused *plan.Refusal
+	if errors.As(err, &refused) {
+		refused.Text = f.hide(refused.Text)
+	}
+	if p != nil {
+		p.Name = f.hide(p.Name)
+	}
+	return p, err
 }
 
 // includeRule asks a rule of an include: files lie where the file that holds the rule lies.

@@ -87,9 +87,8 @@ func (c *Coordinator) Lint(ctx context.Context, a access.Actor, p *models.Projec
 func (b *builder) lintFiles(ctx context.Context) (*files, error) {
 	f := &files{c: b.c, ctx: ctx, b: b}
 	err := b.resolve(ctx)
-	if fault.KindOf(err) == fault.Invalid { // an empty repository: there is nothing to include
-		b.ref, b.commit = gitrepo.Ref{SHA: gitrepo.ZeroSHA}, &gitrepo.Commit{}
-		err = nil
+	if fault.KindOf(err) == fault.Invalid {
+		err = b.commitOnly(ctx)
 	}
 	if err != nil {
 		return nil, err
@@ -102,6 +101,20 @@ func (b *builder) lintFiles(ctx context.Context) (*files, error) {
 	return f, err
 }
 
+// commitOnly takes the ref for the name of a commit. In an empty repository there is nothing to include.
+func (b *builder) commitOnly(ctx context.Context) error {
+	repo := b.c.Repo(b.r.Project)
+	sha, err := repo.Find(ctx, b.r.Ref)
+	if err == nil {
+		b.ref = gitrepo.Ref{SHA: sha}
+		b.commit, err = repo.Commit(ctx, sha)
+	}
+	if errors.Is(err, gitrepo.ErrNotFound) || errors.Is(err, gitrepo.ErrBadName) {
+		b.ref, b.commit, err = gitrepo.Ref{SHA: gitrepo.ZeroSHA}, &gitrepo.Commit{}, nil
+	}
+	return err
+}
+
 // dryRun plans a pipeline for the head of a ref, as the actor would push it, and keeps nothing.
 func (c *Coordinator) dryRun(ctx context.Context, a access.Actor, p *models.Project, ref string, out *LintResult) error {
 	b := &builder{c: c, r: PipelineRequest{Project: p, Actor: a, Source: enum.SourcePush, Ref: ref}}
@@ -111,7 +124,9 @@ func (c *Coordinator) dryRun(ctx context.Context, a access.Actor, p *models.Proj
 		vars, err = b.variables(ctx)
 	}
 	if err == nil {
-		out.Plan, err = plan.Build(out.Config, b.facts(vars, &files{c: c, ctx: ctx, b: b, vars: vars}))
+		f := &files{c: c, ctx: ctx, b: b, vars: vars}
+		p, problem := plan.Build(out.Config, b.facts(vars, f))
+		out.Plan, err = f.hideIn(p, problem)
 	}
 	var refused *plan.Refusal
 	var cycle *variable.CycleError

@@ -278,6 +278,9 @@ type loader struct {
 	failed   error // of the resolver, that is nobody's mistake in a file
 	errors   []*Error
 	warnings []*Error
+	split    map[string][]string // lines of files
+	weight   int                 // of regular expressions
+	shared   map[string]*Job     // what each default says, read once
 	positions
 }
 
@@ -304,9 +307,20 @@ func (l *loader) mistake(at *yaml.Node, text string) *Error {
 		if at.Source != nil {
 			e.File, content = at.Source.Name, at.Source.Content
 		}
-		e.Line, e.Column, e.Excerpt = at.Line, at.Column, excerpt(content, at.Line, at.Column)
+		e.Line, e.Column, e.Excerpt = at.Line, at.Column, excerpt(l.lines(e.File, content), at.Line, at.Column)
 	}
 	return e
+}
+
+// lines splits a file once.
+func (l *loader) lines(name string, content []byte) []string {
+	if l.split == nil {
+		l.split = map[string][]string{}
+	}
+	if l.split[name] == nil {
+		l.split[name] = strings.Split(string(content), "\n")
+	}
+	return l.split[name]
 }
 
 // explain says more of the mistake that was noted last.
@@ -334,11 +348,10 @@ func (l *loader) bad(at *yaml.Node, location, format string, args ...any) {
 }
 
 // excerpt shows the line of a mistake and the one before, with a mark below the column.
-func excerpt(content []byte, line, column int) string {
-	lines := strings.Split(strings.ReplaceAll(string(content), "\r\n", "\n"), "\n")
+func excerpt(lines []string, line, column int) string {
 	var b strings.Builder
 	for n := max(1, line-1); n <= min(line, len(lines)); n++ {
-		text := []rune(lines[n-1])
+		text := []rune(strings.TrimSuffix(lines[n-1], "\r"))
 		if len(text) > 160 {
 			text = append(text[:159:159], '…')
 		}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,13 +12,26 @@ import (
 
 func (l *loader) image(v *yaml.Node, at string) *Image { return l.container(v, at, false) }
 
+// flat gives the items of a list and of the lists in it, as GitLab takes lists of anchors together.
+func flat(v *yaml.Node) []*yaml.Node {
+	var out []*yaml.Node
+	for _, i := range v.Items {
+		if i.Kind == yaml.List {
+			out = append(out, flat(i)...)
+		} else {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
 func (l *loader) services(v *yaml.Node, at string) []Image {
 	if v.Kind != yaml.List {
 		l.bad(v, at+" config", "should be a array")
 		return nil
 	}
 	var out []Image
-	for _, i := range v.Items {
+	for _, i := range flat(v) {
 		if s := l.container(i, at+":service", true); s != nil {
 			out = append(out, *s)
 		}
@@ -206,8 +220,16 @@ func (l *loader) caches(v *yaml.Node, at string) []Cache {
 	if len(list) > maxCaches {
 		l.bad(v, at+" config", "no more than 4 caches can be created")
 	}
-	out := []Cache{}
+	var caches []*yaml.Node // a list of anchors, each a list, is one list
 	for _, c := range list {
+		if c.Kind == yaml.List {
+			caches = append(caches, flat(c)...)
+		} else {
+			caches = append(caches, c)
+		}
+	}
+	out := []Cache{}
+	for _, c := range caches {
 		if c.Kind != yaml.Map {
 			l.bad(c, at+" config", "can only be a hash or an array")
 			continue
@@ -230,6 +252,9 @@ func (l *loader) cache(v *yaml.Node, at string) Cache {
 		When:      l.oneOf(v.Get("when"), at+" when", "on_success", "on_success", "on_failure", "always"),
 	}
 	c.FallbackKeys = l.optionalStrings(v.Get("fallback_keys"), at+":fallback_keys config")
+	if len(c.FallbackKeys) > maxFallbackKeys {
+		l.bad(v.Get("fallback_keys"), at+":fallback_keys config", "has too many items (maximum is %d)", maxFallbackKeys)
+	}
 	if p := v.Get("policy"); p != nil && p.Kind != yaml.Null {
 		c.Policy = l.text(p, at+" policy")
 		if !slices.Contains([]string{"pull-push", "push", "pull"}, c.Policy) && !strings.HasPrefix(c.Policy, "$") {
@@ -245,12 +270,7 @@ func (l *loader) cache(v *yaml.Node, at string) Cache {
 func (l *loader) cacheKey(c *Cache, k *yaml.Node, at string) {
 	switch {
 	case k.IsText():
-		if strings.Contains(k.Text, "/") {
-			l.bad(k, at+" config", `cannot contain the "/" character`)
-		}
-		if k.Text == "." || k.Text == ".." {
-			l.bad(k, at+" config", `cannot be "." or ".."`)
-		}
+		l.cacheName(k, at+" config")
 		c.Key = k.Text
 	case k.Kind == yaml.Map:
 		l.unknownKeys(k, at+" config", "files", "files_commits", "prefix")
@@ -270,12 +290,32 @@ func (l *loader) cacheKey(c *Cache, k *yaml.Node, at string) {
 			l.bad(files, at+":"+name+" config", "has too many items (maximum is 2)")
 		}
 		c.Files, c.Prefix = list, l.text(k.Get("prefix"), at+":prefix config")
+		if p := k.Get("prefix"); p != nil && p.IsText() {
+			l.cacheName(p, at+":prefix config")
+		}
 	default:
 		l.bad(k, at, "should be a hash, a string or a symbol")
 	}
 }
 
-const maxRetries = 2
+// cacheName checks a name of a cache, as it is and as an address would have it.
+func (l *loader) cacheName(k *yaml.Node, at string) {
+	plain, err := url.PathUnescape(k.Text)
+	if err != nil {
+		plain = k.Text
+	}
+	if strings.Contains(plain, "/") {
+		l.bad(k, at, `cannot contain the "/" character`)
+	}
+	if plain == "." || plain == ".." {
+		l.bad(k, at, `cannot be "." or ".."`)
+	}
+}
+
+const (
+	maxFallbackKeys = 5
+	maxRetries      = 2
+)
 
 // retry reads `retry`. GitLab's texts name no job here.
 func (l *loader) retry(v *yaml.Node) *Retry {

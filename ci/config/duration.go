@@ -39,7 +39,7 @@ func ParseDuration(text string) (int, bool) {
 			v, _ := strconv.ParseFloat(part, 64)
 			sum = sum*60 + v
 		}
-		return int(sum), sum >= 1
+		return seconds(sum), sum >= 1
 	}
 	sum, number, open := 0.0, 0.0, false
 	for _, m := range durations.FindAllStringSubmatch(text, -1) {
@@ -67,8 +67,11 @@ func ParseDuration(text string) (int, bool) {
 	if open {
 		sum += number // a bare number means seconds
 	}
-	return int(sum), sum >= 1
+	return seconds(sum), sum >= 1
 }
+
+// seconds keeps a time within what a number holds.
+func seconds(sum float64) int { return int(min(sum, 1<<31)) }
 
 func (l *loader) duration(v *yaml.Node, location string, limit int) int {
 	seconds, ok := ParseDuration(v.Text)

@@ -62,15 +62,21 @@ type includer struct {
 	o        Options
 	included []Included
 	fetched  map[string]fetched
+	parsed   map[string]*yaml.Node // what was read without inputs
+	size     int                   // bytes of what was read
 }
 
+// maxTotal is how many bytes all files of a configuration may have.
+const maxTotal = 16 << 20
+
 type fetched struct {
+	key     string
 	content []byte
 	at      Context
 }
 
 func newIncluder(l *loader, o Options) *includer {
-	return &includer{l: l, o: o, fetched: map[string]fetched{}}
+	return &includer{l: l, o: o, fetched: map[string]fetched{}, parsed: map[string]*yaml.Node{}}
 }
 
 // file gives a file with everything that it includes beneath it. The first mistake ends it.
@@ -207,7 +213,7 @@ func (x *includer) local(at *yaml.Node, name string, from Context) []Location {
 	}
 	var out []Location
 	for _, f := range files {
-		if f != from.Source {
+		if f != from.Source && from.Project+":"+f != from.Source {
 			out = append(out, Location{Kind: "local", Name: f})
 		}
 	}
@@ -335,12 +341,19 @@ func (x *includer) load(n *yaml.Node, l Location, from Context, chain []string) 
 		return nil
 	}
 	x.included = append(x.included, Included{l, f.at})
+	if x.size += len(f.content); x.size > maxTotal {
+		x.fail(n, chain, "Total size of combined CI/CD configuration is too big")
+		return nil
+	}
 	u := &unit{source: &yaml.Source{Name: f.at.Source, Content: f.content}, component: f.at.Component}
 	if !f.at.Alone {
 		u.variables = x.o.Variables
 	}
 	if n.Kind == yaml.Map {
 		u.inputs = n.Get("inputs")
+	}
+	if known := x.parsed[f.key]; known != nil && u.inputs == nil {
+		return x.file(known, f.at, x.here(n, chain))
 	}
 	content, at, problem := u.read()
 	if problem != "" {
@@ -355,11 +368,19 @@ func (x *includer) load(n *yaml.Node, l Location, from Context, chain []string) 
 		x.fail(at, chain, problem)
 		return nil
 	}
+	if u.inputs == nil {
+		x.parsed[f.key] = content
+	}
+	return x.file(content, f.at, x.here(n, chain))
+}
+
+// here adds the place of an include to those that led to it.
+func (x *includer) here(n *yaml.Node, chain []string) []string {
 	name := "here"
 	if n.Source != nil {
 		name = fmt.Sprintf("%s:%d", n.Source.Name, n.Line)
 	}
-	return x.file(content, f.at, append([]string{name}, chain...))
+	return append([]string{name}, chain...)
 }
 
 // fetch asks for a file once.
@@ -372,7 +393,7 @@ func (x *includer) fetch(from Context, l Location) (fetched, error) {
 	if err != nil {
 		return fetched{}, err
 	}
-	f := fetched{content, at}
+	f := fetched{key, content, at}
 	x.fetched[key] = f
 	return f, nil
 }

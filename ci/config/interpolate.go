@@ -21,12 +21,16 @@ const (
 
 var block = regexp.MustCompile(`\$\[\[[ \t]*(.+?)[ \t]*\]\]`)
 
+// maxInterpolated is how many bytes of texts interpolation may make of one file.
+const maxInterpolated = 16 << 20
+
 // interpolator puts the values of inputs into the texts of one file. Its first mistake ends it.
 type interpolator struct {
 	contexts  map[string]map[string]*yaml.Node // inputs and component
 	variables variable.Collection              // for expand_vars
 	values    map[string]*yaml.Node            // what blocks stood for
 	done      map[*yaml.Node]*yaml.Node
+	written   int        // bytes of texts that were put together
 	at        *yaml.Node // where the mistake stands
 	problem   string
 }
@@ -96,9 +100,15 @@ func (i *interpolator) text(n *yaml.Node) *yaml.Node {
 		}
 		b.WriteString(n.Text[last:m[0]] + display(v))
 		last = m[1]
+		if b.Len() > maxNodeSize {
+			return i.fail(n, "config node too large")
+		}
 	}
 	out := *n
 	out.Text = b.String() + n.Text[last:]
+	if i.written += len(out.Text); i.written > maxInterpolated {
+		return i.fail(n, "The parsed YAML is too big")
+	}
 	return &out
 }
 
@@ -173,6 +183,11 @@ func (i *interpolator) call(at *yaml.Node, call string, v *yaml.Node) *yaml.Node
 			return i.fail(at, "error in `expand_vars` function: variable expansion error: masked variables cannot be expanded")
 		}
 		out.Text = i.variables.Expand(v.Text, true)
+		for _, hidden := range i.variables.Masked() { // one that another variable holds
+			if strings.Contains(out.Text, hidden) && !strings.Contains(v.Text, hidden) {
+				return i.fail(at, "error in `expand_vars` function: variable expansion error: masked variables cannot be expanded")
+			}
+		}
 	case "posix_escape":
 		out.Text = shellSafe.ReplaceAllString(v.Text, `\$0`)
 		if v.Text == "" {

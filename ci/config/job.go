@@ -125,8 +125,51 @@ func (l *loader) inherit(j *Job, v *yaml.Node, defaults settings, location strin
 		if !wanted(k) || own != nil && own.Kind != yaml.Null || bridge && k != "interruptible" {
 			continue
 		}
-		quiet := &loader{file: l.file}
-		quiet.setting(j, k, d, k)
+		l.byDefault(k, d).copyTo(j, k)
+	}
+}
+
+// byDefault reads a default once for all jobs. Its mistakes were told where it stands.
+func (l *loader) byDefault(key string, v *yaml.Node) *Job {
+	if l.shared == nil {
+		l.shared = map[string]*Job{}
+	}
+	if l.shared[key] == nil {
+		l.shared[key] = &Job{}
+		(&loader{file: l.file}).setting(l.shared[key], key, v, key)
+	}
+	return l.shared[key]
+}
+
+// copyTo gives another job what a job says of one keyword.
+func (j *Job) copyTo(to *Job, key string) {
+	switch key {
+	case "before_script":
+		to.BeforeScript = j.BeforeScript
+	case "after_script":
+		to.AfterScript = j.AfterScript
+	case "image":
+		to.Image = j.Image
+	case "services":
+		to.Services = j.Services
+	case "tags":
+		to.Tags = j.Tags
+	case "artifacts":
+		to.Artifacts = j.Artifacts
+	case "cache":
+		to.Cache = j.Cache
+	case "timeout":
+		to.Timeout = j.Timeout
+	case "retry":
+		to.Retry = j.Retry
+	case "hooks":
+		to.Hooks = j.Hooks
+	case "id_tokens":
+		to.IDTokens = j.IDTokens
+	case "identity":
+		to.Identity = j.Identity
+	case "interruptible":
+		to.Interruptible = j.Interruptible
 	}
 }
 
@@ -157,7 +200,7 @@ func (l *loader) combined(j *Job, v *yaml.Node, location string, workflowRules b
 	if j.HasRules {
 		var both []string
 		for _, key := range []string{"only", "except", "start_in"} {
-			if v.Get(key) != nil {
+			if n := v.Get(key); n != nil && n.Kind != yaml.Null {
 				both = append(both, key)
 			}
 		}
@@ -377,12 +420,18 @@ func (j *Job) relation(c *Config, byName map[string]*Job) string {
 			switch {
 			case other == nil:
 				return j.Name + " job: undefined dependency: " + name
-			case other.StageIndex >= j.StageIndex && j.Needs == nil:
+			case other.StageIndex > j.StageIndex && j.Needs == nil:
 				return j.Name + " job: dependency " + name + " is not defined in current or prior stages"
 			case j.Needs != nil && onlyCross(*j.Needs):
 				return strings.ToLower("jobs:" + j.Name + " needs corresponding to dependencies must be from the same pipeline")
 			case j.Needs != nil && !needsJob(*j.Needs, name):
-				return strings.ToLower("jobs:" + j.Name + " dependencies the " + name + " should be part of needs")
+				var missing []string
+				for _, d := range *j.Dependencies {
+					if !needsJob(*j.Needs, d) {
+						missing = append(missing, d)
+					}
+				}
+				return strings.ToLower("jobs:" + j.Name + " dependencies the " + strings.Join(missing, ", ") + " should be part of needs")
 			}
 		}
 	}

@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// maxCandidates bounds the names that are compared.
+const maxCandidates = 1000
+
 // Nearest lists the names closest to a word, the closest first: those with few different letters, or that
 // hold the word.
 func Nearest(word string, names []string, limit int) []string {
@@ -14,13 +17,20 @@ func Nearest(word string, names []string, limit int) []string {
 	}
 	var found []candidate
 	w := strings.ToLower(word)
-	for _, n := range names {
+	most := max(1, len(w)/3)
+	for _, n := range names[:min(len(names), maxCandidates)] {
 		lower := strings.ToLower(n)
-		d := distance(w, lower)
-		if len(w) > 2 && strings.Contains(lower, w) {
-			d = min(d, 1)
+		d := most + 1
+		switch {
+		case len(w) > 2 && strings.Contains(lower, w):
+			d = 1
+			if lower == w {
+				d = 0
+			}
+		case len(w) <= 100 && len(lower)-len(w) <= 4*most && len(w)-len(lower) <= 4*most: // letters have up to four bytes
+			d = distance(w, lower)
 		}
-		if d <= max(1, len(w)/3) {
+		if d <= most {
 			found = append(found, candidate{n, d})
 		}
 	}

@@ -20,7 +20,7 @@ const maxCrossNeeds = 5
 
 // needs reads the jobs that must come before. cross allows those of other pipelines.
 func (l *loader) needs(v *yaml.Node, at string, cross bool) *[]Need {
-	items := v.Items
+	items := flat(v)
 	switch {
 	case v.Kind == yaml.Map && len(v.Pairs) == 0:
 		l.bad(v, at+" config", "can not be an empty hash")

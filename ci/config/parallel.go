@@ -7,7 +7,32 @@ import (
 	"signalbox/ci/config/yaml"
 )
 
-const maxParallel = 200
+const (
+	maxParallel = 200
+	// MaxJobs is how many jobs a configuration may have.
+	MaxJobs = 20_000
+	// maxNames is how many jobs needs and dependencies of a configuration may name.
+	maxNames = 500_000
+	// maxNeeds is how many jobs one job's needs can name; fewer may run.
+	maxNeeds = 2000
+)
+
+// named is how many jobs the needs and dependencies of a job name.
+func (j *Job) named() int {
+	n := 0
+	if j.Needs != nil {
+		n += len(*j.Needs)
+	}
+	if j.Dependencies != nil {
+		n += len(*j.Dependencies)
+	}
+	for _, r := range j.Rules {
+		if r.Needs != nil {
+			n += len(*r.Needs)
+		}
+	}
+	return n
+}
 
 // Instance is one of several jobs that `parallel` makes of one.
 type Instance struct {
@@ -59,6 +84,10 @@ func (l *loader) matrix(v *yaml.Node, at string) [][]Variable {
 	}
 	if !ok {
 		l.bad(v, at+" config", "should be an array of hashes")
+		return nil
+	}
+	if len(entries) == 0 {
+		l.bad(v, at+" config", "can't be blank")
 		return nil
 	}
 	var out [][]Variable
@@ -130,9 +159,15 @@ func (p *Parallel) names(job string) (names []string, instances []Instance) {
 		}
 		return names, instances
 	}
+	place := map[string]int{}
 	for i, vars := range p.Matrix {
-		names = append(names, combinationName(job, vars))
-		instances = append(instances, Instance{Index: i + 1, Total: len(p.Matrix), Variables: vars})
+		name, one := combinationName(job, vars), Instance{Index: i + 1, Total: len(p.Matrix), Variables: vars}
+		if at, taken := place[name]; taken { // the later of two with one name is the one
+			instances[at] = one
+			continue
+		}
+		place[name] = len(names)
+		names, instances = append(names, name), append(instances, one)
 	}
 	return names, instances
 }
@@ -150,6 +185,10 @@ func (l *loader) expand(jobs []*Job) []*Job {
 	made := map[string][]string{}
 	var out []*Job
 	for _, j := range jobs {
+		if len(out) > MaxJobs {
+			l.fatal(l.jobs[j.Name], fmt.Sprintf("the configuration has too many jobs (maximum is %d)", MaxJobs))
+			return nil
+		}
 		if j.Parallel == nil {
 			out = append(out, j)
 			continue
@@ -164,10 +203,15 @@ func (l *loader) expand(jobs []*Job) []*Job {
 		}
 		made[j.Name] = names
 	}
+	names := 0
 	for _, j := range out {
 		l.spread(j, made)
 		if len(l.errors) > 0 {
 			return out
+		}
+		if names += j.named(); names > maxNames {
+			l.fatal(l.jobs[j.Name], fmt.Sprintf("needs and dependencies name too many jobs (maximum is %d)", maxNames))
+			return nil
 		}
 	}
 	return out
@@ -212,6 +256,10 @@ func (l *loader) spreadNeeds(j *Job, needs []Need, made map[string][]string) []N
 		if names == nil {
 			out = append(out, n)
 			continue
+		}
+		if len(out)+len(names) > maxNeeds {
+			l.fatal(l.jobs[j.Name], fmt.Sprintf("%s: the needs of one job name too many others (maximum is %d)", j.Name, maxNeeds))
+			return out
 		}
 		for _, name := range names {
 			one := n

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+
+	"signalbox/ci/expression"
 )
 
 var slashes = regexp.MustCompile(`(?s)^/(.*)/([ismU]*)$`)
@@ -22,7 +24,7 @@ func CompilePattern(text string) (*regexp.Regexp, bool, error) {
 	if m[2] != "" {
 		flags = "(?" + m[2] + ")"
 	}
-	re, err := regexp.Compile(flags + m[1])
+	re, err := expression.Compile(flags + m[1])
 	return re, true, err
 }
 
@@ -31,7 +33,7 @@ func compileBare(text string) (*regexp.Regexp, error) {
 	if strings.Contains(text, "(?<") {
 		return nil, errNamedGroup
 	}
-	return regexp.Compile(text)
+	return expression.Compile(text)
 }
 
 func validPattern(ref string) bool {

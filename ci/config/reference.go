@@ -151,7 +151,7 @@ func inspect(n *yaml.Node) string {
 // count is how many nodes stand below one when what is shared is counted wherever it stands.
 func (r *referrer) count(n *yaml.Node) int {
 	if len(n.Items)+len(n.Pairs) == 0 {
-		return 1
+		return 1 + len(n.Text)/yaml.TextOfNode
 	}
 	if w, ok := r.weight[n]; ok {
 		return w

@@ -63,12 +63,9 @@ func (l *loader) defaults(v *yaml.Node, into settings) {
 		l.bad(v, "default config", "should be a hash")
 		return
 	}
+	l.unknownKeys(v, "default config", defaultKeys...)
 	for _, p := range v.Pairs {
-		switch {
-		case !slices.Contains(defaultKeys, p.Key.Text):
-			l.bad(p.Key, "default config", "contains unknown keys: %s", p.Key.Text)
-			l.suggest(p.Key.Text, defaultKeys)
-		case p.Value.Kind != yaml.Null:
+		if slices.Contains(defaultKeys, p.Key.Text) && p.Value.Kind != yaml.Null {
 			into[p.Key.Text] = p.Value
 		}
 	}

@@ -119,7 +119,7 @@ func (l *loader) rule(v *yaml.Node, at string, set ruleSet) Rule {
 	}
 	l.unknownKeys(v, at+" config", set.keys...)
 	for _, p := range v.Pairs {
-		if p.Value.Kind != yaml.Null || p.Key.Text == "if" {
+		if p.Value.Kind != yaml.Null {
 			l.ruleKey(&r, p.Key.Text, p.Value, at, set)
 		}
 	}
@@ -172,6 +172,9 @@ func (l *loader) ruleKey(r *Rule, key string, v *yaml.Node, at string, set ruleS
 }
 
 // expression reads the condition of a rule.
+// maxWeight is how many instructions the regular expressions of all rules may have, about 100 bytes each.
+const maxWeight = 500_000
+
 func (l *loader) expression(v *yaml.Node, location string) *expression.Expr {
 	if !v.IsText() {
 		l.bad(v, location, "invalid expression syntax")
@@ -181,6 +184,10 @@ func (l *loader) expression(v *yaml.Node, location string) *expression.Expr {
 	if err != nil {
 		l.bad(v, location, "invalid expression syntax")
 		l.explain(err.Error())
+		return nil
+	}
+	if l.weight += e.Weight(); l.weight > maxWeight {
+		l.bad(v, location, "is one of too many large regular expressions")
 		return nil
 	}
 	return e

@@ -153,6 +153,6 @@ func Pattern(text string) (re *regexp.Regexp, isPattern bool, err error) {
 	if m[2] != "" {
 		source = "(?" + m[2] + ")" + source
 	}
-	re, err = regexp.Compile(source)
+	re, err = Compile(source)
 	return re, true, err
 }

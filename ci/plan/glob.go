@@ -7,12 +7,21 @@ import "strings"
 // is just a * (facts: ci-yaml 11.1). Cost: the length of the one times that of the other, for each alternative.
 func fnmatch(pattern, path string) bool {
 	parts := strings.Split(path, "/")
-	for _, p := range braces(pattern, 0) {
-		if matchParts(strings.Split(p, "/"), parts) {
+	for _, p := range alternatives(pattern) {
+		if matchParts(p, parts) {
 			return true
 		}
 	}
 	return false
+}
+
+// alternatives are the patterns, in their parts, that one with braces stands for.
+func alternatives(pattern string) [][]string {
+	var out [][]string
+	for _, p := range braces(pattern, 0) {
+		out = append(out, strings.Split(p, "/"))
+	}
+	return out
 }
 
 // matchParts compares part by part. Going back to the last `**` is enough: what an earlier one could take over,
@@ -167,14 +176,24 @@ func braces(pattern string, depth int) []string {
 // maxComparisons is where patterns are not compared with paths any more, and are taken to match.
 const maxComparisons = 50_000
 
+// maxCompared is the same for all that the braces of patterns stand for.
+const maxCompared = 20 * maxComparisons
+
 // anyMatch says whether one of the patterns matches one of the paths.
 func anyMatch(patterns, paths []string) bool {
 	if len(patterns)*len(paths) > maxComparisons {
 		return true
 	}
+	var all [][]string
 	for _, p := range patterns {
-		for _, path := range paths {
-			if fnmatch(p, path) {
+		if all = append(all, alternatives(p)...); len(all)*len(paths) > maxCompared {
+			return true
+		}
+	}
+	for _, path := range paths {
+		parts := strings.Split(path, "/")
+		for _, p := range all {
+			if matchParts(p, parts) {
 				return true
 			}
 		}

@@ -25,6 +25,8 @@ type Facts struct {
 	ChatJob string
 	// Variables are those known before jobs exist; rules ask them, and `tags` may refer to them.
 	Variables variable.Collection
+	// Predefined is how many of them, from the first, are predefined: what a configuration says counts more.
+	Predefined int
 	// Files answers rules about files; nil: those that ask of them match.
 	Files Files
 }
@@ -114,12 +116,12 @@ const maxNeeds = 50
 func Build(c *config.Config, f Facts) (*Plan, error) {
 	jobs := c.Jobs
 	root := c.Variables
-	added, _, err := workflow(c, newAsker(f, withYAML(f.Variables, root)))
+	added, _, err := workflow(c, newAsker(f, f.with(root)))
 	if err != nil {
 		return nil, err
 	}
 	root = merge(root, added)
-	rules := newAsker(f, withYAML(f.Variables, root))
+	rules := newAsker(f, f.with(root))
 	if f.ChatJob != "" {
 		named := find(c.Jobs, f.ChatJob)
 		if named == nil {
@@ -127,7 +129,8 @@ func Build(c *config.Config, f Facts) (*Plan, error) {
 		}
 		jobs = []*config.Job{named}
 	}
-	p := &Plan{Stages: c.Stages, Name: strings.TrimSpace(withYAML(f.Variables, root).Expand(c.Workflow.Name, false))}
+	weight, each := 0, sizeOf(root)
+	p := &Plan{Stages: c.Stages, Name: strings.TrimSpace(f.with(root).Expand(c.Workflow.Name, false))}
 	ordinary := false
 	for _, j := range jobs {
 		d, err := rules.of(j, root)
@@ -149,6 +152,9 @@ func Build(c *config.Config, f Facts) (*Plan, error) {
 			return nil, &Refusal{Reason: NotYet, Text: text}
 		}
 		ordinary = ordinary || j.Stage != ".pre" && j.Stage != ".post"
+		if weight += each + sizeOfJob(j); weight > maxSize {
+			return nil, &Refusal{Reason: ConfigError, Text: fmt.Sprintf("The pipeline is too big: its jobs hold more than %d MB of scripts and variables", maxSize>>20)}
+		}
 		one := build(root, j, f)
 		d.apply(&one)
 		p.Jobs = append(p.Jobs, one)
@@ -170,20 +176,22 @@ func (a *asker) of(j *config.Job, root []config.Variable) (decided, error) {
 	if j.HasRules {
 		own := a
 		if len(j.Variables) > 0 || j.RootVariables != nil {
-			own = newAsker(a.f, withYAML(a.f.Variables, merge(inherited(root, j), j.Variables)))
+			own = newAsker(a.f, a.f.with(merge(inherited(root, j), j.Variables)))
 		}
 		return own.byRules(j)
 	}
 	return a.byPolicy(j)
 }
 
-// withYAML lays the variables that count more over those of the configuration.
-func withYAML(known variable.Collection, yaml []config.Variable) variable.Collection {
-	out := make(variable.Collection, 0, len(known)+len(yaml))
+// with lays the variables of the configuration over the predefined ones, and what counts more over both
+// (facts: ci-yaml 14.2).
+func (f Facts) with(yaml []config.Variable) variable.Collection {
+	out := make(variable.Collection, 0, len(f.Variables)+len(yaml))
+	out = append(out, f.Variables[:f.Predefined]...)
 	for _, v := range yaml {
 		out = append(out, variable.Variable{Key: v.Key, Value: v.Value, Raw: v.Raw, Public: true})
 	}
-	return append(out, known...)
+	return append(out, f.Variables[f.Predefined:]...)
 }
 
 // inherited are the variables of the root that a job wants.
@@ -198,6 +206,27 @@ func inherited(root []config.Variable, j *config.Job) []config.Variable {
 		}
 	}
 	return out
+}
+
+// maxSize is about how many bytes the jobs of one pipeline may hold. What all jobs inherit counts for each.
+const maxSize = 128 << 20
+
+func sizeOf(vars []config.Variable) int {
+	n := 0
+	for _, v := range vars {
+		n += len(v.Key) + len(v.Value) + 32
+	}
+	return n
+}
+
+func sizeOfJob(j *config.Job) int {
+	n := sizeOf(j.Variables)
+	for _, lines := range [][]string{j.BeforeScript, j.Script, j.AfterScript} {
+		for _, l := range lines {
+			n += len(l) + 8
+		}
+	}
+	return n
 }
 
 func find(jobs []*config.Job, name string) *config.Job {
@@ -250,7 +279,7 @@ func build(root []config.Variable, j *config.Job, f Facts) Job {
 	}
 	vars := f.Variables
 	if len(j.Tags) > 0 {
-		vars = withYAML(f.Variables, out.Definition.Variables)
+		vars = f.with(out.Definition.Variables)
 	}
 	for _, t := range j.Tags {
 		out.Tags = append(out.Tags, vars.Expand(t, true))
@@ -298,6 +327,7 @@ func ForChat(j *config.Job, branch, projectPath string) bool {
 	f.Variables.Add("CI_PIPELINE_SOURCE", string(enum.SourceChat))
 	f.Variables.Add("CI_COMMIT_BRANCH", branch)
 	f.Variables.Add("CI_COMMIT_REF_NAME", branch)
+	f.Predefined = len(f.Variables)
 	d, err := newAsker(f, f.Variables).of(j, nil)
 	return err == nil && !d.out
 }

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -34,13 +33,15 @@ func Matches(f Facts, r config.Rule) (bool, error) {
 
 // asker asks rules with what is known of a pipeline.
 type asker struct {
-	f      Facts
-	values expression.Values
+	f        Facts
+	vars     variable.Collection
+	expanded variable.Collection // the same, with what they say of one another; nil until it is asked for
+	values   expression.Values
 }
 
 func newAsker(f Facts, vars variable.Collection) *asker {
 	values := vars.Map()
-	return &asker{f: f, values: expression.Values{Variable: func(name string) (string, bool) {
+	return &asker{f: f, vars: vars, values: expression.Values{Variable: func(name string) (string, bool) {
 		v, ok := values[name]
 		return v, ok
 	}}}
@@ -68,32 +69,32 @@ func (a *asker) changed(c *config.Changes) (bool, error) {
 	if a.f.Files == nil {
 		return true, nil
 	}
-	paths, known, err := a.f.Files.Changed(a.f.Variables.Expand(c.CompareTo, true))
+	paths, known, err := a.f.Files.Changed(a.text(c.CompareTo))
 	if err != nil || !known {
 		return true, err
 	}
 	if c.Regexp != "" {
 		return anyRegexp(c.Regexp, paths)
 	}
-	return anyMatch(a.expanded(c.Paths), paths), nil
+	return anyMatch(a.texts(c.Paths), paths), nil
 }
 
 func (a *asker) exists(e *config.Exists) (bool, error) {
 	if a.f.Files == nil {
 		return true, nil
 	}
-	paths, err := a.f.Files.Tree(a.f.Variables.Expand(e.Project, true), a.f.Variables.Expand(e.Ref, true))
+	paths, err := a.f.Files.Tree(a.text(e.Project), a.text(e.Ref))
 	if err != nil {
 		return false, err
 	}
 	if e.Regexp != "" {
 		return anyRegexp(e.Regexp, paths)
 	}
-	return anyExists(a.expanded(e.Paths), paths), nil
+	return anyExists(a.texts(e.Paths), paths), nil
 }
 
 func anyRegexp(pattern string, paths []string) (bool, error) {
-	re, err := regexp.Compile(pattern)
+	re, err := expression.Compile(pattern)
 	if err != nil {
 		return false, &RuleError{"regexp is invalid: " + err.Error()}
 	}
@@ -105,10 +106,24 @@ func anyRegexp(pattern string, paths []string) (bool, error) {
 	return false, nil
 }
 
-func (a *asker) expanded(patterns []string) []string {
+// text replaces the variables in a pattern; what is not known stays as it is.
+func (a *asker) text(s string) string {
+	if !strings.ContainsAny(s, "$%") {
+		return s
+	}
+	if a.expanded == nil {
+		var err error
+		if a.expanded, err = a.vars.ExpandAll(); err != nil { // they go in circles, which is told elsewhere
+			a.expanded = a.vars
+		}
+	}
+	return a.expanded.Expand(s, true)
+}
+
+func (a *asker) texts(patterns []string) []string {
 	out := make([]string, len(patterns))
 	for i, p := range patterns {
-		out[i] = a.f.Variables.Expand(p, true)
+		out[i] = a.text(p)
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -237,5 +238,47 @@ func TestWhatIsReadAndCannotRunYet(t *testing.T) {
 		if !errors.As(err, &refused) || refused.Reason != NotYet || !strings.Contains(refused.Text, "cannot run yet") {
 			t.Errorf("%s: %v", keys, err)
 		}
+	}
+}
+
+// TestWhatAConfigurationSaysCountsMoreThanWhatIsPredefined, and less than what is stored or given; patterns of files
+// know both, and what they say of one another.
+func TestWhatAConfigurationSaysCountsMoreThanWhatIsPredefined(t *testing.T) {
+	const text = `
+variables: {CI_COMMIT_BRANCH: foo, STORED: yaml, DIR: $TOP/docs}
+over predefined: {script: x, rules: [{if: $CI_COMMIT_BRANCH == "foo"}]}
+below stored: {script: x, rules: [{if: $STORED == "stored"}]}
+changed: {script: x, rules: [{changes: [$DIR/*]}]}
+there: {script: x, variables: {FILE: go.mod}, rules: [{exists: [$FILE]}]}
+`
+	p, err := planned(t, text, Facts{
+		Source: enum.SourcePush, Ref: "main", Variables: vars("CI_COMMIT_BRANCH", "main", "STORED", "stored", "TOP", "sub"), Predefined: 1,
+		Files: repository{changed: []string{"sub/docs/a"}, known: true, tree: map[string][]string{"": {"go.mod"}}},
+	})
+	if err != nil || len(p.Jobs) != 4 {
+		t.Errorf("%+v, left out %+v, %v", p.Jobs, p.LeftOut, err)
+	}
+}
+
+// TestAPipelineOfTooMuch is refused before it is made.
+func TestAPipelineOfTooMuch(t *testing.T) {
+	text := "default:\n  before_script:\n" + strings.Repeat("    - echo "+strings.Repeat("a", 90)+"\n", 5000) + strings.Repeat("j: {script: x}\n", 1)
+	for i := range 400 {
+		text += fmt.Sprintf("j%d: {script: x}\n", i)
+	}
+	var refused *Refusal
+	if _, err := planned(t, text, Facts{Source: enum.SourcePush, Ref: "main"}); !errors.As(err, &refused) || !strings.Contains(refused.Text, "too big") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestManyAlternatives of braces are not compared one by one with many paths.
+func TestManyAlternatives(t *testing.T) {
+	paths := make([]string, 5000)
+	for i := range paths {
+		paths[i] = fmt.Sprint("file", i)
+	}
+	if !anyMatch([]string{strings.Repeat("{a,b}", 10)}, paths) || anyMatch([]string{"{a,b}{c,d}"}, paths) {
+		t.Error("more than is compared is taken to match, and nothing else")
 	}
 }

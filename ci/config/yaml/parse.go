@@ -23,6 +23,9 @@ const (
 	MaxLines = 40_000
 )
 
+// TextOfNode is how many bytes of text count as one more value, so that aliases of long texts count too.
+const TextOfNode = 64
+
 const tooBig = "The parsed YAML is too big"
 
 // Parse reads the documents of a text. An empty text has none. Errors are *Error.
@@ -139,6 +142,7 @@ func (r *resolver) node(a ast.Node, depth int) (*Node, *Error) {
 		return n, r.list(n, a.Values, depth)
 	case *ast.LiteralNode:
 		n.Kind, n.Text = String, a.Value.Value
+		r.nodes += len(n.Text) / TextOfNode
 		return n, nil
 	case *ast.MappingKeyNode:
 		return r.node(a.Value, depth)
@@ -151,6 +155,7 @@ func (r *resolver) scalar(a ast.Node, n *Node) (*Node, *Error) {
 	if t == nil {
 		return n, nil
 	}
+	r.nodes += len(t.Value) / TextOfNode
 	switch t.Type {
 	case token.ImplicitNullType:
 		return n, nil
