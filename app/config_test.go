@@ -180,7 +180,7 @@ include:
 	for include, want := range map[string]string{
 		"remote: " + elsewhere.URL + "/reads.yml": "Local file `secret.yml` does not have project!",
 		"remote: " + elsewhere.URL + "/leaks.yml": "Remote file `" + elsewhere.URL + "/x.yml` could not be fetched because of HTTP code `404` error!",
-		"remote: " + w.node.Local + "/a.yml":      "Remote file `" + w.node.Local + "/a.yml` could not be fetched because of a socket error!",
+		"remote: " + w.node.Local + "/a.yml":      "Remote file could not be fetched because URL is blocked: Requests to localhost are not allowed!",
 		"template: None.gitlab-ci.yml":            "Included file `None.gitlab-ci.yml` is empty or does not exist!",
 		"template: none.yml":                      "Template file `none.yml` is not a valid location!",
 	} {

@@ -235,7 +235,8 @@ func (c *LintCommand) variables() (variable.Collection, error) {
 	for _, k := range sortedKeys(c.Variable) {
 		vars.Add(k, c.Variable[k])
 	}
-	return vars.ExpandAll()
+	_, err = vars.ExpandAll()
+	return vars, err
 }
 
 func sortedKeys(m map[string]string) []string {

@@ -222,7 +222,8 @@ func (b *builder) variables(ctx context.Context) (variable.Collection, error) {
 		return nil, err
 	}
 	vars = append(vars, b.r.Variables...)
-	return vars.ExpandAll()
+	_, err = vars.ExpandAll()
+	return vars, err
 }
 
 func (b *builder) commitFacts() variable.Commit {

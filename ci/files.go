@@ -61,7 +61,7 @@ func (f *files) load(file config.File, inputs map[string]any) (*config.Config, [
 		}
 	}
 	if err != nil && whole.Err() == nil && context.Cause(ctx) == errSlowIncludes {
-		return nil, []*config.Error{{Text: "Resolving external files timed out", File: file.Name}}, nil
+		return nil, []*config.Error{{Text: "Request timed out when fetching configuration files.", File: file.Name}}, nil
 	}
 	return c, problems, err
 }

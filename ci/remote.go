@@ -44,8 +44,9 @@ func newRemote(privateHosts []string) *remote {
 
 var errRedirects = errors.New("too many redirects")
 
-// fetch reads a file. What cannot be reached, whatever the reason, is answered by the same words after the same
-// time, so that nobody learns from it what lies in the server's network (facts: ci-yaml 6.7, security 24 to 26).
+// fetch reads a file. Every address that leads inward is refused by the same words, and not sooner than one where
+// nothing listens, so that nobody learns from it what lies in the server's network (facts: ci-yaml 6.7, security 24
+// to 26).
 func (r *remote) fetch(ctx context.Context, l config.Location) ([]byte, config.Context, error) {
 	at := config.Context{Source: l.Name, Alone: true}
 	u, err := url.Parse(l.Name)
@@ -85,8 +86,11 @@ func unreachable(ctx context.Context, shown string, err error, least <-chan time
 	if ctx.Err() != nil && context.Cause(ctx) != errSlowIncludes {
 		return ctx.Err()
 	}
+	text := "Remote file `" + shown + "` could not be fetched because of a socket error!"
 	var timeout interface{ Timeout() bool }
 	switch {
+	case outbound.Blocked(err):
+		text = "Remote file could not be fetched because URL is blocked: Requests to localhost are not allowed!"
 	case errors.Is(err, errRedirects):
 		return refuse("Remote file `%s` could not be fetched because of HTTP error!", shown)
 	case errors.As(err, &timeout) && timeout.Timeout(), ctx.Err() != nil:
@@ -96,7 +100,7 @@ func unreachable(ctx context.Context, shown string, err error, least <-chan time
 	case <-least:
 	case <-ctx.Done():
 	}
-	return refuse("Remote file `%s` could not be fetched because of a socket error!", shown)
+	return &config.Refused{Text: text}
 }
 
 // errSlowIncludes ends the reading of all that a configuration includes.

@@ -62,7 +62,7 @@ func TestRemoteFiles(t *testing.T) {
 		{"/large.yml", "", "larger than"},
 		{"/loop.yml", "", "HTTP error!"},
 		{"/file.yml", "", "HTTP error!"},
-		{"/inward.yml", "", "socket error!"},
+		{"/inward.yml", "", "URL is blocked"},
 	} {
 		waited := 0
 		r := reader(&waited, strings.TrimPrefix(s.URL, "http://"))
@@ -89,18 +89,25 @@ func TestRemoteFilesReachNothingInside(t *testing.T) {
 	}
 	dead.Close()
 	for _, u := range []string{
-		s.URL, "http://localhost" + port, "http://[::1]" + port, "http://[::ffff:127.0.0.1]" + port, "http://0.0.0.0" + port, "http://2130706433" + port,
-		"http://0x7f.1" + port, "http://" + dead.Addr().String(), "http://169.254.169.254", "http://10.0.0.1", "http://100.64.0.1", "http://[fd00::1]",
+		s.URL, "http://localhost" + port, "http://[::1]" + port, "http://[::ffff:127.0.0.1]" + port, "http://0.0.0.0" + port,
+		"http://" + dead.Addr().String(), "http://169.254.169.254", "http://10.0.0.1", "http://100.64.0.1", "http://[fd00::1]",
 		"http://192.168.0.1", "http://[64:ff9b::7f00:1]",
 	} {
 		waited := 0
 		_, _, err := reader(&waited).fetch(t.Context(), config.Location{Kind: "remote", Name: u + "/a.yml"})
 		var refused *config.Refused
-		if want := "Remote file `" + u + "/a.yml` could not be fetched because of a socket error!"; !errors.As(err, &refused) || refused.Text != want {
+		if want := "Remote file could not be fetched because URL is blocked: Requests to localhost are not allowed!"; !errors.As(err, &refused) || refused.Text != want {
 			t.Errorf("%s: %v", u, err)
 		}
 		if waited != 1 {
 			t.Errorf("%s: waited %d times", u, waited)
+		}
+	}
+	for _, u := range []string{"http://2130706433" + port, "http://0x7f.1" + port, "http://nothing.invalid"} {
+		waited := 0
+		_, _, err := reader(&waited).fetch(t.Context(), config.Location{Kind: "remote", Name: u + "/a.yml"})
+		if err == nil || !strings.Contains(err.Error(), "error!") && !strings.Contains(err.Error(), "blocked") || waited != 1 {
+			t.Errorf("%s: %v, waited %d times", u, err, waited)
 		}
 	}
 	if reached {

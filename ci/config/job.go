@@ -393,16 +393,23 @@ func (l *loader) relations(c *Config) {
 	for _, j := range c.Jobs {
 		byName[j.Name] = j
 	}
+	stages := map[string]int{}
+	for i, s := range c.Stages {
+		stages[s] = i
+	}
 	for _, j := range c.Jobs {
-		j.StageIndex = slices.Index(c.Stages, j.Stage)
+		j.StageIndex = -1
+		if i, known := stages[j.Stage]; known {
+			j.StageIndex = i
+		}
+	}
+	for _, j := range c.Jobs {
 		if j.StageIndex < 0 {
 			l.add(l.jobs[j.Name], j.Name+" job: chosen stage "+j.Stage+" does not exist; available stages are "+
 				strings.Join(c.Stages, ", "))
 			l.suggest(j.Stage, c.Stages)
 			return
 		}
-	}
-	for _, j := range c.Jobs {
 		if text := j.relation(c, byName); text != "" {
 			l.add(l.jobs[j.Name], text)
 			return
@@ -420,7 +427,7 @@ func (j *Job) relation(c *Config, byName map[string]*Job) string {
 			switch {
 			case other == nil:
 				return j.Name + " job: undefined dependency: " + name
-			case other.StageIndex > j.StageIndex && j.Needs == nil:
+			case j.Needs == nil && (other.StageIndex < 0 || other.StageIndex > j.StageIndex):
 				return j.Name + " job: dependency " + name + " is not defined in current or prior stages"
 			case j.Needs != nil && onlyCross(*j.Needs):
 				return strings.ToLower("jobs:" + j.Name + " needs corresponding to dependencies must be from the same pipeline")
@@ -464,7 +471,7 @@ func (j *Job) checkNeeds(needs []Need, byName map[string]*Job) string {
 			return j.Name + " job: need `" + n.Job + "` name is too long (maximum is 128 characters)"
 		case other == nil && !n.Optional:
 			return j.Name + " job: undefined need: " + n.Job
-		case other != nil && other.StageIndex > j.StageIndex:
+		case other != nil && (other.StageIndex < 0 || other.StageIndex > j.StageIndex):
 			return j.Name + " job: need " + n.Job + " is not defined in current or prior stages"
 		case seen[sameNeed(n)]:
 			return j.Name + " has the following needs duplicated: " + n.Job + "."

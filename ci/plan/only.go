@@ -52,7 +52,7 @@ func (a *asker) missing(p *config.Policy) (string, error) {
 	if p.Changes == nil {
 		return "", nil
 	}
-	ok, err := a.changed(&config.Changes{Paths: p.Changes})
+	ok, err := a.touched(p.Changes)
 	if ok || err != nil {
 		return "", err
 	}
@@ -70,11 +70,23 @@ func (a *asker) hit(p *config.Policy) (string, error) {
 	if p.Changes == nil {
 		return "", nil
 	}
-	ok, err := a.changed(&config.Changes{Paths: p.Changes})
+	ok, err := a.touched(p.Changes)
 	if !ok || err != nil {
 		return "", err
 	}
 	return "{changes: …}", nil
+}
+
+// touched asks the changes of only and except, whose patterns hold no variables.
+func (a *asker) touched(patterns []string) (bool, error) {
+	if a.f.Files == nil {
+		return true, nil
+	}
+	paths, known, err := a.f.Files.Changed("")
+	if err != nil || !known {
+		return true, err
+	}
+	return anyMatch(patterns, paths), nil
 }
 
 func (a *asker) anyVariable(p *config.Policy) bool {

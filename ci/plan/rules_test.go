@@ -249,6 +249,8 @@ variables: {CI_COMMIT_BRANCH: foo, STORED: yaml, DIR: $TOP/docs}
 over predefined: {script: x, rules: [{if: $CI_COMMIT_BRANCH == "foo"}]}
 below stored: {script: x, rules: [{if: $STORED == "stored"}]}
 changed: {script: x, rules: [{changes: [$DIR/*]}]}
+only changed: {script: x, only: {changes: [$DIR/*]}}
+nested: {script: x, rules: [{if: $DIR == "sub/docs"}]}
 there: {script: x, variables: {FILE: go.mod}, rules: [{exists: [$FILE]}]}
 `
 	p, err := planned(t, text, Facts{
