@@ -24,15 +24,3 @@ func merge(lower, upper *yaml.Node) *yaml.Node {
 	}
 	return &out
 }
-
-// with is a mapping with the value of one key replaced.
-func with(n *yaml.Node, key string, value *yaml.Node) *yaml.Node {
-	out := *n
-	out.Pairs = append([]yaml.Pair{}, n.Pairs...)
-	for i, p := range out.Pairs {
-		if p.Key.IsText() && p.Key.Text == key {
-			out.Pairs[i].Value = value
-		}
-	}
-	return &out
-}
