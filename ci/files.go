@@ -69,8 +69,10 @@ func (f *files) load(file config.File, inputs map[string]any) (*config.Config, [
 // hide takes the values of masked variables out of a text that people will read.
 func (f *files) hide(text string) string {
 	if f.hidden == nil {
+		values := f.vars.Masked()
+		slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) }) // one may begin another
 		pairs := []string{}
-		for _, v := range f.vars.Masked() {
+		for _, v := range values {
 			pairs = append(pairs, v, "[MASKED]")
 		}
 		f.hidden = strings.NewReplacer(pairs...)
