@@ -17,6 +17,7 @@ import (
 	"signalbox/ci/variable"
 	"signalbox/internal/fault"
 	"signalbox/internal/gitrepo"
+	"signalbox/internal/secret"
 	"signalbox/models"
 )
 
@@ -27,7 +28,6 @@ type files struct {
 	ctx     context.Context
 	b       *builder // whose project, commit and person
 	vars    variable.Collection
-	hidden  *strings.Replacer // of masked values
 	trees   map[string][]string
 	changes map[string]changedPaths
 }
@@ -67,18 +67,7 @@ func (f *files) load(file config.File, inputs map[string]any) (*config.Config, [
 }
 
 // hide takes the values of masked variables out of a text that people will read.
-func (f *files) hide(text string) string {
-	if f.hidden == nil {
-		values := f.vars.Masked()
-		slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) }) // one may begin another
-		pairs := []string{}
-		for _, v := range values {
-			pairs = append(pairs, v, "[MASKED]")
-		}
-		f.hidden = strings.NewReplacer(pairs...)
-	}
-	return f.hidden.Replace(text)
-}
+func (f *files) hide(text string) string { return secret.Mask(text, f.vars.Masked()) }
 
 // hideIn does it with what is known of a pipeline, or why there is none.
 func (f *files) hideIn(p *plan.Plan, err error) (*plan.Plan, error) {

@@ -1,7 +1,6 @@
 package shellrunner
 
 import (
-	"bytes"
 	"context"
 	"hash/crc32"
 	"net/http"
@@ -38,7 +37,7 @@ const (
 
 func newLog(c *client.Client, job *runnerproto.Job, secrets []string, stop func(canceled bool)) *jobLog {
 	return &jobLog{
-		client: c, job: job, stop: stop, mask: masker{secrets: secrets}, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		client: c, job: job, stop: stop, mask: newMasker(secrets), wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 }
 
@@ -172,37 +171,4 @@ func (l *jobLog) finish(ctx context.Context, u runnerproto.UpdateRequest) error 
 func hex32(v uint32) string {
 	s := strconv.FormatUint(uint64(v), 16)
 	return strings.Repeat("0", 8-len(s)) + s
-}
-
-// masker replaces secrets in a stream, also where a secret comes in two pieces.
-type masker struct {
-	secrets []string
-	held    []byte // the end of what came, if a secret may have begun there
-}
-
-var masked = []byte("[MASKED]")
-
-func (m *masker) write(p []byte) []byte {
-	b := append(m.held, p...)
-	for _, s := range m.secrets {
-		b = bytes.ReplaceAll(b, []byte(s), masked)
-	}
-	keep := 0
-	for _, s := range m.secrets {
-		for n := min(len(s)-1, len(b)); n > keep; n-- {
-			if strings.HasPrefix(s, string(b[len(b)-n:])) {
-				keep = n
-				break
-			}
-		}
-	}
-	out := b[:len(b)-keep]
-	m.held = append([]byte(nil), b[len(b)-keep:]...)
-	return out
-}
-
-func (m *masker) flush() []byte {
-	out := m.held
-	m.held = nil
-	return out
 }
