@@ -80,6 +80,17 @@ func TestMappings(t *testing.T) {
 		"a: 'it''s'\nb: \"t\\tn\\u00e9\"":                        `{"a": "it's", "b": "t\tné"}`,
 		"a.b: &x.y [1]\nc: *x.y":                                 `{"a.b": [1], "c": [1]}`,
 		"<<: text":                                               `{"<<": "text"}`,
+		"a: foo\n    -bar\n  done\nb: x":                         `{"a": "foo -bar done", "b": "x"}`,
+		"s:\n  - foo\n      -bar\n     - q\n\n    7\n  - y":      `{"s": ["foo -bar - q\n7", "y"]}`,
+		"a: !reference\nb:\n  c: 1":                              `{"a": null, "b": {"c": 1}}`,
+		"a: !reference\n  [x, y]":                                `{"a": !reference["x", "y"]}`,
+		"a: !reference\n- x":                                     `{"a": !reference["x"]}`,
+		"a:\n  - !reference\n  - y\nb: c":                        `{"a": [null, "y"], "b": "c"}`,
+		"a: foo\n  - bar\n  -  baz\nb: 1":                        `{"a": "foo - bar -  baz", "b": 1}`,
+		"a: &x\n  y\nb: *x":                                      `{"a": "y", "b": "y"}`,
+		"a: &x\n   - y\nb: *x":                                   `{"a": ["y"], "b": ["y"]}`,
+		"a: [b\n  -c\n d, e]":                                    `{"a": ["b -c d", "e"]}`,
+		"a:\n  b: &x\n  c: 1":                                    `{"a": {"b": null, "c": 1}}`,
 	} {
 		docs, err := Parse([]byte(in))
 		if err != nil {
@@ -101,6 +112,7 @@ func TestRefusals(t *testing.T) {
 		"a: *nope":                         "line 1, column 4: Unknown alias: nope",
 		"key:\n}":                          "cannot start a value",
 		"a: b: c":                          "line 1, column 4: mapping value",
+		"a: b\nc":                          "line 2",
 		"a: [1, 2":                         "not found",
 		"d: 2026-01-31":                    "unspecified class: Date",
 		"a: &a [*a]":                       "inside its own anchor",
