@@ -181,13 +181,13 @@ func (c *LintCommand) check() (*linted, error) {
 		return nil, &SettingError{"--source", fmt.Sprintf("%q is no source of pipelines", c.Source)}
 	}
 	tree := &offline{root: root, own: c.Own, changed: c.Changed, known: len(c.Changed) > 0}
-	vars, err := c.variables()
+	facts, err := c.facts()
 	if err != nil {
 		return nil, err
 	}
-	facts := plan.Facts{Source: enum.Source(c.Source), Ref: c.ref(), Tag: c.Tag != "", ProjectPath: offlineProject, Variables: vars, Predefined: len(vars) - len(c.Variable), Files: tree}
+	facts.Files = tree
 	options := config.Options{
-		Variables: vars, Resolver: tree, Project: offlineProject,
+		Variables: facts.Variables, Resolver: tree, Project: offlineProject,
 		Rules: func(_ config.Context, r config.Rule) (bool, error) { return plan.Matches(facts, r) },
 	}
 	if len(c.Input) > 0 {
@@ -221,22 +221,25 @@ func (c *LintCommand) ref() string {
 	return c.Ref
 }
 
-// variables are those that a pipeline would have as far as they are known here, with those that were given.
-func (c *LintCommand) variables() (variable.Collection, error) {
+// facts are those of a pipeline as far as they are known here, with the variables that were given.
+func (c *LintCommand) facts() (plan.Facts, error) {
 	dir, err := filepath.Abs(c.Dir)
 	if err != nil {
-		return nil, err
+		return plan.Facts{}, err
 	}
 	name := filepath.Base(dir)
-	vars := variable.Base(variable.Server{URL: "http://localhost", Version: ci.Version},
-		variable.Project{Name: name, Title: name, Path: offlineProject, Namespace: path.Dir(offlineProject), DefaultBranch: "main", ConfigPath: c.File},
-		variable.Commit{SHA: strings.Repeat("0", 40), BeforeSHA: strings.Repeat("0", 40), Ref: c.ref(), Tag: c.Tag != ""},
-		variable.Pipeline{Source: c.Source})
+	server := variable.Server{URL: "http://localhost", Version: ci.Version}
+	project := variable.Project{Name: name, Title: name, Path: offlineProject, Namespace: path.Dir(offlineProject), DefaultBranch: "main", ConfigPath: c.File}
+	commit := variable.Commit{SHA: strings.Repeat("0", 40), BeforeSHA: strings.Repeat("0", 40), Ref: c.ref(), Tag: c.Tag != ""}
+	f := plan.Facts{Source: enum.Source(c.Source), Ref: c.ref(), Tag: c.Tag != "", ProjectPath: offlineProject}
+	f.Variables = variable.Base(server, project, commit, variable.Pipeline{Source: c.Source})
+	f.Predefined = len(f.Variables)
+	f.Configured = variable.Configured(server, project, commit, variable.Pipeline{})
 	for _, k := range sortedKeys(c.Variable) {
-		vars.Add(k, c.Variable[k])
+		f.Variables.Add(k, c.Variable[k])
 	}
-	_, err = vars.ExpandAll()
-	return vars, err
+	_, err = f.Variables.ExpandAll()
+	return f, err
 }
 
 func sortedKeys(m map[string]string) []string {

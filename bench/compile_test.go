@@ -38,7 +38,7 @@ func compiled(jobs int) (string, included) {
 		name := fmt.Sprintf("part%d.yml", part)
 		fmt.Fprintf(&main, "  - local: %s\n", name)
 		var b strings.Builder
-		fmt.Fprintf(&b, ".rules%d: &rules%d\n  - if: $CI_COMMIT_BRANCH == \"main\" && $MODE !~ /slow/\n    changes: [\"part%d/**/*\", src/*.go]\n  - exists: [go.mod]\n    variables: {MODE: slow}\n", part, part, part)
+		fmt.Fprintf(&b, ".rules%d: &rules%d\n  - if: $CI_COMMIT_BRANCH == \"main\" && $MODE !~ /slow/\n    changes: [\"part%d/**/*\", \"$MODE/**/*.go\", src/*.go]\n  - exists: [go.mod]\n    variables: {MODE: slow}\n", part, part, part)
 		for i := range jobs / 10 {
 			fmt.Fprintf(&b, "job %d %d:\n  extends: .slow\n  stage: test\n  variables: {N: %d}\n  script:\n    - echo one\n    - echo two\n  rules: *rules%d\n", part, i, i, part)
 		}
@@ -53,8 +53,8 @@ func BenchmarkCompile(b *testing.B) {
 	for i := range 5000 {
 		tree.files = append(tree.files, fmt.Sprintf("part%d/src/file%d.go", i%10, i))
 	}
-	var vars variable.Collection
-	vars.Add("CI_COMMIT_BRANCH", "main")
+	vars := variable.Base(variable.Server{URL: "https://ci.example.com", Version: "18.9.0"}, variable.Project{ID: 1, Name: "b", Path: "a/b", Namespace: "a", DefaultBranch: "main"},
+		variable.Commit{SHA: strings.Repeat("a", 40), Ref: "main", Message: "a commit"}, variable.Pipeline{Source: "push"})
 	for _, c := range []struct {
 		jobs   int
 		target string
@@ -71,7 +71,7 @@ func BenchmarkCompile(b *testing.B) {
 					if err != nil || problems != nil {
 						b.Fatal(err, problems)
 					}
-					p, err := plan.Build(cfg, plan.Facts{Source: enum.SourcePush, Ref: "main", Variables: vars, Files: tree})
+					p, err := plan.Build(cfg, plan.Facts{Source: enum.SourcePush, Ref: "main", Variables: vars, Predefined: len(vars), Files: tree})
 					if err != nil || len(p.Jobs) != c.jobs {
 						b.Fatal(err)
 					}

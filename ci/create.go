@@ -202,16 +202,17 @@ func (b *builder) plan(ctx context.Context) (*plan.Plan, error) {
 }
 
 func (b *builder) facts(vars variable.Collection, files *files) plan.Facts {
-	return plan.Facts{
+	f := plan.Facts{
 		Source: b.r.Source, Ref: b.short, Tag: b.tag, ProjectPath: b.r.Project.FullPath, ChatJob: b.r.ChatJob, Variables: vars,
-		Predefined: b.predefined, Files: files,
+		Predefined: b.predefined, Files: files, User: userVariables(b.r.Actor.User),
 	}
+	f.Configured = variable.Configured(b.c.server(), projectFacts(b.r.Project), b.commitFacts(), variable.Pipeline{})
+	return f
 }
 
 // variables are those that keywords such as `tags` may refer to when the pipeline is made.
 func (b *builder) variables(ctx context.Context) (variable.Collection, error) {
-	facts := b.commitFacts()
-	vars := variable.Base(b.c.server(), projectFacts(b.r.Project), facts, variable.Pipeline{Source: string(b.r.Source)})
+	vars := variable.Base(b.c.server(), projectFacts(b.r.Project), b.commitFacts(), variable.Pipeline{Source: string(b.r.Source)})
 	b.predefined = len(vars)
 	err := b.c.db.Read(ctx, func(tx *models.Tx) error {
 		stored, err := b.c.storedVariables(tx, b.r.Project, b.protected)

@@ -103,6 +103,10 @@ func yamlVariables(vars []config.Variable) variable.Collection {
 	return out
 }
 
+func userVariables(u *models.User) variable.Collection {
+	return variable.UserVariables(variable.User{ID: u.ID, Login: u.Username, Name: u.Name, Email: u.Email})
+}
+
 // jobFacts are what a payload is made of, once all is read.
 type jobFacts struct {
 	job        *models.Job
@@ -122,7 +126,7 @@ type jobFacts struct {
 // the server can.
 func (f *jobFacts) variables(s variable.Server, token string, now time.Time) variable.Collection {
 	p := projectFacts(f.project)
-	pl := variable.Pipeline{ID: f.pipeline.ID, IID: f.pipeline.IID, Source: string(f.pipeline.Source), CreatedAt: f.pipeline.CreatedAt}
+	pl := variable.Pipeline{ID: f.pipeline.ID, IID: f.pipeline.IID, Name: f.pipeline.Name, Source: string(f.pipeline.Source), CreatedAt: f.pipeline.CreatedAt}
 	j := variable.Job{
 		ID: f.job.ID, Name: f.job.Name, Stage: f.job.Stage, Manual: f.job.When == "manual" || f.job.When == "delayed", Token: token,
 		NodeIndex: f.definition.NodeIndex, NodeTotal: f.definition.NodeTotal,
@@ -131,10 +135,12 @@ func (f *jobFacts) variables(s variable.Server, token string, now time.Time) var
 	var v variable.Collection
 	v = append(v, variable.Persisted(s, p, pl, j)...)
 	v = append(v, variable.JobPredefined(j)...)
-	v = append(v, variable.Base(s, p, commitFacts(f.commit, f.pipeline, f.tagMessage), pl)...)
+	commit := commitFacts(f.commit, f.pipeline, f.tagMessage)
+	v = append(v, variable.Base(s, p, commit, pl)...)
+	v = append(v, variable.Configured(s, p, commit, pl)...)
 	v = append(v, variable.Runner(j)...)
 	v = append(v, yamlVariables(f.definition.Variables)...)
-	v = append(v, variable.UserVariables(variable.User{ID: f.user.ID, Login: f.user.Username, Name: f.user.Name, Email: f.user.Email})...)
+	v = append(v, userVariables(f.user)...)
 	v = append(v, f.stored...)
 	v = append(v, f.given...)
 	v = append(v, f.played...)

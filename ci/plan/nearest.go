@@ -12,7 +12,7 @@ import (
 func unknownJob(jobs []*config.Job, f Facts, rules *asker) *Refusal {
 	var names []string
 	for _, j := range jobs {
-		if d, err := rules.of(j, nil); err == nil && !d.out {
+		if d, err := rules.of(j).decide(); err == nil && !d.out {
 			names = append(names, j.Name)
 		}
 	}

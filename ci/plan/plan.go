@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	"signalbox/ci/config"
@@ -27,6 +26,10 @@ type Facts struct {
 	Variables variable.Collection
 	// Predefined is how many of them, from the first, are predefined: what a configuration says counts more.
 	Predefined int
+	// Configured are further predefined ones, which exist once the configuration is read.
+	Configured variable.Collection
+	// User is who the pipeline runs as: that stands above the configuration and below what is stored.
+	User variable.Collection
 	// Files answers rules about files; nil: those that ask of them match.
 	Files Files
 }
@@ -116,12 +119,12 @@ const maxNeeds = 50
 func Build(c *config.Config, f Facts) (*Plan, error) {
 	jobs := c.Jobs
 	root := c.Variables
-	added, _, err := workflow(c, newAsker(f, f.with(root)))
+	added, _, err := workflow(c, newAsker(f, root))
 	if err != nil {
 		return nil, err
 	}
 	root = merge(root, added)
-	rules := newAsker(f, f.with(root))
+	rules := newAsker(f, root)
 	if f.ChatJob != "" {
 		named := find(c.Jobs, f.ChatJob)
 		if named == nil {
@@ -130,10 +133,14 @@ func Build(c *config.Config, f Facts) (*Plan, error) {
 		jobs = []*config.Job{named}
 	}
 	weight, each := 0, sizeOf(root)
-	p := &Plan{Stages: c.Stages, Name: strings.TrimSpace(f.with(root).Expand(c.Workflow.Name, false))}
+	p := &Plan{Stages: c.Stages, Name: strings.TrimSpace(rules.collection().Expand(c.Workflow.Name, false))}
 	ordinary := false
 	for _, j := range jobs {
-		d, err := rules.of(j, root)
+		own := rules.of(j)
+		if text := own.cycle(); text != "" {
+			return nil, &Refusal{Reason: ConfigError, Text: text}
+		}
+		d, err := own.decide()
 		var wrong *RuleError
 		if errors.As(err, &wrong) {
 			return nil, &Refusal{Reason: ConfigError, Text: wrong.Text}
@@ -155,7 +162,7 @@ func Build(c *config.Config, f Facts) (*Plan, error) {
 		if weight += each + sizeOfJob(j); weight > maxSize {
 			return nil, &Refusal{Reason: ConfigError, Text: fmt.Sprintf("The pipeline is too big: its jobs hold more than %d MB of scripts and variables", maxSize>>20)}
 		}
-		one := build(root, j, f)
+		one := build(own, j)
 		d.apply(&one)
 		p.Jobs = append(p.Jobs, one)
 	}
@@ -169,43 +176,6 @@ func Build(c *config.Config, f Facts) (*Plan, error) {
 		}
 	}
 	return p, nil
-}
-
-// of asks what keeps a job in or out. Its own variables count for its rules.
-func (a *asker) of(j *config.Job, root []config.Variable) (decided, error) {
-	if j.HasRules {
-		own := a
-		if len(j.Variables) > 0 || j.RootVariables != nil {
-			own = newAsker(a.f, a.f.with(merge(inherited(root, j), j.Variables)))
-		}
-		return own.byRules(j)
-	}
-	return a.byPolicy(j)
-}
-
-// with lays the variables of the configuration over the predefined ones, and what counts more over both
-// (facts: ci-yaml 14.2).
-func (f Facts) with(yaml []config.Variable) variable.Collection {
-	out := make(variable.Collection, 0, len(f.Variables)+len(yaml))
-	out = append(out, f.Variables[:f.Predefined]...)
-	for _, v := range yaml {
-		out = append(out, variable.Variable{Key: v.Key, Value: v.Value, Raw: v.Raw, Public: true})
-	}
-	return append(out, f.Variables[f.Predefined:]...)
-}
-
-// inherited are the variables of the root that a job wants.
-func inherited(root []config.Variable, j *config.Job) []config.Variable {
-	if j.RootVariables == nil {
-		return root
-	}
-	var out []config.Variable
-	for _, v := range root {
-		if slices.Contains(*j.RootVariables, v.Key) {
-			out = append(out, v)
-		}
-	}
-	return out
 }
 
 // maxSize is about how many bytes the jobs of one pipeline may hold. What all jobs inherit counts for each.
@@ -264,11 +234,11 @@ func checkNeeds(jobs []Job) error {
 	return nil
 }
 
-func build(root []config.Variable, j *config.Job, f Facts) Job {
+func build(a *asker, j *config.Job) Job {
 	out := Job{
 		Name: j.Name, Stage: j.Stage, StageIndex: j.StageIndex, When: j.When, AllowFailure: j.AllowFailure,
 		Definition: Definition{
-			BeforeScript: j.BeforeScript, Script: j.Script, AfterScript: j.AfterScript, Variables: merge(inherited(root, j), j.Variables),
+			BeforeScript: j.BeforeScript, Script: j.Script, AfterScript: j.AfterScript, Variables: merge(inherited(a.root, j), j.Variables),
 			Image: j.Image, Services: j.Services, Artifacts: j.Artifacts, Dependencies: j.Dependencies, Cache: j.Cache,
 			Timeout: j.Timeout, StartIn: j.StartIn, Retry: j.Retry, AllowCodes: j.AllowCodes, Interruptible: j.Interruptible,
 			Coverage: j.Coverage, Hooks: j.Hooks, Confirmation: j.Confirmation,
@@ -277,12 +247,11 @@ func build(root []config.Variable, j *config.Job, f Facts) Job {
 	if j.Instance != nil {
 		out.Definition.NodeIndex, out.Definition.NodeTotal = j.Instance.Index, j.Instance.Total
 	}
-	vars := f.Variables
-	if len(j.Tags) > 0 {
-		vars = f.with(out.Definition.Variables)
-	}
 	for _, t := range j.Tags {
-		out.Tags = append(out.Tags, vars.Expand(t, true))
+		if strings.ContainsAny(t, "$%") {
+			t = a.collection().Expand(t, true)
+		}
+		out.Tags = append(out.Tags, t)
 	}
 	if j.Needs != nil {
 		out.setNeeds(*j.Needs)
@@ -301,21 +270,6 @@ func (j *Job) setNeeds(needs []config.Need) {
 	j.Needs, j.Definition.Needs = &names, &artifacts
 }
 
-// merge lays a job's variables over those of the root.
-func merge(root, job []config.Variable) []config.Variable {
-	var out []config.Variable
-	own := map[string]bool{}
-	for _, v := range job {
-		own[v.Key] = true
-	}
-	for _, v := range root {
-		if !own[v.Key] {
-			out = append(out, config.Variable{Key: v.Key, Value: v.Value, Raw: v.Raw})
-		}
-	}
-	return append(out, job...)
-}
-
 var skipCI = regexp.MustCompile(`(?i)\[(?:ci[ _-]skip|skip[ _-]ci)\]`)
 
 // SkipsCI says whether a commit message asks for no pipeline.
@@ -328,6 +282,6 @@ func ForChat(j *config.Job, branch, projectPath string) bool {
 	f.Variables.Add("CI_COMMIT_BRANCH", branch)
 	f.Variables.Add("CI_COMMIT_REF_NAME", branch)
 	f.Predefined = len(f.Variables)
-	d, err := newAsker(f, f.Variables).of(j, nil)
+	d, err := newAsker(f, nil).of(j).decide()
 	return err == nil && !d.out
 }

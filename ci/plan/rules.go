@@ -7,7 +7,6 @@ import (
 
 	"signalbox/ci/config"
 	"signalbox/ci/expression"
-	"signalbox/ci/variable"
 	"signalbox/models/enum"
 )
 
@@ -27,24 +26,8 @@ func (e *RuleError) Error() string { return e.Text }
 
 // Matches says whether the conditions of one rule hold.
 func Matches(f Facts, r config.Rule) (bool, error) {
-	ok, _, err := newAsker(f, f.Variables).matches(&r)
+	ok, _, err := newAsker(f, nil).matches(&r)
 	return ok, err
-}
-
-// asker asks rules with what is known of a pipeline.
-type asker struct {
-	f        Facts
-	vars     variable.Collection
-	expanded variable.Collection // the same, with what they say of one another; nil until it is asked for
-	values   expression.Values
-}
-
-func newAsker(f Facts, vars variable.Collection) *asker {
-	values := vars.Map()
-	return &asker{f: f, vars: vars, values: expression.Values{Variable: func(name string) (string, bool) {
-		v, ok := values[name]
-		return v, ok
-	}}}
 }
 
 // matches says whether all conditions of a rule hold; why names the first that does not.
@@ -106,28 +89,6 @@ func anyRegexp(pattern string, paths []string) (bool, error) {
 	return false, nil
 }
 
-// text replaces the variables in a pattern; what is not known stays as it is.
-func (a *asker) text(s string) string {
-	if !strings.ContainsAny(s, "$%") {
-		return s
-	}
-	if a.expanded == nil {
-		var err error
-		if a.expanded, err = a.vars.ExpandAll(); err != nil { // they go in circles, which is told elsewhere
-			a.expanded = a.vars
-		}
-	}
-	return a.expanded.Expand(s, true)
-}
-
-func (a *asker) texts(patterns []string) []string {
-	out := make([]string, len(patterns))
-	for i, p := range patterns {
-		out[i] = a.text(p)
-	}
-	return out
-}
-
 // first finds the rule that decides; nil if none does. why says what kept the last one out.
 func (a *asker) first(rules []config.Rule) (r *config.Rule, why string, err error) {
 	for i := range rules {
@@ -148,6 +109,14 @@ type decided struct {
 	out  bool   // it is not in the pipeline
 	why  string // in words, if it is not
 	rule *config.Rule
+}
+
+// decide asks what keeps the asker's job in or out.
+func (a *asker) decide() (decided, error) {
+	if a.job.HasRules {
+		return a.byRules(a.job)
+	}
+	return a.byPolicy(a.job)
 }
 
 // byRules asks a job's rules.

@@ -36,6 +36,7 @@ type Commit struct {
 // Pipeline is what the variables of a pipeline are made of. ID is 0 before it is stored.
 type Pipeline struct {
 	ID, IID   int64
+	Name      string // by workflow:name
 	Source    string
 	CreatedAt time.Time
 }
@@ -47,6 +48,7 @@ type Job struct {
 	Manual      bool
 	NodeIndex   int // of parallel, from 1; 0: it is one job
 	NodeTotal   int
+	Environment Environment
 	Token       string
 	StartedAt   time.Time
 	RunnerID    int64
@@ -54,13 +56,34 @@ type Job struct {
 	RunnerName  string
 }
 
+// Environment is what the variables of a job's environment are made of; its name is "" for jobs without one.
+type Environment struct{ Name, Action, Tier, URL string }
+
 // User is who a job runs as.
 type User struct {
 	ID                 int64
 	Login, Name, Email string
 }
 
-// Base lists what rules may read too: server, project and commit.
+// Configured lists what exists once the configuration of a pipeline is read: its rules and jobs may use it, includes
+// may not.
+func Configured(s Server, p Project, c Commit, pl Pipeline) Collection {
+	var v Collection
+	host, kind := "", "heads"
+	if u, err := url.Parse(s.URL); err == nil {
+		host = u.Host
+	}
+	if c.Tag {
+		kind = "tags"
+	}
+	v.Add("CI_CONFIG_REF_URI", fmt.Sprintf("%s/%s//%s@refs/%s/%s", host, p.Path, p.ConfigPath, kind, c.Ref))
+	if pl.Name != "" {
+		v.Add("CI_PIPELINE_NAME", pl.Name)
+	}
+	return v
+}
+
+// Base lists what includes may read too: server, project and commit.
 func Base(s Server, p Project, c Commit, pl Pipeline) Collection {
 	var v Collection
 	v.Add("CI", "true")
@@ -157,6 +180,7 @@ func (c *Collection) commit(k Commit) {
 	c.Add("CI_COMMIT_TITLE", title)
 	c.Add("CI_COMMIT_DESCRIPTION", description)
 	c.Add("CI_COMMIT_AUTHOR", k.Author)
+	c.Add("CI_COMMIT_USER_LOGIN", "") // nobody has a public address here
 	c.Add("CI_COMMIT_TIMESTAMP", k.When.Format(time.RFC3339))
 }
 
@@ -204,6 +228,16 @@ func JobPredefined(j Job) Collection {
 	c.Add("CI_NODE_TOTAL", strconv.Itoa(max(1, j.NodeTotal)))
 	if j.Manual {
 		c.Add("CI_JOB_MANUAL", "true")
+	}
+	if e := j.Environment; e.Name != "" {
+		c.Add("CI_ENVIRONMENT_NAME", e.Name)
+		c.Add("CI_ENVIRONMENT_ACTION", e.Action)
+		if e.Tier != "" {
+			c.Add("CI_ENVIRONMENT_TIER", e.Tier)
+		}
+		if e.URL != "" {
+			c.Add("CI_ENVIRONMENT_URL", e.URL)
+		}
 	}
 	return c
 }

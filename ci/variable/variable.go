@@ -5,6 +5,7 @@ package variable
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -66,7 +67,14 @@ var key = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
 // ValidKey says whether a variable that is stored or given to a pipeline may have a name.
 func ValidKey(name string) bool { return key.MatchString(name) }
 
-var reference = regexp.MustCompile(`\$\$|%%|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)|%([A-Za-z_][A-Za-z0-9_]*)%`)
+const references = `\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)|%([A-Za-z_][A-Za-z0-9_]*)%`
+
+var (
+	reference = regexp.MustCompile(references)
+	// escaped sees $$ and %% too, which values of variables keep for the runner and its shell. Other texts know no
+	// such escape (facts: ci-yaml 14.3).
+	escaped = regexp.MustCompile(`\$\$|%%|` + references)
+)
 
 func name(m []string) string { return m[1] + m[2] + m[3] }
 
@@ -76,8 +84,12 @@ func (c Collection) Expand(text string, keep bool) string {
 	if !strings.ContainsAny(text, "$%") {
 		return text
 	}
-	values := c.Map()
-	return replace(text, func(key, whole string) string {
+	return Expand(text, c.Map(), keep)
+}
+
+// Expand is Collection.Expand with values that were looked up before.
+func Expand(text string, values map[string]string, keep bool) string {
+	return replace(reference, text, func(key, whole string) string {
 		if v, ok := values[key]; ok {
 			return v
 		}
@@ -88,10 +100,10 @@ func (c Collection) Expand(text string, keep bool) string {
 	})
 }
 
-func replace(text string, value func(key, whole string) string) string {
+func replace(pattern *regexp.Regexp, text string, value func(key, whole string) string) string {
 	var b strings.Builder
 	for {
-		m := reference.FindStringSubmatchIndex(text)
+		m := pattern.FindStringSubmatchIndex(text)
 		if m == nil {
 			b.WriteString(text)
 			return b.String()
@@ -159,11 +171,11 @@ func (e *expander) visit(i int, path []string) error {
 		return nil
 	}
 	if e.state[i] == 1 {
-		return &CycleError{Keys: path}
+		return &CycleError{Keys: path[slices.Index(path, v.Key):]}
 	}
 	e.state[i] = 1
 	path = append(path, v.Key)
-	for _, m := range reference.FindAllStringSubmatch(v.Value, -1) {
+	for _, m := range escaped.FindAllStringSubmatch(v.Value, -1) {
 		j, ok := e.target(i, name(m))
 		if ok && !e.out[j].Raw && !e.out[j].File {
 			if err := e.visit(j, path); err != nil {
@@ -171,7 +183,7 @@ func (e *expander) visit(i int, path []string) error {
 			}
 		}
 	}
-	v.Value = replace(v.Value, func(key, whole string) string {
+	v.Value = replace(escaped, v.Value, func(key, whole string) string {
 		j, ok := e.target(i, key)
 		if !ok || e.out[j].Raw || e.out[j].File || len(v.Value)+len(e.out[j].Value) > maxExpanded {
 			return whole
@@ -183,11 +195,11 @@ func (e *expander) visit(i int, path []string) error {
 }
 
 // target finds what a reference in variable i means: the winning variable of the key, or, if that is i
-// itself, the one that i overrides, so that PATH: $PATH/x is no circle.
+// itself, the one that i overrides, so that PATH: $PATH/x is no circle. Without one it is left to the runner.
 func (e *expander) target(i int, key string) (int, bool) {
 	j, ok := e.last[key]
-	if ok && j == i && e.prev[i] >= 0 {
-		return e.prev[i], true
+	if ok && j == i {
+		return e.prev[i], e.prev[i] >= 0
 	}
 	return j, ok
 }
@@ -210,9 +222,7 @@ func Slug(s string) string {
 func References(text string) []string {
 	var out []string
 	for _, m := range reference.FindAllStringSubmatch(text, -1) {
-		if n := name(m); n != "" {
-			out = append(out, n)
-		}
+		out = append(out, name(m))
 	}
 	return out
 }

@@ -15,7 +15,8 @@ func TestExpand(t *testing.T) {
 	for in, want := range map[string]string{
 		"key": "key", "key$variable": "keyvalue", "key${variable}": "keyvalue", "key%variable%": "keyvalue",
 		"key$variable$variable2": "keyvalue$variable3", "key${variable2}${variable}": "key$variable3value",
-		"a$none.b": "a.b", "100%": "100%", "$1": "$1", "${}": "${}", "$$x": "$$x",
+		"a$none.b": "a.b", "100%": "100%", "$1": "$1", "${}": "${}", "$$variable": "$value",
+		"%variable%%variable2%": "value$variable3",
 	} {
 		if got := vars.Expand(in, false); got != want {
 			t.Errorf("Expand(%q) = %q, want %q", in, got, want)
@@ -38,6 +39,7 @@ func TestExpandAll(t *testing.T) {
 		{Key: "D", Value: "$UNKNOWN $$A"},
 		{Key: "PATH", Value: "/bin"},
 		{Key: "PATH", Value: "$PATH:/x"},
+		{Key: "SELF", Value: "$SELF"},
 	}.ExpandAll()
 	if err != nil {
 		t.Fatal(err)
@@ -46,15 +48,52 @@ func TestExpandAll(t *testing.T) {
 	for _, v := range got {
 		values = append(values, v.Value)
 	}
-	want := []string{"bc-c", "bc", "c", "$A", "x$RAW", "content", "$FILE", "$UNKNOWN $$A", "/bin", "/bin:/x"}
+	want := []string{"bc-c", "bc", "c", "$A", "x$RAW", "content", "$FILE", "$UNKNOWN $$A", "/bin", "/bin:/x", "$SELF"}
 	if d := cmp.Diff(want, values); d != "" {
 		t.Error(d)
 	}
-	in := Collection{{Key: "A", Value: "$B"}, {Key: "B", Value: "$C"}, {Key: "C", Value: "$A"}}
+	in := Collection{{Key: "OUTSIDE", Value: "$A"}, {Key: "A", Value: "$B"}, {Key: "B", Value: "$C"}, {Key: "C", Value: "$A"}}
 	out, err := in.ExpandAll()
 	var cycle *CycleError
 	if !errors.As(err, &cycle) || err.Error() != `circular variable reference detected: ["A", "B", "C"]` || cmp.Diff(in, out) != "" {
 		t.Errorf("cycle: %v, %v", err, out)
+	}
+}
+
+// TestOrderOfExpansion are GitLab's own cases (by their numbers) of how values are put together.
+func TestOrderOfExpansion(t *testing.T) {
+	for number, tc := range map[int]struct {
+		in   Collection
+		want map[string]string
+	}{
+		433: {
+			Collection{{Key: "variable", Value: "$variable2"}, {Key: "variable2", Value: "$variable3"}, {Key: "variable3", Value: "key$variable2$variable", Raw: true}},
+			map[string]string{"variable": "$variable3", "variable2": "$variable3", "variable3": "key$variable2$variable"},
+		},
+		435: {
+			Collection{{Key: "variable_b", Value: "$$variable_a"}, {Key: "variable_c", Value: "$variable_a"}, {Key: "variable_a", Value: "value"}},
+			map[string]string{"variable_a": "value", "variable_b": "$$variable_a", "variable_c": "value"},
+		},
+		437: {
+			Collection{
+				{Key: "TOP_LEVEL_GROUP_NAME", Value: "top"},
+				{Key: "SUBGROUP_VAR", Value: "$TOP_LEVEL_GROUP_NAME"},
+				{Key: "SUB_GROUP_NAME", Value: "sub"},
+				{Key: "SUBGROUP_VAR", Value: "$SUB_GROUP_NAME"},
+				{Key: "USES", Value: "$SUBGROUP_VAR"},
+			},
+			map[string]string{"SUBGROUP_VAR": "sub", "USES": "sub"},
+		},
+	} {
+		out, err := tc.in.ExpandAll()
+		if err != nil {
+			t.Errorf("case %d: %v", number, err)
+		}
+		for key, want := range tc.want {
+			if got, _ := out.Get(key); got != want {
+				t.Errorf("case %d: %s = %q, want %q", number, key, got, want)
+			}
+		}
 	}
 }
 
