@@ -28,6 +28,8 @@ type PipelineRequest struct {
 	Variables []variable.Variable // of the pipeline itself
 	ChatJob   string              // chat: the one job that is wanted
 	Inputs    map[string]any      // of the configuration, with the types of JSON
+	// Parent is the pipeline that this one is a child of: its jobs' artifacts may hold the configuration.
+	Parent *models.Pipeline
 	// Key makes creation happen once: a second request of the same key gets the first one's pipeline.
 	Key string
 	// Within runs in the transaction that stores the pipeline.

@@ -40,6 +40,7 @@ type changedPaths struct {
 func (f *files) options(inputs map[string]any) config.Options {
 	return config.Options{
 		Inputs: inputs, Variables: f.vars, Resolver: f, Project: f.b.r.Project.FullPath, SHA: f.b.ref.SHA, Rules: f.includeRule,
+		Child: f.b.r.Parent != nil,
 	}
 }
 
@@ -217,6 +218,8 @@ func (f *files) Fetch(from config.Context, l config.Location) ([]byte, config.Co
 		return f.template(from, l)
 	case "remote":
 		return f.c.remote.fetch(f.ctx, l)
+	case "artifact":
+		return f.artifact(from, l)
 	}
 	return nil, from, refuse("Included file `%s` is empty or does not exist!", l.Name)
 }

@@ -211,6 +211,8 @@ type Options struct {
 	Inputs    map[string]any      // given to the file itself
 	Variables variable.Collection // what locations and rules of includes, and expand_vars, may use
 	Resolver  Resolver            // nil: nothing can be included
+	// Child says that the pipeline is another one's child: its files may come from that one's artifacts.
+	Child bool
 	// Project and SHA are where the file lies.
 	Project, SHA string
 	// Rules says whether a rule of an include in a file holds; nil: conditions on variables alone are asked.
@@ -239,16 +241,13 @@ func (l *loader) load(f File, o Options) (*Config, []*Error) {
 	if o.Inputs != nil {
 		u.inputs = NodeOf(o.Inputs)
 	}
+	x, here := newIncluder(l, o), Context{Source: u.source.Name, Project: o.Project, SHA: o.SHA}
+	u.included = func(list *yaml.Node) ([]*input, *yaml.Node, string) { return x.headers(list, here, nil) }
 	root, at, problem := u.read()
 	if problem != "" {
 		return nil, l.fatal(at, problem)
 	}
-	var includes []Included
-	if root.Get("include") != nil {
-		x := newIncluder(l, o)
-		root = x.file(root, Context{Source: u.source.Name, Project: o.Project, SHA: o.SHA}, nil)
-		includes = x.included
-	}
+	root = x.file(root, here, nil)
 	for _, step := range []func(*yaml.Node) *yaml.Node{l.extends, l.references} {
 		if len(l.errors) > 0 {
 			return nil, l.errors
@@ -268,7 +267,7 @@ func (l *loader) load(f File, o Options) (*Config, []*Error) {
 	if len(l.errors) > 0 {
 		return nil, l.errors
 	}
-	c.Warnings, c.root, c.Includes = l.warnings, root, includes
+	c.Warnings, c.root, c.Includes = l.warnings, root, x.included
 	return c, nil
 }
 

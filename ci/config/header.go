@@ -21,6 +21,8 @@ type unit struct {
 	inputs    *yaml.Node // nil: none were given
 	component map[string]string
 	variables variable.Collection
+	// included reads the inputs of the files that spec:include names.
+	included func(list *yaml.Node) (specs []*input, at *yaml.Node, problem string)
 }
 
 // read parses a file, checks its header and puts the inputs into its content. problem is GitLab's text.
@@ -59,7 +61,7 @@ func (u *unit) interpolated(header, content *yaml.Node) (*yaml.Node, *yaml.Node,
 		}
 		return content, nil, ""
 	}
-	specs, component, at, problem := readHeader(header)
+	specs, component, at, problem := u.header(header)
 	if problem != "" {
 		return nil, at, problem
 	}
@@ -109,8 +111,8 @@ func (u *unit) values(specs []*input) (map[string]*yaml.Node, *yaml.Node, string
 	return values, nil, ""
 }
 
-// readHeader reads `spec`.
-func readHeader(header *yaml.Node) (specs []*input, component []string, at *yaml.Node, problem string) {
+// header reads `spec`.
+func (u *unit) header(header *yaml.Node) (specs []*input, component []string, at *yaml.Node, problem string) {
 	for _, p := range header.Pairs {
 		if p.Key.Text != "spec" {
 			return nil, nil, p.Key, "header config contains unknown keys: " + strings.ToLower(keyText(p.Key))
@@ -123,6 +125,7 @@ func readHeader(header *yaml.Node) (specs []*input, component []string, at *yaml
 	if spec.Kind != yaml.Map {
 		return nil, nil, spec, "header:spec config should be a hash"
 	}
+	var others []*input
 	for _, p := range spec.Pairs {
 		switch p.Key.Text {
 		case "inputs":
@@ -136,6 +139,10 @@ func readHeader(header *yaml.Node) (specs []*input, component []string, at *yaml
 				}
 				component = append(component, i.Text)
 			}
+		case "include":
+			if others, at, problem = u.included(p.Value); problem != "" {
+				return nil, nil, at, problem
+			}
 		case "description":
 			if !p.Value.IsText() || len(p.Value.Text) > maxHeaderDescription {
 				return nil, nil, p.Value, "header:spec description is too long (maximum is 256 characters)"
@@ -144,7 +151,22 @@ func readHeader(header *yaml.Node) (specs []*input, component []string, at *yaml
 			return nil, nil, p.Key, "header:spec config contains unknown keys: " + strings.ToLower(keyText(p.Key))
 		}
 	}
+	specs = append(others, specs...)
+	if twice := duplicates(specs); twice != nil {
+		return nil, nil, spec, "Duplicate input keys found: " + strings.Join(twice, ", ") +
+			". Input keys must be unique across all included files and inline specifications."
+	}
 	return specs, component, nil, ""
+}
+
+func duplicates(specs []*input) (names []string) {
+	seen := map[string]int{}
+	for _, s := range specs {
+		if seen[s.name]++; seen[s.name] == 2 {
+			names = append(names, s.name)
+		}
+	}
+	return names
 }
 
 func readInputs(n *yaml.Node) (specs []*input, at *yaml.Node, problem string) {

@@ -26,8 +26,9 @@ type Context struct {
 
 // Location is what an include names.
 type Location struct {
-	Kind      string // local, project, remote, template or component
+	Kind      string // local, project, remote, template, component or artifact
 	Name      string // the path of a file, a URL, or the name of a template or component
+	Job       string // whose artifact it is
 	Project   string
 	Ref       string
 	Integrity string
@@ -168,11 +169,16 @@ func (x *includer) locations(n *yaml.Node, from Context) []Location {
 		return x.fail(n, nil, "`"+display(n)+"` does not have a valid subkey for include. Valid subkeys are: "+names)
 	case len(kinds) > 1:
 		return x.fail(n, nil, "Each include must use only one of: "+names)
-	case kinds[0] == "artifact":
+	case kinds[0] == "artifact" && !x.o.Child:
 		return x.fail(n, nil, "Including configs from artifacts is only allowed when triggering child pipelines")
+	case kinds[0] == "artifact" && (!n.Get("job").IsText() || n.Get("job").Text == ""):
+		return x.fail(n, nil, "Job must be provided when including configs from artifacts")
 	}
 	value := vars.Expand(n.Get(kinds[0]).Text, false)
 	l := Location{Kind: kinds[0], Name: value}
+	if l.Kind == "artifact" {
+		l.Job = n.Get("job").Text
+	}
 	if i := n.Get("integrity"); i != nil {
 		if l.Integrity = i.Text; !x.integrity(i, l) {
 			return nil
@@ -316,39 +322,11 @@ var yamlFile = regexp.MustCompile(`(?i)[^/]+\.ya?ml$`)
 
 // load fetches one file, reads it with its inputs, and adds what it includes itself.
 func (x *includer) load(n *yaml.Node, l Location, from Context, chain []string) *yaml.Node {
-	if len(x.included) >= MaxIncludes {
-		x.fail(n, chain, fmt.Sprintf("Maximum of %d nested includes are allowed!", MaxIncludes))
+	f, ok := x.open(n, l, from, chain)
+	if !ok {
 		return nil
 	}
-	shown := l.shown()
-	switch {
-	case len(chain) > maxDepth:
-		x.fail(n, chain, fmt.Sprintf("Maximum of %d nested includes are allowed!", MaxIncludes))
-		return nil
-	case l.Kind != "component" && !yamlFile.MatchString(strings.TrimRight(l.Name, "/")):
-		x.fail(n, chain, "Included file `"+shown+"` does not have YAML extension!")
-		return nil
-	case l.Kind == "local" && (from.Alone || x.o.Resolver == nil):
-		x.fail(n, chain, "Local file `"+shown+"` does not have project!")
-		return nil
-	case x.o.Resolver == nil:
-		x.fail(n, chain, "Included file `"+shown+"` is empty or does not exist!")
-		return nil
-	}
-	f, err := x.fetch(from, l)
-	if err != nil {
-		x.fail(n, chain, x.refusal(err))
-		return nil
-	}
-	x.included = append(x.included, Included{l, f.at})
-	if x.size += len(f.content); x.size > maxTotal {
-		x.fail(n, chain, "Total size of combined CI/CD configuration is too big")
-		return nil
-	}
-	u := &unit{source: &yaml.Source{Name: f.at.Source, Content: f.content}, component: f.at.Component}
-	if !f.at.Alone {
-		u.variables = x.o.Variables
-	}
+	u := x.unit(f, x.here(n, chain))
 	if n.Kind == yaml.Map {
 		u.inputs = n.Get("inputs")
 	}
@@ -358,9 +336,9 @@ func (x *includer) load(n *yaml.Node, l Location, from Context, chain []string) 
 	content, at, problem := u.read()
 	if problem != "" {
 		if problem == "Invalid configuration format" {
-			problem = "Included file `" + shown + "` does not have valid YAML syntax!"
+			problem = "Included file `" + l.Name + "` does not have valid YAML syntax!"
 		} else {
-			problem = "`" + shown + "`: " + problem
+			problem = "`" + l.Name + "`: " + problem
 		}
 		if at == nil {
 			at = n
@@ -374,6 +352,46 @@ func (x *includer) load(n *yaml.Node, l Location, from Context, chain []string) 
 	return x.file(content, f.at, x.here(n, chain))
 }
 
+// unit prepares a file that was fetched to be read.
+func (x *includer) unit(f fetched, chain []string) *unit {
+	u := &unit{source: &yaml.Source{Name: f.at.Source, Content: f.content}, component: f.at.Component}
+	if !f.at.Alone {
+		u.variables = x.o.Variables
+	}
+	u.included = func(list *yaml.Node) ([]*input, *yaml.Node, string) { return x.headers(list, f.at, chain) }
+	return u
+}
+
+// open fetches one file, if it may be included.
+func (x *includer) open(n *yaml.Node, l Location, from Context, chain []string) (fetched, bool) {
+	if len(x.included) >= MaxIncludes || len(chain) > maxDepth {
+		x.fail(n, chain, fmt.Sprintf("Maximum of %d nested includes are allowed!", MaxIncludes))
+		return fetched{}, false
+	}
+	switch {
+	case l.Kind != "component" && !yamlFile.MatchString(strings.TrimRight(l.Name, "/")):
+		x.fail(n, chain, "Included file `"+l.Name+"` does not have YAML extension!")
+		return fetched{}, false
+	case l.Kind == "local" && (from.Alone || x.o.Resolver == nil):
+		x.fail(n, chain, "Local file `"+l.Name+"` does not have project!")
+		return fetched{}, false
+	case x.o.Resolver == nil:
+		x.fail(n, chain, "Included file `"+l.Name+"` is empty or does not exist!")
+		return fetched{}, false
+	}
+	f, err := x.fetch(from, l)
+	if err != nil {
+		x.fail(n, chain, x.refusal(err))
+		return fetched{}, false
+	}
+	x.included = append(x.included, Included{l, f.at})
+	if x.size += len(f.content); x.size > maxTotal {
+		x.fail(n, chain, "Total size of combined CI/CD configuration is too big")
+		return fetched{}, false
+	}
+	return f, true
+}
+
 // here adds the place of an include to those that led to it.
 func (x *includer) here(n *yaml.Node, chain []string) []string {
 	name := "here"
@@ -385,7 +403,7 @@ func (x *includer) here(n *yaml.Node, chain []string) []string {
 
 // fetch asks for a file once.
 func (x *includer) fetch(from Context, l Location) (fetched, error) {
-	key := strings.Join([]string{l.Kind, l.Project, l.Ref, l.Name, l.Integrity, from.Project, from.SHA}, "\x00")
+	key := strings.Join([]string{l.Kind, l.Project, l.Ref, l.Job, l.Name, l.Integrity, from.Project, from.SHA}, "\x00")
 	if f, ok := x.fetched[key]; ok {
 		return f, nil
 	}
@@ -397,5 +415,3 @@ func (x *includer) fetch(from Context, l Location) (fetched, error) {
 	x.fetched[key] = f
 	return f, nil
 }
-
-func (l Location) shown() string { return l.Name }

@@ -30,6 +30,8 @@ func (s *shelf) Fetch(from Context, l Location) ([]byte, Context, error) {
 		key, at.Component = "component:"+l.Name, map[string]string{"name": "scan", "sha": "abc", "version": "1.2.0"}
 	case "remote":
 		at = Context{Alone: true}
+	case "artifact":
+		key = l.Job + ":" + key
 	}
 	text, ok := s.files[key]
 	if !ok {
@@ -262,5 +264,70 @@ func TestWarnings(t *testing.T) {
 		if c, errs := load(text); errs != nil || len(c.Warnings) != 0 {
 			t.Errorf("%s: %v", text, errs)
 		}
+	}
+}
+
+// TestInputsFromOtherFiles: spec:include (cases 191 and beyond).
+func TestInputsFromOtherFiles(t *testing.T) {
+	s := &shelf{files: map[string]string{
+		"inputs.yml":              "inputs:\n  region: {default: eu}\n  size: {type: number, default: 3}",
+		"tools:more.yml":          "inputs: {name: {}}",
+		"https://x.example/i.yml": "inputs: {far: {default: away}}",
+		"jobs.yml":                "inputs: {a: {}}\njob: {script: x}\nstages: [b]",
+		"wrong.yml":               "inputs: {a: {type: nothing}}",
+		"list.yml":                "- a",
+		"broken.yml":              "a: [",
+		"empty.yml":               "inputs:",
+		"component.yml":           "spec: {include: [{local: inputs.yml}]}\n---\n\"in-$[[ inputs.region ]]\": {script: x}",
+	}}
+	c, errs := loadFrom(s, "spec:\n  include:\n    - local: /inputs.yml\n    - {project: tools, file: more.yml}\n    - {remote: 'https://x.example/i.yml'}\n    - local: empty.yml\n  inputs: {own: {default: mine}}\n---\n"+
+		"include: {local: component.yml, inputs: {region: us}}\n"+
+		"a: {script: '$[[ inputs.region ]] $[[ inputs.size ]] $[[ inputs.name ]] $[[ inputs.far ]] $[[ inputs.own ]]'}", Options{Inputs: map[string]any{"name": "given"}})
+	if errs != nil {
+		t.Fatal(errs)
+	}
+	if d := cmp.Diff(map[string]string{"a": "eu 3 given away mine", "in-us": "x"}, scripts(c)); d != "" {
+		t.Error(d)
+	}
+	for spec, want := range map[string]string{
+		"{include: {local: none.yml}}":                                 "Local file `none.yml` does not exist!",
+		"{include: [{local: jobs.yml}]}":                               "Header include file `jobs.yml` contains unknown keys: [:job, :stages]",
+		"{include: [{local: inputs.yml}], inputs: {size: , region: }}": "Duplicate input keys found: size, region. Input keys must be unique across all included files and inline specifications.",
+		"{include: [{local: inputs.yml}, {local: inputs.yml}]}":        "Duplicate input keys found: region, size. Input keys must be unique across all included files and inline specifications.",
+		"{include: [{template: Go.gitlab-ci.yml}]}":                    "…does not have a valid subkey for header include. Valid subkeys are: `local`, `remote`, `project`",
+		"{include: [{local: wrong.yml}]}":                              "header:spec:inputs:a type unknown value: nothing",
+		"{include: [{local: list.yml}]}":                               "Included file `list.yml` does not have valid YAML syntax!",
+		"{include: [{local: broken.yml}]}":                             "`broken.yml`: sequence end token ']' not found",
+		"{include: [{local: inputs.txt}]}":                             "Included file `inputs.txt` does not have YAML extension!",
+	} {
+		_, errs := loadFrom(s, "spec: "+spec+"\n---\na: {script: x}", Options{})
+		got := ""
+		if len(errs) > 0 {
+			got = errs[0].Text
+		}
+		if end, cut := strings.CutPrefix(want, "…"); !(cut && strings.HasSuffix(got, end)) && got != want {
+			t.Errorf("%s: %q, want %q", spec, got, want)
+		}
+	}
+}
+
+// TestFilesFromArtifacts are read for child pipelines alone (cases 147, 149, 207).
+func TestFilesFromArtifacts(t *testing.T) {
+	s := &shelf{files: map[string]string{"generator:out.yml": "spec: {inputs: {env: {}}}\n---\ndeploy: {script: 'echo $[[ inputs.env ]]'}"}}
+	child := Options{Child: true}
+	c, errs := loadFrom(s, "include: {artifact: out.yml, job: generator, inputs: {env: production}}", child)
+	if errs != nil || scripts(c)["deploy"] != "echo production" {
+		t.Errorf("%v %v", c, errs)
+	}
+	for text, want := range map[string]string{
+		"include: {artifact: out.yml}":                 "Job must be provided when including configs from artifacts",
+		"include: {artifact: out.txt, job: generator}": "Included file `out.txt` does not have YAML extension!",
+	} {
+		if _, errs := loadFrom(s, text, child); len(errs) != 1 || errs[0].Text != want {
+			t.Errorf("%s: %v", text, errs)
+		}
+	}
+	if _, errs := loadFrom(s, "include: {artifact: out.yml, job: generator}", Options{}); len(errs) != 1 || errs[0].Text != "Including configs from artifacts is only allowed when triggering child pipelines" {
+		t.Error(errs)
 	}
 }

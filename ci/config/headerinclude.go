@@ -1,0 +1,68 @@
+package config
+
+import (
+	"strings"
+
+	"signalbox/ci/config/yaml"
+)
+
+// headers reads the inputs of the files that spec:include names: each holds `inputs` and nothing else (facts:
+// ci-yaml section 4).
+func (x *includer) headers(list *yaml.Node, from Context, chain []string) (specs []*input, at *yaml.Node, problem string) {
+	for _, item := range items(list) {
+		if text := notOfHeader(item); text != "" {
+			return nil, item, text
+		}
+		for _, l := range x.locations(item, from) {
+			f, ok := x.open(item, l, from, chain)
+			if !ok {
+				break
+			}
+			more, at, problem := ofFile(f, l)
+			if problem != "" {
+				return nil, at, problem
+			}
+			specs = append(specs, more...)
+		}
+		if len(x.l.errors) > 0 {
+			return nil, item, x.l.errors[0].Text
+		}
+	}
+	return specs, nil, ""
+}
+
+// notOfHeader refuses what other includes may name and those of a header may not.
+func notOfHeader(n *yaml.Node) string {
+	if n.Kind != yaml.Map || n.Get("local") != nil || n.Get("remote") != nil || n.Get("project") != nil {
+		return ""
+	}
+	return "`" + display(n) + "` does not have a valid subkey for header include. Valid subkeys are: `local`, `remote`, `project`"
+}
+
+func ofFile(f fetched, l Location) (specs []*input, at *yaml.Node, problem string) {
+	source := &yaml.Source{Name: f.at.Source, Content: f.content}
+	docs, err := yaml.Parse(f.content)
+	if err != nil {
+		e, _ := err.(*yaml.Error)
+		return nil, &yaml.Node{Line: e.Line, Column: e.Column, Source: source}, "`" + l.Name + "`: " + e.Message
+	}
+	if len(docs) == 0 || docs[len(docs)-1].Kind != yaml.Map {
+		return nil, nil, "Included file `" + l.Name + "` does not have valid YAML syntax!"
+	}
+	content := docs[len(docs)-1]
+	content.SetSource(source)
+	var unknown []string
+	for _, p := range content.Pairs {
+		if p.Key.Text != "inputs" {
+			unknown = append(unknown, ":"+keyText(p.Key))
+			at = p.Key
+		}
+	}
+	if unknown != nil {
+		return nil, at, "Header include file `" + l.Name + "` contains unknown keys: [" + strings.Join(unknown, ", ") + "]"
+	}
+	if inputs := content.Get("inputs"); inputs != nil {
+		return readInputs(inputs)
+	}
+	return nil, nil, ""
+}
