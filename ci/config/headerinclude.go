@@ -36,7 +36,7 @@ func notOfHeader(n *yaml.Node) string {
 	if n.Kind != yaml.Map || n.Get("local") != nil || n.Get("remote") != nil || n.Get("project") != nil {
 		return ""
 	}
-	return "`" + display(n) + "` does not have a valid subkey for header include. Valid subkeys are: `local`, `remote`, `project`"
+	return "`" + jsonText(n) + "` does not have a valid subkey for header include. Valid subkeys are: `local`, `remote`, `project`"
 }
 
 func ofFile(f fetched, l Location) (specs []*input, at *yaml.Node, problem string) {

@@ -166,7 +166,7 @@ func (x *includer) locations(n *yaml.Node, from Context) []Location {
 	const names = "`local`, `project`, `remote`, `template`, `component`, `artifact`"
 	switch {
 	case len(kinds) == 0:
-		return x.fail(n, nil, "`"+display(n)+"` does not have a valid subkey for include. Valid subkeys are: "+names)
+		return x.fail(n, nil, "`"+jsonText(n)+"` does not have a valid subkey for include. Valid subkeys are: "+names)
 	case len(kinds) > 1:
 		return x.fail(n, nil, "Each include must use only one of: "+names)
 	case kinds[0] == "artifact" && !x.o.Child:
@@ -265,7 +265,7 @@ func (x *includer) project(n *yaml.Node, project string, vars variable.Collectio
 	var out []Location
 	for _, f := range items(file) {
 		if !f.IsText() {
-			return x.fail(f, nil, "Included file `"+display(f)+"` needs to be a string")
+			return x.fail(f, nil, "Included file `"+jsonText(f)+"` needs to be a string")
 		}
 		out = append(out, Location{Kind: "project", Project: project, Ref: ref, Name: vars.Expand(f.Text, false)})
 	}

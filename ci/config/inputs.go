@@ -165,11 +165,8 @@ func (in *input) check(v *yaml.Node, what string) (*yaml.Node, string) {
 	ok := true
 	switch in.kind {
 	case "string":
-		if v.Kind == yaml.List || v.Kind == yaml.Map {
-			return nil, what + " value is not a string"
-		}
 		text := *v
-		text.Kind, text.Text = yaml.String, display(v)
+		text.Kind, text.Text, text.Items, text.Pairs = yaml.String, rubyText(v), nil, nil
 		v = &text
 	case "number":
 		ok = v.Kind == yaml.Int || v.Kind == yaml.Float
@@ -185,12 +182,12 @@ func (in *input) check(v *yaml.Node, what string) (*yaml.Node, string) {
 		}
 		return nil, what + " value is not " + article + in.kind
 	}
-	if in.options != nil && !slices.ContainsFunc(in.options, func(o *yaml.Node) bool { return display(o) == display(v) }) {
+	if in.options != nil && !slices.ContainsFunc(in.options, func(o *yaml.Node) bool { return rubyText(o) == rubyText(v) }) {
 		list := "the list of allowed options"
 		if in.kind == "number" {
 			list = "the list of the allowed options"
 		}
-		return nil, "`" + display(v) + "` cannot be used because it is not in " + list
+		return nil, "`" + rubyText(v) + "` cannot be used because it is not in " + list
 	}
 	if in.regex != nil && !in.regex.MatchString(v.Text) {
 		return nil, what + " value does not match required RegEx pattern"
@@ -255,25 +252,4 @@ func NodeOf(value any) *yaml.Node {
 		return out
 	}
 	return &yaml.Node{Kind: yaml.String, Text: fmt.Sprint(value)}
-}
-
-// display is a value as it stands within a text.
-func display(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.Null:
-		return ""
-	case yaml.Bool:
-		return strconv.FormatBool(n.Bool)
-	case yaml.Int:
-		return strconv.FormatInt(n.Int, 10)
-	case yaml.Float:
-		return strconv.FormatFloat(n.Float, 'g', -1, 64)
-	case yaml.List, yaml.Map:
-		raw, err := json.Marshal(n.Value())
-		if err != nil {
-			return ""
-		}
-		return string(raw)
-	}
-	return n.Text
 }

@@ -98,7 +98,7 @@ func (i *interpolator) text(n *yaml.Node) *yaml.Node {
 			whole.Line, whole.Column, whole.Source = n.Line, n.Column, n.Source
 			return &whole
 		}
-		b.WriteString(n.Text[last:m[0]] + display(v))
+		b.WriteString(n.Text[last:m[0]] + rubyText(v))
 		last = m[1]
 		if b.Len() > maxNodeSize {
 			return i.fail(n, "config node too large")

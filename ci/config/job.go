@@ -174,6 +174,7 @@ func (l *loader) jobKey(j *Job, key, v *yaml.Node, location string, bridge bool)
 			l.bad(v, at+" config", "should be a string")
 			return
 		}
+		l.nameOfStage(v, at+" config")
 		j.Stage = v.Text
 	case "script":
 		j.Script = l.script(v, at)

@@ -115,12 +115,11 @@ func (l *loader) axes(e *yaml.Node, at string) (keys []string, lists [][]string,
 		}
 		var texts []string
 		for _, n := range values {
-			text, ok := scalarText(n)
-			if !ok || n.Kind == yaml.Null {
+			if !n.IsText() && n.Kind != yaml.Int {
 				texts = nil
 				break
 			}
-			texts = append(texts, text)
+			texts = append(texts, rubyText(n))
 		}
 		if len(texts) == 0 {
 			l.bad(p.Value, at+" config", "should be a hash of key value pairs, value can be an array")

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"strings"
 
 	"signalbox/ci/config/yaml"
 )
@@ -117,35 +116,17 @@ func referenceName(n *yaml.Node) (name string, keys []string, ok bool) {
 	switch n.Kind {
 	case yaml.Null:
 		return "[]", nil, false
-	case yaml.Map:
-		var parts []string
-		for _, p := range n.Pairs {
-			parts = append(parts, fmt.Sprintf("%q=>%s", keyText(p.Key), inspect(p.Value)))
-		}
-		return "{" + strings.Join(parts, ", ") + "}", nil, false
 	case yaml.List:
-		var parts []string
 		ok = len(n.Items) > 0
 		for _, i := range n.Items {
-			parts, keys = append(parts, inspect(i)), append(keys, i.Text)
+			keys = append(keys, i.Text)
 			ok = ok && i.Kind == yaml.String
 		}
-		return "[" + strings.Join(parts, ", ") + "]", keys, ok
+		return rubyInspect(n), keys, ok
+	case yaml.Map:
+		return rubyInspect(n), nil, false
 	}
 	return fmt.Sprintf("%q", n.Text), nil, false
-}
-
-func inspect(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.String:
-		return fmt.Sprintf("%q", n.Text)
-	case yaml.Null:
-		return "nil"
-	case yaml.List, yaml.Map:
-		name, _, _ := referenceName(n)
-		return name
-	}
-	return n.Text
 }
 
 // count is how many nodes stand below one when what is shared is counted wherever it stands.

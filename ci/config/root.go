@@ -34,7 +34,7 @@ func (l *loader) root(root *yaml.Node) *Config {
 		case key == "include":
 		case key == "workflow" && !looksLikeJob(v):
 			c.Workflow = *l.workflow(v)
-		case slices.Contains(oldGlobals, key), key == "types":
+		case slices.Contains(oldGlobals, key):
 		default:
 			l.jobs[key] = p.Key
 		}
@@ -124,11 +124,20 @@ func (l *loader) stages(v *yaml.Node) []string {
 		l.bad(v, "stages config", "should be an array of strings or a nested array of strings up to 10 levels deep")
 	}
 	for _, s := range list {
+		l.nameOfStage(s, "stages config")
 		if s.Text != ".pre" && s.Text != ".post" && !slices.Contains(out, s.Text) {
 			out = append(out, s.Text)
 		}
 	}
 	return append(out, ".post")
+}
+
+const maxStage = 255
+
+func (l *loader) nameOfStage(v *yaml.Node, location string) {
+	if len([]rune(v.Text)) > maxStage {
+		l.bad(v, location, "is too long (maximum is %d characters)", maxStage)
+	}
 }
 
 // maxNesting is how deep lists of scripts, stages and rules may nest.

@@ -161,16 +161,9 @@ func (l *loader) variable(p yaml.Pair, at string, allowed []string) Variable {
 	return v
 }
 
+// scalarText is the value of a variable. The newest GitLab takes every scalar; a null is an empty text.
 func scalarText(n *yaml.Node) (string, bool) {
-	switch n.Kind {
-	case yaml.String, yaml.Symbol:
-		return n.Text, true
-	case yaml.Int:
-		return strconv.FormatInt(n.Int, 10), true
-	case yaml.Null:
-		return "", true
-	}
-	return "", false
+	return rubyText(n), n.Kind != yaml.List && n.Kind != yaml.Map
 }
 
 const maxTags = 50
