@@ -97,7 +97,7 @@ func (s *Server) lint(c *call, r ci.LintRequest, jobs bool) (any, error) {
 		return nil, err
 	}
 	texts := func(list []*config.Error) []string { return each(list, func(e *config.Error) string { return e.Text }) }
-	out := lintEntity{Valid: found.Valid(), Errors: append(texts(found.Errors), found.Texts...), Warnings: texts(found.Warnings), Includes: []any{}}
+	out := lintEntity{Valid: found.Valid(), Errors: append(texts(config.Told(found.Errors)), found.Texts...), Warnings: texts(found.Warnings), Includes: []any{}}
 	if found.Config != nil {
 		for _, i := range found.Config.Includes {
 			out.Includes = append(out.Includes, s.includeOf(i))

@@ -197,11 +197,11 @@ func (c *LintCommand) check() (*linted, error) {
 		}
 	}
 	found := &linted{}
-	found.config, found.errors, err = config.LoadWith(config.File{Name: c.File, Content: text}, options)
+	result, err := config.LoadWith(config.File{Name: c.File, Content: text}, options)
+	found.config, found.errors, found.warnings = result.Config, result.Errors, result.Warnings
 	if err != nil || found.config == nil {
 		return found, err
 	}
-	found.warnings = found.config.Warnings
 	if !c.DryRun {
 		return found, nil
 	}
@@ -296,17 +296,19 @@ func counted(n int, word string) string {
 
 // diagnostic is a mistake or a warning with all that is known of it.
 type diagnostic struct {
-	Severity string `json:"severity"`
-	Text     string `json:"text"`
-	File     string `json:"file,omitempty"`
-	Line     int    `json:"line,omitempty"`
-	Column   int    `json:"column,omitempty"`
-	Excerpt  string `json:"excerpt,omitempty"`
-	Hint     string `json:"hint,omitempty"`
+	Severity string   `json:"severity"`
+	Text     string   `json:"text"`
+	File     string   `json:"file,omitempty"`
+	Line     int      `json:"line,omitempty"`
+	Column   int      `json:"column,omitempty"`
+	Excerpt  string   `json:"excerpt,omitempty"`
+	Via      []string `json:"via,omitempty"`  // how it came there: includes, extends, references
+	Hint     string   `json:"hint,omitempty"` // what was likely meant
+	Told     bool     `json:"told"`           // GitLab would tell it too
 }
 
 func diagnosed(severity string, e *config.Error) diagnostic {
-	return diagnostic{severity, e.Text, e.File, e.Line, e.Column, e.Excerpt, e.Hint}
+	return diagnostic{severity, e.Text, e.File, e.Line, e.Column, e.Excerpt, e.Via, e.Hint, !e.Beyond}
 }
 
 type lintedJob struct {
@@ -336,8 +338,10 @@ func (c *LintCommand) printJSON(w io.Writer, found *linted) error {
 		LeftOut     []leftOut    `json:"left_out,omitempty"`
 		Diagnostics []diagnostic `json:"diagnostics"`
 	}{Errors: []string{}, Warnings: []string{}, Includes: []any{}, Jobs: []lintedJob{}, Diagnostics: []diagnostic{}}
-	for _, e := range found.errors {
+	for _, e := range config.Told(found.errors) {
 		out.Errors = append(out.Errors, e.Text)
+	}
+	for _, e := range found.errors {
 		out.Diagnostics = append(out.Diagnostics, diagnosed("error", e))
 	}
 	for _, e := range found.warnings {

@@ -67,11 +67,11 @@ func BenchmarkCompile(b *testing.B) {
 			from, runs := time.Now(), 0
 			for b.Loop() {
 				for range 5 {
-					cfg, problems, err := config.LoadWith(config.File{Name: ".gitlab-ci.yml", Content: []byte(text)}, config.Options{Resolver: files, Variables: vars, Project: "a/b"})
-					if err != nil || problems != nil {
-						b.Fatal(err, problems)
+					r, err := config.LoadWith(config.File{Name: ".gitlab-ci.yml", Content: []byte(text)}, config.Options{Resolver: files, Variables: vars, Project: "a/b"})
+					if err != nil || r.Errors != nil {
+						b.Fatal(err, r.Errors)
 					}
-					p, err := plan.Build(cfg, plan.Facts{Source: enum.SourcePush, Ref: "main", Variables: vars, Predefined: len(vars), Files: tree})
+					p, err := plan.Build(r.Config, plan.Facts{Source: enum.SourcePush, Ref: "main", Variables: vars, Predefined: len(vars), Files: tree})
 					if err != nil || len(p.Jobs) != c.jobs {
 						b.Fatal(err)
 					}

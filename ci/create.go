@@ -40,14 +40,14 @@ type PipelineRequest struct {
 type ConfigError struct{ Errors []*config.Error }
 
 func (e *ConfigError) Error() string {
-	texts := make([]string, len(e.Errors))
-	for i, err := range e.Errors {
-		texts[i] = err.Text
+	var texts []string
+	for _, err := range config.Told(e.Errors) {
+		texts = append(texts, err.Text)
 	}
 	return strings.Join(texts, "\n")
 }
 
-// Report is the errors with place and excerpt.
+// Report is the errors with place and excerpt, also those that GitLab would not tell.
 func (e *ConfigError) Report() string {
 	texts := make([]string, len(e.Errors))
 	for i, err := range e.Errors {
@@ -192,14 +192,14 @@ func (b *builder) plan(ctx context.Context) (*plan.Plan, error) {
 		return nil, err
 	}
 	files := &files{c: b.c, ctx: ctx, b: b, vars: vars}
-	cfg, problems, err := files.load(config.File{Name: file, Content: text}, b.r.Inputs)
+	found, err := files.load(config.File{Name: file, Content: text}, b.r.Inputs)
 	if err != nil {
 		return nil, err
 	}
-	if problems != nil {
-		return nil, &ConfigError{Errors: problems}
+	if found.Errors != nil {
+		return nil, &ConfigError{Errors: found.Errors}
 	}
-	p, err := plan.Build(cfg, b.facts(vars, files))
+	p, err := plan.Build(found.Config, b.facts(vars, files))
 	return files.hideIn(p, err)
 }
 

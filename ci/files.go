@@ -45,26 +45,29 @@ func (f *files) options(inputs map[string]any) config.Options {
 }
 
 // load reads a configuration with all that it includes, within includesWithin.
-func (f *files) load(file config.File, inputs map[string]any) (*config.Config, []*config.Error, error) {
+func (f *files) load(file config.File, inputs map[string]any) (*config.Result, error) {
 	whole := f.ctx
 	ctx, cancel := context.WithTimeoutCause(whole, includesWithin, errSlowIncludes)
 	defer cancel()
 	f.ctx = ctx
-	c, problems, err := config.LoadWith(file, f.options(inputs))
+	r, err := config.LoadWith(file, f.options(inputs))
 	f.ctx = whole
-	for _, e := range problems {
+	for _, e := range append(r.Errors[:len(r.Errors):len(r.Errors)], r.Warnings...) {
 		e.Text, e.Hint = f.hide(e.Text), f.hide(e.Hint)
+		for i := range e.Via {
+			e.Via[i] = f.hide(e.Via[i])
+		}
 	}
-	if c != nil {
+	if c := r.Config; c != nil {
 		for i := range c.Includes {
 			l := &c.Includes[i].Location
 			l.Name, l.Project, l.Ref = f.hide(l.Name), f.hide(l.Project), f.hide(l.Ref)
 		}
 	}
 	if err != nil && whole.Err() == nil && context.Cause(ctx) == errSlowIncludes {
-		return nil, []*config.Error{{Text: "Request timed out when fetching configuration files.", File: file.Name}}, nil
+		return &config.Result{Errors: []*config.Error{{Text: "Request timed out when fetching configuration files.", File: file.Name}}}, nil
 	}
-	return c, problems, err
+	return r, err
 }
 
 // hide takes the values of masked variables out of a text that people will read.

@@ -69,13 +69,13 @@ func (c *Coordinator) Lint(ctx context.Context, a access.Actor, p *models.Projec
 	if err != nil {
 		return nil, err
 	}
-	if out.Config, out.Errors, err = files.load(file, nil); err != nil {
+	found, err := files.load(file, nil)
+	if err != nil {
 		return nil, err
 	}
-	if out.Config == nil {
+	if out.Config, out.Errors, out.Warnings = found.Config, found.Errors, found.Warnings; out.Config == nil {
 		return out, nil
 	}
-	out.Warnings = out.Config.Warnings
 	if !r.DryRun {
 		return out, nil
 	}

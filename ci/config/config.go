@@ -20,7 +20,6 @@ type Config struct {
 	Jobs      []*Job // in the order of the file
 	Workflow  Workflow
 	Includes  []Included // the files that it is made of, besides its own
-	Warnings  []*Error
 	root      *yaml.Node
 }
 
@@ -171,35 +170,6 @@ type Retry struct {
 	ExitCodes []int    `json:"exit_codes,omitempty"`
 }
 
-// Error is a mistake in a configuration: GitLab's own text, and where it stands.
-type Error struct {
-	Text         string
-	File         string
-	Line, Column int // from 1; 0 if the mistake has no place
-	Excerpt      string
-	Hint         string // more than GitLab says: what exactly is wrong, or what was likely meant
-}
-
-// Error is the text with its place in front.
-func (e *Error) Error() string {
-	if e.Line == 0 {
-		return e.Text
-	}
-	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Text)
-}
-
-// Report is the mistake as people read it: text, place and the lines around it.
-func (e *Error) Report() string {
-	text := e.Error()
-	if e.Excerpt != "" {
-		text += "\n" + e.Excerpt
-	}
-	if e.Hint != "" {
-		text += "\n" + e.Hint
-	}
-	return text
-}
-
 // File is the text of a configuration and its name.
 type File struct {
 	Name    string
@@ -219,23 +189,37 @@ type Options struct {
 	Rules func(from Context, r Rule) (bool, error)
 }
 
-// Load reads a configuration. All mistakes of the structure are returned together, in the order of the
-// file; of the relations between jobs the first.
+// Result is what was found in a configuration.
+type Result struct {
+	Config *Config // nil if there are errors
+	// Errors are all mistakes that can be found, first those that GitLab tells, in its order: of the structure all,
+	// of the relations between jobs the first. The others are marked as beyond.
+	Errors   []*Error
+	Warnings []*Error
+}
+
+// Load reads a configuration whose resolver, if it has one, cannot fail.
 func Load(f File, o Options) (*Config, []*Error) {
-	c, errs, _ := LoadWith(f, o)
-	return c, errs
+	r, _ := LoadWith(f, o)
+	return r.Config, r.Errors
 }
 
-// LoadWith is Load for a resolver that may fail: what went wrong there, as opposed to in a file, is the error.
-func LoadWith(f File, o Options) (*Config, []*Error, error) {
-	l := &loader{file: f}
-	c, errs := l.load(f, o)
-	return c, errs, l.failed
+// LoadWith reads a configuration. What went wrong with the resolver, as opposed to in a file, is the error; there is a
+// result nonetheless.
+func LoadWith(f File, o Options) (*Result, error) {
+	l := &loader{file: f, chains: map[string][]string{}, positions: positions{tops: map[string][]top{}}}
+	c := l.load(f, o)
+	if len(l.errors) == 0 {
+		return &Result{Config: c, Warnings: l.warnings}, l.failed
+	}
+	return &Result{Errors: append(Told(l.errors), beyond(l.errors)...), Warnings: l.warnings}, l.failed
 }
 
-func (l *loader) load(f File, o Options) (*Config, []*Error) {
+// load goes on after a mistake as long as what comes next can be judged without what is broken.
+func (l *loader) load(f File, o Options) *Config {
 	if strings.TrimSpace(string(f.Content)) == "" {
-		return nil, l.fatal(nil, "Please provide content of "+f.Name)
+		l.add(nil, "Please provide content of "+f.Name)
+		return nil
 	}
 	u := &unit{source: &yaml.Source{Name: f.Name, Content: f.Content}, variables: o.Variables}
 	if o.Inputs != nil {
@@ -245,30 +229,31 @@ func (l *loader) load(f File, o Options) (*Config, []*Error) {
 	u.included = func(list *yaml.Node) ([]*input, *yaml.Node, string) { return x.headers(list, here, nil) }
 	root, at, problem := u.read()
 	if problem != "" {
-		return nil, l.fatal(at, problem)
+		l.fatal(at, problem)
+		l.further(u.further, "")
+		return nil
 	}
+	l.remember(root)
 	root = x.file(root, here, nil)
-	for _, step := range []func(*yaml.Node) *yaml.Node{l.extends, l.references} {
-		if len(l.errors) > 0 {
-			return nil, l.errors
-		}
-		root = step(root)
-	}
 	if len(l.errors) > 0 {
-		return nil, l.errors
+		return nil // what is missing would only look like further mistakes
 	}
-	c := l.root(root)
-	if len(l.errors) == 0 {
+	root = l.extends(root)
+	root = l.references(root)
+	if l.aimless {
+		return nil
+	}
+	l.beyond = len(l.errors) > 0
+	c := l.root(l.healthy(root))
+	l.beyond = len(l.errors) > 0
+	if !l.aimless {
 		c.Jobs = l.expand(c.Jobs)
 	}
-	if len(l.errors) == 0 {
+	if !l.aimless {
 		l.relations(c)
 	}
-	if len(l.errors) > 0 {
-		return nil, l.errors
-	}
-	c.Warnings, c.root, c.Includes = l.warnings, root, x.included
-	return c, nil
+	c.root, c.Includes = root, x.included
+	return c
 }
 
 // loader collects mistakes while it walks one file.
@@ -277,87 +262,21 @@ type loader struct {
 	failed   error // of the resolver, that is nobody's mistake in a file
 	errors   []*Error
 	warnings []*Error
+	beyond   bool                // what is found now GitLab would not tell any more
+	sick     map[string]bool     // keys of the root that cannot be judged, because what they stand on is broken
+	aimless  bool                // the stages are broken, or too much is: relations cannot be judged
 	split    map[string][]string // lines of files
 	weight   int                 // of regular expressions
 	shared   map[string]*Job     // what each default says, read once
+	chains   map[string][]string // how each file came to be included
 	positions
 }
 
 // positions remembers where jobs and their keys stand, for mistakes found later.
 type positions struct {
-	jobs map[string]*yaml.Node
-}
-
-func (l *loader) fatal(at *yaml.Node, text string) []*Error {
-	l.errors = nil
-	l.add(at, text)
-	return l.errors
-}
-
-// add notes a mistake whose text is used as it is.
-func (l *loader) add(at *yaml.Node, text string) {
-	l.errors = append(l.errors, l.mistake(at, text))
-}
-
-func (l *loader) mistake(at *yaml.Node, text string) *Error {
-	e := &Error{Text: text, File: l.file.Name}
-	if at != nil && at.Line > 0 {
-		content := l.file.Content
-		if at.Source != nil {
-			e.File, content = at.Source.Name, at.Source.Content
-		}
-		e.Line, e.Column, e.Excerpt = at.Line, at.Column, excerpt(l.lines(e.File, content), at.Line, at.Column)
-	}
-	return e
-}
-
-// lines splits a file once.
-func (l *loader) lines(name string, content []byte) []string {
-	if l.split == nil {
-		l.split = map[string][]string{}
-	}
-	if l.split[name] == nil {
-		l.split[name] = strings.Split(string(content), "\n")
-	}
-	return l.split[name]
-}
-
-// explain says more of the mistake that was noted last.
-func (l *loader) explain(text string) { l.errors[len(l.errors)-1].Hint = text }
-
-// suggest names what was likely meant by a wrong name.
-func (l *loader) suggest(wrong string, names []string) {
-	if near := Nearest(wrong, names, 2); len(near) > 0 {
-		l.explain("Did you mean `" + strings.Join(near, "` or `") + "`?")
-	}
-}
-
-// warn notes what GitLab warns of.
-func (l *loader) warn(at *yaml.Node, text string) {
-	l.warnings = append(l.warnings, l.mistake(at, text))
-}
-
-// bad notes a mistake in GitLab's form: the place in the configuration, then what is wrong, in lower case.
-func (l *loader) bad(at *yaml.Node, location, format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	if location != "" {
-		text = location + " " + text
-	}
-	l.add(at, strings.ToLower(text))
-}
-
-// excerpt shows the line of a mistake and the one before, with a mark below the column.
-func excerpt(lines []string, line, column int) string {
-	var b strings.Builder
-	for n := max(1, line-1); n <= min(line, len(lines)); n++ {
-		text := []rune(strings.TrimSuffix(lines[n-1], "\r"))
-		if len(text) > 160 {
-			text = append(text[:159:159], '…')
-		}
-		fmt.Fprintf(&b, "%5d | %s\n", n, string(text))
-	}
-	if column > 0 && column < 160 {
-		b.WriteString(strings.Repeat(" ", 7+column) + "^")
-	}
-	return strings.TrimRight(b.String(), "\n")
+	jobs    map[string]*yaml.Node // the name of each job
+	bodies  map[string]*yaml.Node
+	tops    map[string][]top    // of each file
+	bases   map[string][]string // what each key of the root extends
+	current string              // the job that is being read
 }

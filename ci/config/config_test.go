@@ -66,7 +66,7 @@ func TestRefusalsInGitLabsWords(t *testing.T) {
 		rspec("timeout: 10"):                                      "jobs:rspec:timeout config should be a duration",
 		rspec("tags: mysql"):                                      "jobs:rspec:tags config should be an array of strings",
 		rspec("variables: x"):                                     "jobs:rspec:variables config should be a hash",
-		rspec("variables: {A: [true]}"):                             "variable definition must be either a string or a hash",
+		rspec("variables: {A: [true]}"):                           "variable definition must be either a string or a hash",
 		rspec("variables: {A: {value: a, options: x}}"):           "jobs:rspec:variables:a config uses invalid data keys: options",
 		rspec("variables: {A: {value: a, expand: x}}"):            "jobs:rspec:variables:a config expand should be a boolean value",
 		"variables: {V: {value: a, options: [b]}}\n" + rspec(""):  "variables:v config value must be present in options",
@@ -232,8 +232,8 @@ func FuzzInterpolate(f *testing.F) {
 	f.Add("$[[ inputs.a | $[[ inputs.a ]] ]]", "$A")
 	f.Add("$[[ ]] $[[ inputs ]] $[[inputs.b]] $[[ inputs.a | nothing ]]", "")
 	f.Fuzz(func(t *testing.T, text, value string) {
-		c, problems, err := LoadWith(File{Name: "x", Content: []byte("spec: {inputs: {a: {}}}\n---\n" + text)}, Options{Inputs: map[string]any{"a": value}})
-		if err != nil || (c == nil) == (len(problems) == 0) {
+		r, err := LoadWith(File{Name: "x", Content: []byte("spec: {inputs: {a: {}}}\n---\n" + text)}, Options{Inputs: map[string]any{"a": value}})
+		if err != nil || (r.Config == nil) == (len(r.Errors) == 0) {
 			t.Fatalf("neither a configuration nor an error: %v", err)
 		}
 	})

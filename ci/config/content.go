@@ -50,6 +50,7 @@ func (l *loader) container(v *yaml.Node, at string, service bool) *Image {
 		l.bad(v, at+" config", "should be a hash or a string")
 		return nil
 	}
+	mark := l.mark()
 	keys := []string{"name", "entrypoint", "pull_policy", "docker", "kubernetes", "ports"}
 	if service {
 		keys = append(keys, "command", "alias", "variables")
@@ -64,19 +65,27 @@ func (l *loader) container(v *yaml.Node, at string, service bool) *Image {
 	}
 	i.Entrypoint = l.optionalStrings(v.Get("entrypoint"), at+" entrypoint")
 	i.Command = l.optionalStrings(v.Get("command"), at+" command")
-	if vars := v.Get("variables"); vars != nil {
-		i.Variables = l.variables(vars, at+":variables", false)
+	i.Executor = l.executor(v, at)
+	l.inside(l.sound(mark), func() {
+		if vars := v.Get("variables"); vars != nil {
+			i.Variables = l.variables(vars, at+":variables", false)
+		}
+		i.PullPolicy = l.pullPolicy(v.Get("pull_policy"), at+":pull_policy config")
+	})
+	return i
+}
+
+func (l *loader) pullPolicy(p *yaml.Node, location string) []string {
+	if p == nil || p.Kind == yaml.Null {
+		return nil
 	}
-	if p := v.Get("pull_policy"); p != nil && p.Kind != yaml.Null {
-		i.PullPolicy = l.oneOrMany(p, at+":pull_policy config")
-		for _, word := range i.PullPolicy {
-			if !slices.Contains([]string{"always", "never", "if-not-present"}, word) {
-				l.bad(p, at+":pull_policy config", "contains unknown values: %s", word)
-			}
+	words := l.oneOrMany(p, location)
+	for _, word := range words {
+		if !slices.Contains([]string{"always", "never", "if-not-present"}, word) {
+			l.bad(p, location, "contains unknown values: %s", word)
 		}
 	}
-	i.Executor = l.executor(v, at)
-	return i
+	return words
 }
 
 const maxContainerUser = 255
@@ -135,6 +144,7 @@ func (l *loader) artifacts(v *yaml.Node, at string) *Artifacts {
 		l.bad(v, at+" config", "should be a hash")
 		return nil
 	}
+	mark := l.mark()
 	l.unknownKeys(v, at+" config", "name", "paths", "exclude", "expose_as", "untracked", "when", "expire_in",
 		"public", "access", "reports")
 	a := &Artifacts{
@@ -151,9 +161,15 @@ func (l *loader) artifacts(v *yaml.Node, at string) *Artifacts {
 		a.ExpireIn = e.Text
 	}
 	l.exposure(a, v, at)
-	if r := v.Get("reports"); r != nil && r.Kind != yaml.Null {
-		a.Reports = l.reports(r, at)
+	r := v.Get("reports")
+	if r == nil || r.Kind == yaml.Null {
+		return a
 	}
+	if r.Kind != yaml.Map {
+		l.bad(r, at+" reports", "should be a hash")
+		return a
+	}
+	l.inside(l.sound(mark), func() { a.Reports = l.reports(r, at) })
 	return a
 }
 
@@ -190,10 +206,6 @@ func (l *loader) exposure(a *Artifacts, v *yaml.Node, at string) {
 }
 
 func (l *loader) reports(v *yaml.Node, at string) map[string][]string {
-	if v.Kind != yaml.Map {
-		l.bad(v, at+" reports", "should be a hash")
-		return nil
-	}
 	l.unknownKeys(v, at+":reports config", reportKinds...)
 	out := map[string][]string{}
 	for _, p := range v.Pairs {
@@ -242,28 +254,28 @@ func (l *loader) caches(v *yaml.Node, at string) []Cache {
 }
 
 func (l *loader) cache(v *yaml.Node, at string) Cache {
+	mark := l.mark()
 	l.unknownKeys(v, at+" config", "key", "paths", "untracked", "unprotect", "policy", "when", "fallback_keys")
-	c := Cache{
-		Key:       "default",
-		Paths:     l.optionalStrings(v.Get("paths"), at+":paths config"),
-		Untracked: l.boolean(v.Get("untracked"), at+":untracked config"),
-		Unprotect: l.boolean(v.Get("unprotect"), at+":unprotect config"),
-		Policy:    "pull-push",
-		When:      l.oneOf(v.Get("when"), at+" when", "on_success", "on_success", "on_failure", "always"),
-	}
-	c.FallbackKeys = l.optionalStrings(v.Get("fallback_keys"), at+":fallback_keys config")
-	if len(c.FallbackKeys) > maxFallbackKeys {
-		l.bad(v.Get("fallback_keys"), at+":fallback_keys config", "has too many items (maximum is %d)", maxFallbackKeys)
-	}
+	c := Cache{Key: "default", Policy: "pull-push"}
 	if p := v.Get("policy"); p != nil && p.Kind != yaml.Null {
 		c.Policy = l.text(p, at+" policy")
 		if !slices.Contains([]string{"pull-push", "push", "pull"}, c.Policy) && !strings.HasPrefix(c.Policy, "$") {
 			l.bad(p, at+" policy", "should be a variable or one of: pull-push, push, pull")
 		}
 	}
-	if k := v.Get("key"); k != nil && k.Kind != yaml.Null {
-		l.cacheKey(&c, k, at+":key")
+	c.When = l.oneOf(v.Get("when"), at+" when", "on_success", "on_success", "on_failure", "always")
+	c.FallbackKeys = l.optionalStrings(v.Get("fallback_keys"), at+":fallback_keys config")
+	if len(c.FallbackKeys) > maxFallbackKeys {
+		l.bad(v.Get("fallback_keys"), at+":fallback_keys config", "has too many items (maximum is %d)", maxFallbackKeys)
 	}
+	l.inside(l.sound(mark), func() {
+		if k := v.Get("key"); k != nil && k.Kind != yaml.Null {
+			l.cacheKey(&c, k, at+":key")
+		}
+		c.Unprotect = l.boolean(v.Get("unprotect"), at+":unprotect config")
+		c.Untracked = l.boolean(v.Get("untracked"), at+":untracked config")
+		c.Paths = l.optionalStrings(v.Get("paths"), at+":paths config")
+	})
 	return c
 }
 

@@ -19,11 +19,12 @@ func TestTheExamplesOfTheDocs(t *testing.T) {
 			if name == "chat-jobs.md" { // parts of a configuration, whose stages stand elsewhere
 				m[1] = append([]byte("stages: [build, test, chatops]\n"), m[1]...)
 			}
-			c, problems := Load(File{Name: name, Content: m[1]}, Options{})
-			if len(problems) > 0 {
-				t.Errorf("%s:\n%s%s", name, m[1], problems[0].Report())
-			} else if len(c.Warnings) > 0 {
-				t.Errorf("%s:\n%s%s", name, m[1], c.Warnings[0].Report())
+			r, err := LoadWith(File{Name: name, Content: m[1]}, Options{})
+			for _, e := range append(r.Errors, r.Warnings...) {
+				t.Errorf("%s:\n%s%s", name, m[1], e.Report())
+			}
+			if err != nil {
+				t.Error(err)
 			}
 		}
 	}

@@ -16,6 +16,8 @@ type extender struct {
 	root *yaml.Node
 	at   map[string]*yaml.Node
 	done map[string]extended
+	// wrong are those with a mistake of their own.
+	wrong map[string]bool
 }
 
 type extended struct {
@@ -23,9 +25,10 @@ type extended struct {
 	depth int // how many stand below it
 }
 
-// extends lays every mapping of the root over those that it names. The first mistake ends it.
+// extends lays every mapping of the root over those that it names. GitLab tells the first mistake.
 func (l *loader) extends(root *yaml.Node) *yaml.Node {
-	e := &extender{l: l, root: root, at: map[string]*yaml.Node{}, done: map[string]extended{}}
+	l.bases = map[string][]string{}
+	e := &extender{l: l, root: root, at: map[string]*yaml.Node{}, done: map[string]extended{}, wrong: map[string]bool{}}
 	used := false
 	for _, p := range root.Pairs {
 		if p.Key.IsText() {
@@ -43,11 +46,11 @@ func (l *loader) extends(root *yaml.Node) *yaml.Node {
 		if !p.Key.IsText() || p.Value.Kind != yaml.Map || p.Value.Get("extends") == nil {
 			continue
 		}
-		r, ok := e.resolve(p.Key.Text, nil)
-		if !ok {
-			return root
+		if r, ok := e.resolve(p.Key.Text, nil); ok {
+			out.Pairs[i].Value = r.node
+		} else {
+			l.spoil(p.Key.Text)
 		}
-		out.Pairs[i].Value = r.node
 	}
 	return &out
 }
@@ -55,6 +58,9 @@ func (l *loader) extends(root *yaml.Node) *yaml.Node {
 // resolve gives a mapping with everything that it stands on. above are those that stand on it.
 func (e *extender) resolve(key string, above []string) (extended, bool) {
 	value := e.at[key]
+	if e.wrong[key] {
+		return extended{}, false // told
+	}
 	if r, ok := e.done[key]; ok {
 		if len(above)+r.depth > maxAncestors {
 			return e.fail(value, key, "nesting too deep in `extends`")
@@ -66,6 +72,7 @@ func (e *extender) resolve(key string, above []string) (extended, bool) {
 		return extended{value, 0}, true
 	}
 	bases, unknown, invalid := e.bases(names)
+	e.l.bases[key] = bases
 	switch {
 	case bases == nil:
 		return extended{value, 0}, true // its type is reported with the job
@@ -115,7 +122,11 @@ func (e *extender) bases(n *yaml.Node) (names, unknown, invalid []string) {
 }
 
 func (e *extender) fail(at *yaml.Node, key, text string) (extended, bool) {
-	e.l.fatal(at, key+": "+text)
+	if e.wrong[key] = true; len(e.l.errors) == 0 {
+		e.l.fatal(at, key+": "+text)
+	} else {
+		e.l.add(at, key+": "+text)
+	}
 	return extended{}, false
 }
 

@@ -23,6 +23,21 @@ type unit struct {
 	variables variable.Collection
 	// included reads the inputs of the files that spec:include names.
 	included func(list *yaml.Node) (specs []*input, at *yaml.Node, problem string)
+	// further are mistakes beyond the first.
+	further []found
+}
+
+// found is a mistake and where it stands.
+type found struct {
+	at   *yaml.Node
+	text string
+}
+
+// further notes what GitLab does not tell once it told the first mistake of a file.
+func (l *loader) further(list []found, prefix string) {
+	for _, f := range list {
+		l.add(f.at, prefix+f.text)
+	}
 }
 
 // read parses a file, checks its header and puts the inputs into its content. problem is GitLab's text.
@@ -76,9 +91,13 @@ func (u *unit) interpolated(header, content *yaml.Node) (*yaml.Node, *yaml.Node,
 			contexts["component"][name] = &yaml.Node{Kind: yaml.String, Text: u.component[name]}
 		}
 	}
-	i := &interpolator{contexts: contexts, variables: u.variables, values: map[string]*yaml.Node{}, done: map[*yaml.Node]*yaml.Node{}}
+	i := &interpolator{contexts: contexts, variables: u.variables, values: map[string]*yaml.Node{}, done: map[*yaml.Node]*yaml.Node{}, told: map[string]bool{}}
 	out := i.node(content)
-	return out, i.at, i.problem
+	if len(i.problems) > 0 {
+		u.further = i.problems[1:]
+		return nil, i.problems[0].at, i.problems[0].text
+	}
+	return out, nil, ""
 }
 
 // values resolves the inputs in the order in which they are declared.
@@ -88,14 +107,20 @@ func (u *unit) values(specs []*input) (map[string]*yaml.Node, *yaml.Node, string
 	}
 	values := map[string]*yaml.Node{}
 	names := []string{}
+	var wrong []found
 	for _, spec := range specs {
 		given := u.inputs.Get(spec.name)
 		v, problem := spec.resolve(given, values)
 		if problem != "" {
-			return nil, given, "`" + spec.name + "` input: " + problem
+			wrong = append(wrong, found{given, "`" + spec.name + "` input: " + problem})
+			continue
 		}
 		values[spec.name] = v
 		names = append(names, spec.name)
+	}
+	if wrong != nil {
+		u.further = wrong[1:]
+		return nil, wrong[0].at, wrong[0].text
 	}
 	if u.inputs != nil {
 		var unknown []string

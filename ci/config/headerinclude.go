@@ -13,6 +13,7 @@ func (x *includer) headers(list *yaml.Node, from Context, chain []string) (specs
 		if text := notOfHeader(item); text != "" {
 			return nil, item, text
 		}
+		mark := x.l.mark()
 		for _, l := range x.locations(item, from) {
 			f, ok := x.open(item, l, from, chain)
 			if !ok {
@@ -24,8 +25,10 @@ func (x *includer) headers(list *yaml.Node, from Context, chain []string) (specs
 			}
 			specs = append(specs, more...)
 		}
-		if len(x.l.errors) > 0 {
-			return nil, item, x.l.errors[0].Text
+		if !x.l.sound(mark) {
+			text := x.l.errors[mark].Text
+			x.l.errors = x.l.errors[:mark]
+			return nil, item, text
 		}
 	}
 	return specs, nil, ""

@@ -65,7 +65,12 @@ type includer struct {
 	fetched  map[string]fetched
 	parsed   map[string]*yaml.Node // what was read without inputs
 	size     int                   // bytes of what was read
+	failures int
+	over     bool // no more files are asked for
 }
+
+// maxFailures is after how many includes that failed no further one is tried.
+const maxFailures = 10
 
 // maxTotal is how many bytes all files of a configuration may have.
 const maxTotal = 16 << 20
@@ -80,7 +85,8 @@ func newIncluder(l *loader, o Options) *includer {
 	return &includer{l: l, o: o, fetched: map[string]fetched{}, parsed: map[string]*yaml.Node{}}
 }
 
-// file gives a file with everything that it includes beneath it. The first mistake ends it.
+// file gives a file with everything that it includes beneath it. Includes that fail are left out, so that mistakes of
+// others are found too.
 func (x *includer) file(root *yaml.Node, from Context, chain []string) *yaml.Node {
 	list := root.Get("include")
 	if list == nil {
@@ -89,14 +95,12 @@ func (x *includer) file(root *yaml.Node, from Context, chain []string) *yaml.Nod
 	under := &yaml.Node{Kind: yaml.Map, Line: root.Line, Column: root.Column, Source: root.Source}
 	for _, item := range items(list) {
 		for _, l := range x.locations(item, from) {
-			if len(x.l.errors) > 0 {
+			if x.over {
 				return root
 			}
-			content := x.load(item, l, from, chain)
-			if len(x.l.errors) > 0 {
-				return root
+			if content := x.load(item, l, from, chain); content != nil {
+				under = merge(under, content)
 			}
-			under = merge(under, content)
 		}
 	}
 	out := merge(under, without(root, "include"))
@@ -128,13 +132,15 @@ func without(n *yaml.Node, key string) *yaml.Node {
 	return &out
 }
 
-func (x *includer) fail(at *yaml.Node, chain []string, text string) []Location {
+// fail notes why something cannot be included. GitLab tells the first mistake.
+func (x *includer) fail(at *yaml.Node, text string) []Location {
 	if len(x.l.errors) == 0 {
 		x.l.fatal(at, text)
-		if len(chain) > 0 {
-			x.l.explain("Included by " + strings.Join(chain, ", included by ") + ".")
-		}
+	} else {
+		x.l.add(at, text)
 	}
+	x.failures++
+	x.over = x.over || x.failures >= maxFailures || x.l.failed != nil
 	return nil
 }
 
@@ -152,7 +158,7 @@ func (x *includer) locations(n *yaml.Node, from Context) []Location {
 		return x.local(n, name, from)
 	}
 	if n.Kind != yaml.Map {
-		return x.fail(n, nil, "include config should be an array of hashes or strings")
+		return x.fail(n, "include config should be an array of hashes or strings")
 	}
 	if !x.wanted(n, from) {
 		return nil
@@ -166,13 +172,13 @@ func (x *includer) locations(n *yaml.Node, from Context) []Location {
 	const names = "`local`, `project`, `remote`, `template`, `component`, `artifact`"
 	switch {
 	case len(kinds) == 0:
-		return x.fail(n, nil, "`"+jsonText(n)+"` does not have a valid subkey for include. Valid subkeys are: "+names)
+		return x.fail(n, "`"+jsonText(n)+"` does not have a valid subkey for include. Valid subkeys are: "+names)
 	case len(kinds) > 1:
-		return x.fail(n, nil, "Each include must use only one of: "+names)
+		return x.fail(n, "Each include must use only one of: "+names)
 	case kinds[0] == "artifact" && !x.o.Child:
-		return x.fail(n, nil, "Including configs from artifacts is only allowed when triggering child pipelines")
+		return x.fail(n, "Including configs from artifacts is only allowed when triggering child pipelines")
 	case kinds[0] == "artifact" && (!n.Get("job").IsText() || n.Get("job").Text == ""):
-		return x.fail(n, nil, "Job must be provided when including configs from artifacts")
+		return x.fail(n, "Job must be provided when including configs from artifacts")
 	}
 	value := vars.Expand(n.Get(kinds[0]).Text, false)
 	l := Location{Kind: kinds[0], Name: value}
@@ -198,11 +204,11 @@ func (x *includer) integrity(at *yaml.Node, l Location) bool {
 	raw, err := base64.StdEncoding.DecodeString(hash)
 	switch {
 	case l.Kind != "remote":
-		x.fail(at, nil, "include config integrity can only be specified for remote includes")
+		x.fail(at, "include config integrity can only be specified for remote includes")
 	case !ok:
-		x.fail(at, nil, "include config integrity hash must start with 'sha256-'")
+		x.fail(at, "include config integrity hash must start with 'sha256-'")
 	case err != nil || len(raw) != 32:
-		x.fail(at, nil, "include config integrity hash must be base64 encoded")
+		x.fail(at, "include config integrity hash must be base64 encoded")
 	default:
 		return true
 	}
@@ -215,7 +221,7 @@ func (x *includer) local(at *yaml.Node, name string, from Context) []Location {
 	}
 	files, err := x.o.Resolver.Match(from, strings.TrimPrefix(name, "/"))
 	if err != nil {
-		return x.fail(at, nil, x.refusal(err))
+		return x.fail(at, x.refusal(err))
 	}
 	var out []Location
 	for _, f := range files {
@@ -260,12 +266,12 @@ func (x *includer) project(n *yaml.Node, project string, vars variable.Collectio
 	}
 	file := n.Get("file")
 	if file == nil || file.Kind == yaml.Null {
-		return x.fail(n, nil, "include config must specify the file where to fetch the config from")
+		return x.fail(n, "include config must specify the file where to fetch the config from")
 	}
 	var out []Location
 	for _, f := range items(file) {
 		if !f.IsText() {
-			return x.fail(f, nil, "Included file `"+jsonText(f)+"` needs to be a string")
+			return x.fail(f, "Included file `"+jsonText(f)+"` needs to be a string")
 		}
 		out = append(out, Location{Kind: "project", Project: project, Ref: ref, Name: vars.Expand(f.Text, false)})
 	}
@@ -278,18 +284,20 @@ func (x *includer) wanted(n *yaml.Node, from Context) bool {
 	if v == nil || v.Kind == yaml.Null {
 		return true
 	}
-	rules := x.l.rules(v, "include:rules", "include rules", includeRules)
-	if len(x.l.errors) > 0 {
-		for _, e := range x.l.errors {
+	mark := x.l.mark()
+	x.l.listOfRules(v, "include rules")
+	rules := x.l.rules(v, "include:rules", includeRules)
+	if !x.l.sound(mark) {
+		for i, e := range x.l.errors[mark:] {
 			e.Text = strings.Replace(e.Text, "include rules should be an array containing hashes and arrays of hashes", "include rules should be an array of hashes", 1)
+			e.Beyond = mark+i > 0
 		}
-		x.l.errors = x.l.errors[:1]
 		return false
 	}
 	for _, r := range rules {
 		ok, err := x.matches(r, from)
 		if err != nil {
-			x.fail(v, nil, "include:"+x.refusal(err))
+			x.fail(v, "include:"+x.refusal(err))
 			return false
 		}
 		if ok {
@@ -343,9 +351,11 @@ func (x *includer) load(n *yaml.Node, l Location, from Context, chain []string) 
 		if at == nil {
 			at = n
 		}
-		x.fail(at, chain, problem)
+		x.fail(at, problem)
+		x.l.further(u.further, "`"+l.Name+"`: ")
 		return nil
 	}
+	x.l.remember(content)
 	if u.inputs == nil {
 		x.parsed[f.key] = content
 	}
@@ -365,28 +375,33 @@ func (x *includer) unit(f fetched, chain []string) *unit {
 // open fetches one file, if it may be included.
 func (x *includer) open(n *yaml.Node, l Location, from Context, chain []string) (fetched, bool) {
 	if len(x.included) >= MaxIncludes || len(chain) > maxDepth {
-		x.fail(n, chain, fmt.Sprintf("Maximum of %d nested includes are allowed!", MaxIncludes))
+		x.over = true
+		x.fail(n, fmt.Sprintf("Maximum of %d nested includes are allowed!", MaxIncludes))
 		return fetched{}, false
 	}
 	switch {
 	case l.Kind != "component" && !yamlFile.MatchString(strings.TrimRight(l.Name, "/")):
-		x.fail(n, chain, "Included file `"+l.Name+"` does not have YAML extension!")
+		x.fail(n, "Included file `"+l.Name+"` does not have YAML extension!")
 		return fetched{}, false
 	case l.Kind == "local" && (from.Alone || x.o.Resolver == nil):
-		x.fail(n, chain, "Local file `"+l.Name+"` does not have project!")
+		x.fail(n, "Local file `"+l.Name+"` does not have project!")
 		return fetched{}, false
 	case x.o.Resolver == nil:
-		x.fail(n, chain, "Included file `"+l.Name+"` is empty or does not exist!")
+		x.fail(n, "Included file `"+l.Name+"` is empty or does not exist!")
 		return fetched{}, false
 	}
 	f, err := x.fetch(from, l)
 	if err != nil {
-		x.fail(n, chain, x.refusal(err))
+		x.fail(n, x.refusal(err))
 		return fetched{}, false
 	}
 	x.included = append(x.included, Included{l, f.at})
+	if x.l.chains[f.at.Source] == nil {
+		x.l.chains[f.at.Source] = x.here(n, chain)
+	}
 	if x.size += len(f.content); x.size > maxTotal {
-		x.fail(n, chain, "Total size of combined CI/CD configuration is too big")
+		x.over = true
+		x.fail(n, "Total size of combined CI/CD configuration is too big")
 		return fetched{}, false
 	}
 	return f, true

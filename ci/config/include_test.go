@@ -260,13 +260,21 @@ func TestReferencesDoNotExplode(t *testing.T) {
 }
 
 func TestWarnings(t *testing.T) {
-	c, errs := load("job: {script: x, rules: [{if: $A}, {when: always}]}")
-	if errs != nil || len(c.Warnings) != 1 || !strings.HasPrefix(c.Warnings[0].Text, "jobs:job may allow multiple pipelines to run for a single action") {
-		t.Errorf("%v %v", c, errs)
-	}
-	for _, text := range []string{"job: {script: x, rules: [{when: never}]}", "job: {script: x, rules: [{if: $A}]}", "workflow: {rules: [{when: always}]}\njob: {script: x, rules: [{when: always}]}"} {
-		if c, errs := load(text); errs != nil || len(c.Warnings) != 0 {
-			t.Errorf("%s: %v", text, errs)
+	for text, want := range map[string]struct{ errors, warnings int }{
+		"job: {script: x, rules: [{if: $A}, {when: always}]}":                            {0, 1},
+		"job: {script: x, rules: [{when: never}]}":                                       {0, 0}, // case 279
+		"job: {script: x, rules: [{if: $A}]}":                                            {0, 0},
+		"workflow: {rules: [{when: always}]}\njob: {script: x, rules: [{when: always}]}": {0, 0},
+		"job: {script: x, rules: [{when: always}]}\nother: {script: x, image: [y]}":      {1, 1}, // case 281
+		"job: {script: x, rules: [{when: always}]}\nother: {script: x, stage: nowhere}":  {1, 1},
+		"job: {script: x, rules: [{when: always}]}\nother: {script: x, extends: nobody}": {1, 0}, // it is before
+	} {
+		r, err := LoadWith(File{Name: "a.yml", Content: []byte(text)}, Options{})
+		if err != nil || len(r.Errors) != want.errors || len(r.Warnings) != want.warnings {
+			t.Errorf("%s: %v %v %v", text, r.Errors, r.Warnings, err)
+		}
+		if want.warnings > 0 && len(r.Warnings) > 0 && !strings.HasPrefix(r.Warnings[0].Text, "jobs:job may allow multiple pipelines to run for a single action due to `rules:when` clause with no `workflow:rules` - read more: https://docs.gitlab.com/") {
+			t.Error(r.Warnings[0])
 		}
 	}
 }

@@ -24,27 +24,41 @@ var block = regexp.MustCompile(`\$\[\[[ \t]*(.+?)[ \t]*\]\]`)
 // maxInterpolated is how many bytes of texts interpolation may make of one file.
 const maxInterpolated = 16 << 20
 
-// interpolator puts the values of inputs into the texts of one file. Its first mistake ends it.
+// maxProblems ends the interpolation of a file after that many mistakes.
+const maxProblems = 20
+
+// interpolator puts the values of inputs into the texts of one file. A text with a mistake stays as it is.
 type interpolator struct {
 	contexts  map[string]map[string]*yaml.Node // inputs and component
 	variables variable.Collection              // for expand_vars
 	values    map[string]*yaml.Node            // what blocks stood for
 	done      map[*yaml.Node]*yaml.Node
-	written   int        // bytes of texts that were put together
-	at        *yaml.Node // where the mistake stands
-	problem   string
+	written   int // bytes of texts that were put together
+	problems  []found
+	told      map[string]bool
+	over      bool // it was too much: nothing more is looked at
 }
 
 func (i *interpolator) fail(at *yaml.Node, format string, args ...any) *yaml.Node {
-	if i.problem == "" {
-		i.at, i.problem = at, fmt.Sprintf(format, args...)
+	text := fmt.Sprintf(format, args...)
+	if !i.told[text] {
+		i.told[text] = true
+		i.problems = append(i.problems, found{at, text})
 	}
+	i.over = i.over || len(i.problems) >= maxProblems
+	return nil
+}
+
+// stop notes a mistake after which nothing more is looked at.
+func (i *interpolator) stop(at *yaml.Node, text string) *yaml.Node {
+	i.fail(at, "%s", text)
+	i.over = true
 	return at
 }
 
 // node interpolates everything below n, the keys of mappings too. What is shared stays shared.
 func (i *interpolator) node(n *yaml.Node) *yaml.Node {
-	if i.problem != "" {
+	if i.over {
 		return n
 	}
 	if done, ok := i.done[n]; ok {
@@ -77,7 +91,7 @@ func (i *interpolator) node(n *yaml.Node) *yaml.Node {
 
 func (i *interpolator) text(n *yaml.Node) *yaml.Node {
 	if len(n.Text) > maxNodeSize {
-		return i.fail(n, "config node too large")
+		return i.stop(n, "config node too large")
 	}
 	var b strings.Builder
 	last := 0
@@ -90,7 +104,7 @@ func (i *interpolator) text(n *yaml.Node) *yaml.Node {
 			continue // filled in with the instances of the job
 		}
 		v := i.block(n, data)
-		if i.problem != "" {
+		if v == nil {
 			return n
 		}
 		if m[0] == 0 && m[1] == len(n.Text) {
@@ -101,13 +115,13 @@ func (i *interpolator) text(n *yaml.Node) *yaml.Node {
 		b.WriteString(n.Text[last:m[0]] + rubyText(v))
 		last = m[1]
 		if b.Len() > maxNodeSize {
-			return i.fail(n, "config node too large")
+			return i.stop(n, "config node too large")
 		}
 	}
 	out := *n
 	out.Text = b.String() + n.Text[last:]
 	if i.written += len(out.Text); i.written > maxInterpolated {
-		return i.fail(n, "The parsed YAML is too big")
+		return i.stop(n, "The parsed YAML is too big")
 	}
 	return &out
 }
@@ -118,7 +132,8 @@ func (i *interpolator) block(at *yaml.Node, data string) *yaml.Node {
 		return v
 	}
 	if len(i.values) >= maxBlocks {
-		return i.fail(at, "too many interpolation blocks")
+		i.stop(at, "too many interpolation blocks")
+		return nil
 	}
 	parts := strings.Split(data, "|")
 	if len(parts)-1 > maxFunctions {
@@ -126,12 +141,14 @@ func (i *interpolator) block(at *yaml.Node, data string) *yaml.Node {
 	}
 	v := i.access(at, strings.TrimSpace(parts[0]))
 	for _, call := range parts[1:] {
-		if i.problem != "" {
-			return at
+		if v == nil {
+			return nil
 		}
 		v = i.call(at, strings.TrimSpace(call), v)
 	}
-	i.values[data] = v
+	if v != nil {
+		i.values[data] = v
+	}
 	return v
 }
 

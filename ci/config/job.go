@@ -25,14 +25,16 @@ var (
 var onlyWords = regexp.MustCompile(`^[a-z_ ]+$`)
 
 func (l *loader) allJobs(root *yaml.Node, c *Config, defaults settings) {
-	visible := 0
+	mark := l.mark()
+	var pairs []yaml.Pair
+	visible := len(l.sick)
 	for _, p := range root.Pairs {
-		if l.jobs[p.Key.Text] != p.Key {
-			continue
-		}
 		name := p.Key.Text
 		switch {
-		case strings.HasPrefix(name, "."):
+		case !p.Key.IsText():
+			visible++
+			l.bad(p.Key, "jobs:"+keyText(p.Key), "name should be a symbol")
+		case !isJob(name, p.Value), strings.HasPrefix(name, "."):
 		case !looksLikeJob(p.Value) && !bridgeNeed(p.Value):
 			l.unmatched(p.Key, name)
 		case name == "":
@@ -40,12 +42,19 @@ func (l *loader) allJobs(root *yaml.Node, c *Config, defaults settings) {
 			l.add(p.Key, "jobs:job name can't be blank")
 		default:
 			visible++
-			c.Jobs = append(c.Jobs, l.job(p.Key, p.Value, defaults, c.Workflow.HasRules))
+			pairs = append(pairs, p)
 		}
 	}
 	if visible == 0 {
 		l.bad(nil, "jobs config", "should contain at least one visible job")
 	}
+	l.inside(l.sound(mark), func() {
+		for _, p := range pairs {
+			l.jobs[p.Key.Text], l.bodies[p.Key.Text], l.current = p.Key, p.Value, p.Key.Text
+			c.Jobs = append(c.Jobs, l.job(p.Key, p.Value, defaults, c.Workflow.HasRules))
+		}
+		l.current = ""
+	})
 }
 
 // bridgeNeed says whether a job shows the state of another pipeline.
@@ -66,15 +75,48 @@ const maxName = 255
 // exclusive are keywords of which a job may have one.
 var exclusive = [][]string{{"script", "trigger"}, {"run", "trigger"}, {"script", "run"}, {"before_script", "run"}, {"after_script", "run"}}
 
+// ownKeys are checked with the job itself, innerKeys after that and each by itself, both in GitLab's order.
+var (
+	ownKeys   = []string{"extends", "rules", "resource_group", "when", "dependencies", "allow_failure", "manual_confirmation", "run"}
+	innerKeys = []string{
+		"stage", "only", "except", "rules", "variables", "environment", "interruptible", "before_script", "script", "after_script", "hooks",
+		"cache", "image", "services", "timeout", "retry", "tags", "trigger", "needs", "artifacts", "coverage", "release", "parallel",
+		"allow_failure", "id_tokens", "inputs", "secrets", "identity", "dast_configuration",
+	}
+)
+
 func (l *loader) job(key, v *yaml.Node, defaults settings, workflowRules bool) *Job {
 	location := "jobs:" + key.Text
 	j := &Job{Name: key.Text, Stage: "test", When: enum.OnSuccess, Line: key.Line, At: place(key)}
+	mark := l.mark()
+	keys := l.ownOf(j, key, v, location)
+	l.combined(j, v, location)
+	l.inside(l.sound(mark), func() {
+		for _, name := range innerKeys {
+			if n := v.Get(name); n != nil && n.Kind != yaml.Null && slices.Contains(keys, name) {
+				l.innerKey(j, name, n, location, isBridge(v))
+			}
+		}
+		l.inherit(j, v, defaults, location, isBridge(v))
+		l.pages(j, v, location)
+		if l.sound(mark) {
+			l.subset(j, v, location)
+		}
+	})
+	l.implied(j, v, workflowRules)
+	return j
+}
+
+// isBridge says whether a job starts or shows another pipeline rather than running anything.
+func isBridge(v *yaml.Node) bool { return v.Get("script") == nil && v.Get("run") == nil }
+
+// ownOf checks the job itself, and gives the keys that it may have.
+func (l *loader) ownOf(j *Job, key, v *yaml.Node, location string) []string {
 	if len([]rune(key.Text)) > maxName {
 		l.bad(key, "jobs:job name", "is too long (maximum is 255 characters)")
 	}
-	bridge := v.Get("script") == nil && v.Get("run") == nil
 	keys := jobKeys
-	if bridge {
+	if isBridge(v) {
 		keys = bridgeKeys
 	}
 	for _, pair := range exclusive {
@@ -84,24 +126,21 @@ func (l *loader) job(key, v *yaml.Node, defaults settings, workflowRules bool) *
 		}
 	}
 	l.unknownKeys(v, location+" config", keys...)
-	for _, p := range v.Pairs {
-		if p.Value.Kind != yaml.Null && slices.Contains(keys, p.Key.Text) {
-			l.jobKey(j, p.Key, p.Value, location, bridge)
-		}
-	}
 	if script := v.Get("script"); script != nil && (script.Kind == yaml.Null || len(script.Items) == 0 && script.Kind == yaml.List) {
 		l.bad(script, location+" script", "can't be blank")
 	}
-	l.inherit(j, v, defaults, location, bridge)
-	l.pages(j, v, location)
-	l.combined(j, v, location, workflowRules)
-	return j
+	for _, name := range ownKeys {
+		if n := v.Get(name); n != nil && n.Kind != yaml.Null && slices.Contains(keys, name) {
+			l.ownKey(j, name, n, location, isBridge(v))
+		}
+	}
+	return keys
 }
 
 const maxStartIn = 7 * 24 * 3600
 
 // combined checks keywords that depend on one another.
-func (l *loader) combined(j *Job, v *yaml.Node, location string, workflowRules bool) {
+func (l *loader) combined(j *Job, v *yaml.Node, location string) {
 	start := v.Get("start_in")
 	rules := v.Get("rules")
 	j.HasRules = rules != nil && rules.Kind != yaml.Null
@@ -115,13 +154,41 @@ func (l *loader) combined(j *Job, v *yaml.Node, location string, workflowRules b
 		if both != nil {
 			l.bad(rules, location+" config", "key may not be used with `rules`: %s", strings.Join(both, ", "))
 		}
-		l.warnOfTwoPipelines(j, rules, workflowRules)
 	}
 	switch {
 	case j.When == enum.Delayed && start == nil && !j.HasRules:
 		l.bad(v, location+" start in", "should be a duration")
+	case j.When == enum.Delayed && start != nil && start.Kind != yaml.Null && !isBridge(v):
+		j.StartIn = l.duration(start, location+" start in", maxStartIn)
 	case j.When != enum.Delayed && start != nil && !j.HasRules:
 		l.bad(start, location+" start in", "must be blank")
+	}
+}
+
+// subset checks that dependencies are among the needs, where a job has both.
+func (l *loader) subset(j *Job, v *yaml.Node, location string) {
+	if j.Needs == nil || j.Dependencies == nil || len(*j.Dependencies) == 0 {
+		return
+	}
+	if onlyCross(*j.Needs) {
+		l.bad(v.Get("dependencies"), location+" needs", "corresponding to dependencies must be from the same pipeline")
+		return
+	}
+	var missing []string
+	for _, d := range *j.Dependencies {
+		if !needsJob(*j.Needs, d) {
+			missing = append(missing, d)
+		}
+	}
+	if missing != nil {
+		l.bad(v.Get("dependencies"), location+" dependencies", "the %s should be part of needs", strings.Join(missing, ", "))
+	}
+}
+
+// implied adds what a job does not say itself.
+func (l *loader) implied(j *Job, v *yaml.Node, workflowRules bool) {
+	if j.HasRules {
+		l.warnOfTwoPipelines(j, v.Get("rules"), workflowRules)
 	}
 	if v.Get("allow_failure") == nil && j.When == enum.WhenManual {
 		j.AllowFailure = true
@@ -141,11 +208,14 @@ func (l *loader) warnOfTwoPipelines(j *Job, at *yaml.Node, workflowRules bool) {
 	if workflowRules || len(j.Rules) == 0 {
 		return
 	}
-	list, _ := flattenMaps(at, 0)
+	list, ok := flattenMaps(at, 0)
+	if !ok || len(list) != len(j.Rules) {
+		return
+	}
 	last, r := list[len(list)-1], j.Rules[len(j.Rules)-1]
 	if len(last.Pairs) == 1 && r.When != "" && r.When != enum.Never {
 		l.warn(last, "jobs:"+j.Name+" may allow multiple pipelines to run for a single action due to `rules:when` clause with no `workflow:rules` - "+
-			"read more: https://docs.gitlab.com/ci/jobs/job_troubleshooting/#job-may-allow-multiple-pipelines-to-run-for-a-single-action-warning")
+			"read more: https://docs.gitlab.com/ee/ci/jobs/job_troubleshooting.html#job-may-allow-multiple-pipelines-to-run-for-a-single-action-warning")
 	}
 }
 
@@ -166,9 +236,34 @@ func (l *loader) unknownKeys(v *yaml.Node, location string, known ...string) {
 	}
 }
 
-func (l *loader) jobKey(j *Job, key, v *yaml.Node, location string, bridge bool) {
-	at := location + ":" + key.Text
-	switch key.Text {
+// ownKey reads a keyword that is checked with the job itself.
+func (l *loader) ownKey(j *Job, key string, v *yaml.Node, location string, bridge bool) {
+	switch key {
+	case "extends":
+		l.oneOrMany(v, location+" extends")
+	case "rules":
+		l.listOfRules(v, location+" rules")
+	case "resource_group":
+		j.ResourceGroup = l.resourceGroup(v, location)
+	case "when":
+		l.when(j, v, location, bridge)
+	case "dependencies":
+		if names, ok := l.strings(v, location+" dependencies", "should be an array of strings"); ok {
+			j.Dependencies = &names
+		}
+	case "allow_failure":
+		l.allowFailure(j, v, location, bridge)
+	case "manual_confirmation":
+		j.Confirmation = l.text(v, location+" manual confirmation")
+	case "run":
+		j.Run = l.run(v)
+	}
+}
+
+// innerKey reads a keyword that is checked by itself.
+func (l *loader) innerKey(j *Job, key string, v *yaml.Node, location string, bridge bool) {
+	at := location + ":" + key
+	switch key {
 	case "stage":
 		if !v.IsText() {
 			l.bad(v, at+" config", "should be a string")
@@ -180,21 +275,16 @@ func (l *loader) jobKey(j *Job, key, v *yaml.Node, location string, bridge bool)
 		j.Script = l.script(v, at)
 	case "variables":
 		j.Variables = l.variables(v, at, false)
-	case "when":
-		l.when(j, v, location, bridge)
-	case "start_in":
-		j.StartIn = l.duration(v, location+" start in", maxStartIn)
-	case "allow_failure":
-		l.allowFailure(j, v, location, bridge)
 	case "only":
 		j.Only = l.policy(v, at)
 	case "except":
 		j.Except = l.policy(v, at)
 	case "rules":
-		j.Rules = l.rules(v, at, location+" rules", jobRules)
-	case "dependencies":
-		if names, ok := l.strings(v, location+" dependencies", "should be an array of strings"); ok {
-			j.Dependencies = &names
+		j.Rules = l.rules(v, at, jobRules)
+	case "allow_failure":
+		if v.Kind == yaml.Map && !bridge {
+			l.unknownKeys(v, at+" config", "exit_codes")
+			j.AllowCodes = l.integers(v.Get("exit_codes"), at+" exit codes")
 		}
 	case "needs":
 		j.Needs = l.needs(v, at, true)
@@ -204,18 +294,12 @@ func (l *loader) jobKey(j *Job, key, v *yaml.Node, location string, bridge bool)
 		j.Parallel = l.parallel(v, at, bridge)
 	case "environment":
 		j.Environment = l.environment(v, at)
-	case "resource_group":
-		j.ResourceGroup = l.resourceGroup(v, location)
 	case "release":
 		j.Release = l.release(v, at)
 	case "coverage":
 		j.Coverage = l.coverage(v, at)
 	case "secrets":
 		j.Secrets = l.secrets(v, at)
-	case "manual_confirmation":
-		j.Confirmation = l.text(v, location+" manual confirmation")
-	case "run":
-		j.Run = l.run(v)
 	case "inputs":
 		j.Inputs = l.jobInputs(v, location)
 	case "dast_configuration":
@@ -225,11 +309,8 @@ func (l *loader) jobKey(j *Job, key, v *yaml.Node, location string, bridge bool)
 		}
 		l.unknownKeys(v, at+" config", "site_profile", "scanner_profile")
 		j.DAST, _ = v.Value().(map[string]any)
-	case "extends":
-		l.oneOrMany(v, location+" extends")
-	case "inherit", "pages", "publish": // read with what they go with
 	default:
-		l.setting(j, key.Text, v, at)
+		l.setting(j, key, v, at)
 	}
 }
 
@@ -288,9 +369,7 @@ func (l *loader) allowFailure(j *Job, v *yaml.Node, location string, bridge bool
 	switch v.Kind {
 	case yaml.Bool:
 		j.AllowFailure = v.Bool
-	case yaml.Map:
-		l.unknownKeys(v, location+":allow_failure config", "exit_codes")
-		j.AllowCodes = l.integers(v.Get("exit_codes"), location+":allow_failure exit codes")
+	case yaml.Map: // its exit codes are read with what the job holds
 	default:
 		l.bad(v, location+" allow failure", "should be a hash or a boolean value")
 	}

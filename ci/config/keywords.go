@@ -34,6 +34,7 @@ func (l *loader) release(v *yaml.Node, at string) *Release {
 		l.bad(v, at+" config", "should be a hash")
 		return nil
 	}
+	mark := l.mark()
 	l.unknownKeys(v, at+" config", "tag_name", "tag_message", "name", "description", "ref", "milestones", "released_at", "assets")
 	r := &Release{
 		TagName: l.needed(v, "tag_name", at), Description: l.needed(v, "description", at), TagMessage: l.text(v.Get("tag_message"), at+" tag message"),
@@ -49,7 +50,7 @@ func (l *loader) release(v *yaml.Node, at string) *Release {
 		l.bad(v.Get("ref"), at+" ref", "must be a valid ref")
 	}
 	if a := v.Get("assets"); a != nil && a.Kind != yaml.Null {
-		r.Links = l.links(a, at+":assets")
+		l.inside(l.sound(mark), func() { r.Links = l.links(a, at+":assets") })
 	}
 	return r
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"regexp"
-	"strings"
 
 	"signalbox/ci/config/yaml"
 )
@@ -116,12 +115,4 @@ func matrixValue(text string, own *Instance) (value, missing string) {
 		return ""
 	})
 	return value, missing
-}
-
-// sameNeed is what makes two needs the same.
-func sameNeed(n Need) string {
-	if n.Cross != nil {
-		return strings.Join([]string{"cross", n.Cross.Pipeline, n.Cross.Project, n.Cross.Job, n.Cross.Ref}, "\x00")
-	}
-	return n.Job
 }

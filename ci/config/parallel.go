@@ -185,7 +185,8 @@ func (l *loader) expand(jobs []*Job) []*Job {
 	var out []*Job
 	for _, j := range jobs {
 		if len(out) > MaxJobs {
-			l.fatal(l.jobs[j.Name], fmt.Sprintf("the configuration has too many jobs (maximum is %d)", MaxJobs))
+			l.aimless = true
+			l.add(l.jobs[j.Name], fmt.Sprintf("the configuration has too many jobs (maximum is %d)", MaxJobs))
 			return nil
 		}
 		if j.Parallel == nil {
@@ -202,14 +203,16 @@ func (l *loader) expand(jobs []*Job) []*Job {
 		}
 		made[j.Name] = names
 	}
-	names := 0
+	names, mark := 0, l.mark()
 	for _, j := range out {
 		l.spread(j, made)
-		if len(l.errors) > 0 {
+		if !l.sound(mark) {
+			l.aimless = true
 			return out
 		}
 		if names += j.named(); names > maxNames {
-			l.fatal(l.jobs[j.Name], fmt.Sprintf("needs and dependencies name too many jobs (maximum is %d)", maxNames))
+			l.aimless = true
+			l.add(l.jobs[j.Name], fmt.Sprintf("needs and dependencies name too many jobs (maximum is %d)", maxNames))
 			return nil
 		}
 	}
@@ -257,7 +260,7 @@ func (l *loader) spreadNeeds(j *Job, needs []Need, made map[string][]string) []N
 			continue
 		}
 		if len(out)+len(names) > maxNeeds {
-			l.fatal(l.jobs[j.Name], fmt.Sprintf("%s: the needs of one job name too many others (maximum is %d)", j.Name, maxNeeds))
+			l.add(l.jobs[j.Name], fmt.Sprintf("%s: the needs of one job name too many others (maximum is %d)", j.Name, maxNeeds))
 			return out
 		}
 		for _, name := range names {

@@ -17,26 +17,40 @@ type referrer struct {
 	done   map[*yaml.Node]*yaml.Node
 	weight map[*yaml.Node]int
 	failed bool
+	told   map[*yaml.Node]bool
+	// suggested is for how many of them names were compared.
+	suggested int
 }
 
-// references replaces every reference. The first mistake ends it.
+// references replaces every reference. GitLab tells the first mistake.
 func (l *loader) references(root *yaml.Node) *yaml.Node {
-	r := &referrer{l: l, root: root, done: map[*yaml.Node]*yaml.Node{}, weight: map[*yaml.Node]int{}}
-	out := r.node(root, nil)
-	if r.failed {
-		return root
+	r := &referrer{l: l, root: root, done: map[*yaml.Node]*yaml.Node{}, weight: map[*yaml.Node]int{}, told: map[*yaml.Node]bool{}}
+	out := *root
+	out.Pairs = append([]yaml.Pair{}, root.Pairs...)
+	for i, p := range root.Pairs {
+		r.failed, l.current = false, keyText(p.Key)
+		if out.Pairs[i].Value = r.node(p.Value, nil); r.failed {
+			l.spoil(keyText(p.Key))
+		}
 	}
-	if r.count(out) > yaml.MaxNodes {
+	l.current = ""
+	if r.count(&out) > yaml.MaxNodes {
 		l.fatal(nil, "The parsed YAML is too big")
+		l.aimless = true
+		return &yaml.Node{Kind: yaml.Map}
 	}
-	return out
+	return &out
 }
 
 func (r *referrer) fail(at *yaml.Node, text string) *yaml.Node {
-	if !r.failed {
-		r.l.fatal(at, text)
-	}
 	r.failed = true
+	if !r.told[at] {
+		if r.told[at] = true; len(r.l.errors) == 0 {
+			r.l.fatal(at, text)
+		} else {
+			r.l.add(at, text)
+		}
+	}
 	return at
 }
 
@@ -104,11 +118,25 @@ func (r *referrer) reference(n *yaml.Node, path []string) *yaml.Node {
 			return n
 		}
 		if next == nil || i == len(keys)-1 && (next.Kind == yaml.Null && next.Tag == "" || next.Kind == yaml.Bool && !next.Bool) {
-			return r.fail(n, "!reference "+name+" could not be found")
+			r.fail(n, "!reference "+name+" could not be found")
+			r.suggest(key, at)
+			return n
 		}
 		at = next
 	}
 	return r.node(at, path)
+}
+
+// suggest names the keys that are close to the one that is not there.
+func (r *referrer) suggest(key string, in *yaml.Node) {
+	if r.suggested++; r.suggested > maxSuggested {
+		return
+	}
+	var names []string
+	for _, p := range in.Pairs {
+		names = append(names, keyText(p.Key))
+	}
+	r.l.suggest(key, names)
 }
 
 // referenceName shows a reference as GitLab does; ok is false if it leads nowhere.

@@ -3,100 +3,190 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"signalbox/ci/config/yaml"
 )
 
-// relations checks what jobs say of one another, and stops at the first mistake.
+// relations checks what jobs say of one another. GitLab tells the first mistake.
 func (l *loader) relations(c *Config) {
-	byName := map[string]*Job{}
-	for _, j := range c.Jobs {
-		byName[j.Name] = j
-	}
+	r := &relations{l: l, c: c, byName: map[string]*Job{}}
 	stages := map[string]int{}
 	for i, s := range c.Stages {
 		stages[s] = i
 	}
 	for _, j := range c.Jobs {
+		r.byName[j.Name] = j
 		j.StageIndex = -1
 		if i, known := stages[j.Stage]; known {
 			j.StageIndex = i
 		}
 	}
+	done := map[string]bool{}
 	for _, j := range c.Jobs {
-		if j.StageIndex < 0 {
-			l.add(l.jobs[j.Name], j.Name+" job: chosen stage "+j.Stage+" does not exist; available stages are "+
-				strings.Join(c.Stages, ", "))
-			l.suggest(j.Stage, c.Stages)
-			return
+		if done[j.baseName()] { // all instances say the same
+			continue
 		}
-		if text := j.relation(c, byName); text != "" {
-			l.add(l.jobs[j.Name], text)
-			return
+		if r.mistakes > maxRelations {
+			break
 		}
+		mark := l.mark()
+		l.current = j.baseName()
+		r.check(j)
+		done[j.baseName()] = !l.sound(mark)
 	}
-	if text := cycle(c.Jobs, byName); text != "" {
-		l.add(nil, text)
+	l.current = ""
+	if text := cycle(c.Jobs, r.byName); text != "" {
+		r.wrong(nil, text)
 	}
 }
 
-func (j *Job) relation(c *Config, byName map[string]*Job) string {
+type relations struct {
+	l      *loader
+	c      *Config
+	byName map[string]*Job
+	// names are those of all jobs, once something is to be suggested.
+	names    []string
+	mistakes int
+}
+
+const (
+	// maxRelations is after how many mistakes no more are looked for.
+	maxRelations = 1000
+	// maxSuggested is for how many of them names are compared with those of all jobs.
+	maxSuggested = 20
+)
+
+func (r *relations) wrong(at *yaml.Node, text string) {
+	r.mistakes++
+	r.l.add(at, text)
+	r.l.beyond = true
+}
+
+// at is where a job says something under a keyword, or else where it stands.
+func (r *relations) at(j *Job, keyword, value string) *yaml.Node {
+	if n := named(r.l.bodies[j.baseName()].Get(keyword), value); n != nil {
+		return n
+	}
+	return r.l.jobs[j.Name]
+}
+
+// named finds a text in lists and mappings.
+func named(n *yaml.Node, value string) *yaml.Node {
+	if n == nil || n.IsText() && n.Text == value {
+		return n
+	}
+	for _, i := range n.Items {
+		if found := named(i, value); found != nil {
+			return found
+		}
+	}
+	for _, p := range n.Pairs {
+		if found := named(p.Value, value); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+func (r *relations) check(j *Job) {
+	if j.StageIndex < 0 {
+		r.wrong(r.at(j, "stage", j.Stage), j.Name+" job: chosen stage "+j.Stage+" does not exist; available stages are "+strings.Join(r.c.Stages, ", "))
+		r.l.suggest(j.Stage, r.c.Stages)
+	}
 	if j.Dependencies != nil {
 		for _, name := range *j.Dependencies {
-			other := byName[name]
-			switch {
-			case other == nil:
-				return j.Name + " job: undefined dependency: " + name
-			case j.Needs == nil && (other.StageIndex < 0 || other.StageIndex > j.StageIndex):
-				return j.Name + " job: dependency " + name + " is not defined in current or prior stages"
-			case j.Needs != nil && onlyCross(*j.Needs):
-				return strings.ToLower("jobs:" + j.Name + " needs corresponding to dependencies must be from the same pipeline")
-			case j.Needs != nil && !needsJob(*j.Needs, name):
-				var missing []string
-				for _, d := range *j.Dependencies {
-					if !needsJob(*j.Needs, d) {
-						missing = append(missing, d)
-					}
-				}
-				return strings.ToLower("jobs:" + j.Name + " dependencies the " + strings.Join(missing, ", ") + " should be part of needs")
-			}
+			r.dependency(j, name)
 		}
 	}
 	if j.Needs != nil {
-		if text := j.checkNeeds(*j.Needs, byName); text != "" {
-			return text
+		r.needs(j, "needs", *j.Needs)
+	}
+	for _, rule := range j.Rules {
+		if rule.Needs != nil {
+			r.needs(j, "rules", *rule.Needs)
 		}
 	}
-	for _, r := range j.Rules {
-		if r.Needs != nil {
-			if text := j.checkNeeds(*r.Needs, byName); text != "" {
-				return text
-			}
+	r.generator(j)
+	if text := j.environments(r.byName); text != "" {
+		r.wrong(r.at(j, "environment", j.Environment.OnStop), text)
+		if r.byName[j.Environment.OnStop] == nil {
+			r.suggest(j.Environment.OnStop)
 		}
 	}
-	return j.environments(byName)
+}
+
+func (r *relations) suggest(name string) {
+	if r.mistakes > maxSuggested {
+		return
+	}
+	if r.names == nil {
+		for _, j := range r.c.Jobs {
+			r.names = append(r.names, j.Name)
+		}
+	}
+	r.l.suggest(name, r.names)
+}
+
+func (r *relations) dependency(j *Job, name string) {
+	other := r.byName[name]
+	switch {
+	case other == nil && r.l.sick[name]:
+	case other == nil:
+		r.wrong(r.at(j, "dependencies", name), j.Name+" job: undefined dependency: "+name)
+		r.suggest(name)
+	case j.Needs == nil && (other.StageIndex < 0 || other.StageIndex > j.StageIndex):
+		r.wrong(r.at(j, "dependencies", name), j.Name+" job: dependency "+name+" is not defined in current or prior stages")
+	}
+}
+
+// generator checks the jobs whose artifacts a child pipeline is made from.
+func (r *relations) generator(j *Job) {
+	if j.Trigger == nil {
+		return
+	}
+	for _, i := range j.Trigger.Include {
+		include, _ := i.(map[string]any)
+		name, ok := include["job"].(string)
+		if !ok {
+			continue
+		}
+		other := r.byName[name]
+		switch {
+		case other == nil && r.l.sick[name]:
+		case other == nil:
+			r.wrong(r.at(j, "trigger", name), j.Name+" job: undefined dependency: "+name)
+			r.suggest(name)
+		case other.StageIndex < 0 || other.StageIndex > j.StageIndex:
+			r.wrong(r.at(j, "trigger", name), j.Name+" job: dependency "+name+" is not defined in current or prior stages")
+		}
+	}
 }
 
 // maxNeedName is how long the name of a needed job may be.
 const maxNeedName = 128
 
-func (j *Job) checkNeeds(needs []Need, byName map[string]*Job) string {
+func (r *relations) needs(j *Job, keyword string, needs []Need) {
 	seen := map[string]bool{}
 	for _, n := range needs {
-		other := byName[n.Job]
-		switch {
-		case n.Cross != nil:
+		if n.Cross != nil {
 			continue
-		case len([]rune(n.Job)) > maxNeedName:
-			return j.Name + " job: need `" + n.Job + "` name is too long (maximum is 128 characters)"
-		case other == nil && !n.Optional:
-			return j.Name + " job: undefined need: " + n.Job
-		case other != nil && (other.StageIndex < 0 || other.StageIndex > j.StageIndex):
-			return j.Name + " job: need " + n.Job + " is not defined in current or prior stages"
-		case seen[sameNeed(n)]:
-			return j.Name + " has the following needs duplicated: " + n.Job + "."
 		}
-		seen[sameNeed(n)] = true
+		other := r.byName[n.Job]
+		at := func() *yaml.Node { return r.at(j, keyword, n.Job) }
+		switch {
+		case len([]rune(n.Job)) > maxNeedName:
+			r.wrong(at(), j.Name+" job: need `"+n.Job+"` name is too long (maximum is 128 characters)")
+		case other == nil && (n.Optional || r.l.sick[n.Job]):
+		case other == nil:
+			r.wrong(at(), j.Name+" job: undefined need: "+n.Job)
+			r.suggest(n.Job)
+		case other.StageIndex < 0 || other.StageIndex > j.StageIndex:
+			r.wrong(at(), j.Name+" job: need "+n.Job+" is not defined in current or prior stages")
+		case seen[n.Job]:
+			r.wrong(at(), j.Name+" has the following needs duplicated: "+n.Job+".")
+		}
+		seen[n.Job] = true
 	}
-	return ""
 }
 
 // onlyCross says whether all needs are of other pipelines.

@@ -11,37 +11,45 @@ type settings map[string]*yaml.Node
 
 var oldGlobals = []string{"image", "services", "cache", "before_script", "after_script"}
 
+// defaultKeys stand in the order in which GitLab reads them.
 var defaultKeys = []string{
-	"after_script", "artifacts", "before_script", "cache", "hooks", "id_tokens", "identity", "image", "interruptible",
-	"retry", "services", "tags", "timeout",
+	"before_script", "image", "services", "after_script", "cache", "interruptible", "timeout", "retry", "tags",
+	"artifacts", "id_tokens", "hooks", "identity",
 }
 
+// root reads the keys of the root in GitLab's order, then the jobs.
 func (l *loader) root(root *yaml.Node) *Config {
 	c := &Config{Stages: []string{".pre", "build", "test", "deploy", ".post"}}
-	l.jobs = map[string]*yaml.Node{}
+	l.jobs, l.bodies = map[string]*yaml.Node{}, map[string]*yaml.Node{}
 	defaults := settings{}
-	for _, p := range root.Pairs {
-		key, v := p.Key.Text, p.Value
-		switch {
-		case !p.Key.IsText():
-			l.bad(p.Key, "jobs:"+keyText(p.Key), "name should be a symbol")
-		case key == "stages":
-			c.Stages = l.stages(v)
-		case key == "variables":
-			c.Variables = l.variables(v, "variables", true)
-		case key == "default" && !looksLikeJob(v):
-			l.defaults(v, defaults)
-		case key == "include":
-		case key == "workflow" && !looksLikeJob(v):
-			c.Workflow = *l.workflow(v)
-		case slices.Contains(oldGlobals, key):
-		default:
-			l.jobs[key] = p.Key
-		}
+	if v := root.Get("default"); v != nil && !looksLikeJob(v) {
+		l.defaults(v, defaults)
 	}
 	l.globals(root, defaults)
+	if v := root.Get("variables"); v != nil {
+		c.Variables = l.variables(v, "variables", true)
+	}
+	if v := root.Get("stages"); v != nil {
+		mark := l.mark()
+		c.Stages = l.stages(v)
+		l.aimless = l.aimless || !l.sound(mark)
+	}
+	if v := root.Get("workflow"); v != nil && !looksLikeJob(v) {
+		c.Workflow = *l.workflow(v)
+	}
 	l.allJobs(root, c, defaults)
 	return c
+}
+
+// isJob says whether a key of the root is the name of a job.
+func isJob(key string, v *yaml.Node) bool {
+	switch key {
+	case "stages", "variables", "include":
+		return false
+	case "default", "workflow":
+		return looksLikeJob(v)
+	}
+	return !slices.Contains(oldGlobals, key)
 }
 
 func keyText(n *yaml.Node) string {
@@ -63,13 +71,14 @@ func (l *loader) defaults(v *yaml.Node, into settings) {
 		l.bad(v, "default config", "should be a hash")
 		return
 	}
+	mark := l.mark()
 	l.unknownKeys(v, "default config", defaultKeys...)
 	for _, p := range v.Pairs {
 		if slices.Contains(defaultKeys, p.Key.Text) && p.Value.Kind != yaml.Null {
 			into[p.Key.Text] = p.Value
 		}
 	}
-	l.check(into, "default")
+	l.inside(l.sound(mark), func() { l.check(into, "default") })
 }
 
 // globals takes the old form of defaults, written at the root.
@@ -81,7 +90,7 @@ func (l *loader) globals(root *yaml.Node, into settings) {
 			continue
 		}
 		if into[key] != nil {
-			l.add(v, key+" is defined in top-level and `default:` entry")
+			l.fatal(v, key+" is defined in top-level and `default:` entry")
 			continue
 		}
 		old[key] = v
@@ -94,14 +103,11 @@ func (l *loader) globals(root *yaml.Node, into settings) {
 
 // check validates settings where they stand, so that each mistake is reported once and at its place.
 func (l *loader) check(s settings, location string) {
-	keys := make([]string, 0, len(s))
-	for k := range s {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b string) int { return s[a].Line - s[b].Line })
 	var j Job
-	for _, k := range keys {
-		l.setting(&j, k, s[k], joined(location, k))
+	for _, k := range defaultKeys {
+		if s[k] != nil {
+			l.setting(&j, k, s[k], joined(location, k))
+		}
 	}
 }
 

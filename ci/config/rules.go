@@ -78,11 +78,17 @@ var (
 	includeRules = ruleSet{keys: []string{"if", "exists", "changes", "when"}, whens: []string{"always", "never"}}
 )
 
-// rules reads a list of rules, which may hold lists of them.
-func (l *loader) rules(v *yaml.Node, at, location string, set ruleSet) []Rule {
+// listOfRules checks that rules are a list of mappings, or of lists of them.
+func (l *loader) listOfRules(v *yaml.Node, location string) {
+	if _, ok := flattenMaps(v, 0); v.Kind != yaml.List || !ok {
+		l.bad(v, location, "should be an array containing hashes and arrays of hashes")
+	}
+}
+
+// rules reads the entries of such a list.
+func (l *loader) rules(v *yaml.Node, at string, set ruleSet) []Rule {
 	list, ok := flattenMaps(v, 0)
 	if v.Kind != yaml.List || !ok {
-		l.bad(v, location, "should be an array containing hashes and arrays of hashes")
 		return nil
 	}
 	out := make([]Rule, 0, len(list))
@@ -117,11 +123,10 @@ func (l *loader) rule(v *yaml.Node, at string, set ruleSet) Rule {
 		l.bad(v, at+" config", "can't be blank")
 		return r
 	}
+	mark := l.mark()
 	l.unknownKeys(v, at+" config", set.keys...)
-	for _, p := range v.Pairs {
-		if p.Value.Kind != yaml.Null {
-			l.ruleKey(&r, p.Key.Text, p.Value, at, set)
-		}
+	for _, key := range []string{"if", "when", "start_in", "allow_failure", "interruptible"} {
+		l.ruleKey(&r, key, v.Get(key), at, set)
 	}
 	if start := v.Get("start_in"); set.needs {
 		switch {
@@ -131,10 +136,18 @@ func (l *loader) rule(v *yaml.Node, at string, set ruleSet) Rule {
 			l.bad(start, at+" config", "contains disallowed keys: start_in")
 		}
 	}
+	l.inside(l.sound(mark), func() {
+		for _, key := range []string{"changes", "exists", "variables", "needs", "auto_cancel"} {
+			l.ruleKey(&r, key, v.Get(key), at, set)
+		}
+	})
 	return r
 }
 
 func (l *loader) ruleKey(r *Rule, key string, v *yaml.Node, at string, set ruleSet) {
+	if v == nil || v.Kind == yaml.Null || !slices.Contains(set.keys, key) {
+		return
+	}
 	switch key {
 	case "if":
 		r.IfText = v.Text
@@ -311,6 +324,7 @@ func (l *loader) workflow(v *yaml.Node) *Workflow {
 		l.bad(v, "workflow config", "should be a hash")
 		return w
 	}
+	mark := l.mark()
 	l.unknownKeys(v, "workflow config", "name", "rules", "auto_cancel")
 	if n := v.Get("name"); n != nil && n.Kind != yaml.Null {
 		w.Name = l.text(n, "workflow name")
@@ -323,10 +337,15 @@ func (l *loader) workflow(v *yaml.Node) *Workflow {
 	}
 	if r := v.Get("rules"); r != nil && r.Kind != yaml.Null {
 		w.HasRules = true
-		w.Rules = l.rules(r, "workflow:rules", "workflow rules", workflowRules)
+		l.listOfRules(r, "workflow rules")
 	}
-	if a := v.Get("auto_cancel"); a != nil && a.Kind != yaml.Null {
-		w.AutoCancel = l.autoCancel(a, "workflow:auto_cancel")
-	}
+	l.inside(l.sound(mark), func() {
+		if w.HasRules {
+			w.Rules = l.rules(v.Get("rules"), "workflow:rules", workflowRules)
+		}
+		if a := v.Get("auto_cancel"); a != nil && a.Kind != yaml.Null {
+			w.AutoCancel = l.autoCancel(a, "workflow:auto_cancel")
+		}
+	})
 	return w
 }

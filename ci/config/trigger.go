@@ -32,10 +32,9 @@ func (l *loader) trigger(v *yaml.Node, at string) *Trigger {
 		l.add(v, at+" has to be either a string or a hash")
 		return nil
 	}
-	include := v.Get("include")
+	include, mark := v.Get("include"), l.mark()
 	if include != nil {
 		l.unknownKeys(v, at+" config", "include", "strategy", "forward", "inputs")
-		t.Include = l.triggerInclude(include, at+":include")
 	} else {
 		l.unknownKeys(v, at+" config", "project", "branch", "strategy", "forward", "inputs")
 		t.Project, t.Branch = l.needed(v, "project", at), l.text(v.Get("branch"), at+" branch")
@@ -46,24 +45,35 @@ func (l *loader) trigger(v *yaml.Node, at string) *Trigger {
 		}
 		t.Strategy = s.Text
 	}
-	if f := v.Get("forward"); f != nil && f.Kind != yaml.Null {
-		if f.Kind != yaml.Map {
-			l.bad(f, at+":forward config", "should be a hash")
-			return t
-		}
-		l.unknownKeys(f, at+":forward config", "yaml_variables", "pipeline_variables")
-		if y := f.Get("yaml_variables"); y != nil && y.Kind != yaml.Null {
-			t.YAMLVariables = l.boolean(y, at+":forward yaml variables")
-		}
-		t.PipelineVariables = l.boolean(f.Get("pipeline_variables"), at+":forward pipeline variables")
-	}
 	if i := v.Get("inputs"); i != nil && i.Kind != yaml.Null {
 		if i.Kind != yaml.Map {
 			l.bad(i, at+" inputs", "should be a hash")
 		}
 		t.Inputs, _ = i.Value().(map[string]any)
 	}
+	l.inside(l.sound(mark), func() {
+		if include != nil {
+			t.Include = l.triggerInclude(include, at+":include")
+		}
+		l.forward(t, v.Get("forward"), at+":forward")
+	})
 	return t
+}
+
+// forward reads which variables the other pipeline gets.
+func (l *loader) forward(t *Trigger, f *yaml.Node, at string) {
+	if f == nil || f.Kind == yaml.Null {
+		return
+	}
+	if f.Kind != yaml.Map {
+		l.bad(f, at+" config", "should be a hash")
+		return
+	}
+	l.unknownKeys(f, at+" config", "yaml_variables", "pipeline_variables")
+	if y := f.Get("yaml_variables"); y != nil && y.Kind != yaml.Null {
+		t.YAMLVariables = l.boolean(y, at+" yaml variables")
+	}
+	t.PipelineVariables = l.boolean(f.Get("pipeline_variables"), at+" pipeline variables")
 }
 
 func (l *loader) triggerInclude(v *yaml.Node, at string) []any {
