@@ -177,11 +177,8 @@ func (f *files) Tree(project, ref string) ([]string, error) {
 // other finds another project's commit, if the person may read its files.
 func (f *files) other(project, ref string) (*models.Project, string, error) {
 	p, _, err := f.c.FindProject(f.ctx, f.b.r.Actor, project, access.ReadRepository)
-	if fault.KindOf(err) == fault.NotFound {
-		return nil, "", &plan.RuleError{Text: "rules:exists:project `" + project + "` is not a valid project path"}
-	}
-	if fault.KindOf(err) == fault.Forbidden {
-		return nil, "", &plan.RuleError{Text: "rules:exists:project access denied to project `" + project + "`"}
+	if kind := fault.KindOf(err); kind == fault.NotFound || kind == fault.Forbidden { // who may not see it learns nothing
+		return nil, "", &plan.RuleError{Text: "rules:exists:project `" + project + "` not found or access denied"}
 	}
 	if err != nil {
 		return nil, "", err

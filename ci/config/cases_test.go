@@ -187,7 +187,7 @@ func TestCases(t *testing.T) {
 		{419, "t: {trigger: {branch: a, include: b.yml}}", "jobs:t:trigger config contains unknown keys: branch"},
 		{421, "t: {trigger: {project: a/b, forward: {pipeline_variables: true}}}", valid},
 		{423, "t: {trigger: a/b, allow_failure: {exit_codes: [42]}}", "jobs:t allow failure should be a boolean value"},
-		{425, "t: {needs: [a]}\na: {script: b}", "jobs t config should implement the script:, run:, or trigger: keyword"},
+		{425, "t: {needs: [a]}\na: {script: b}", "jobs:t config should contain either a trigger or a needs:pipeline"},
 		{427, "pages: {script: a, pages: {publish: foo}}", valid},
 		{431, rspec("publish: foo"), "jobs:rspec publish can only be used within a `pages` job"},
 	} {

@@ -27,7 +27,7 @@ func TestRefusalsInGitLabsWords(t *testing.T) {
 		"my_job: {stage: x}":                                      "jobs my_job config should implement the script:, run:, or trigger: keyword",
 		"a-b: {stage: x}":                                         "jobs a-b config should implement the script:, run:, or trigger: keyword",
 		"'': {script: a}":                                         "jobs:job name can't be blank",
-		strings.Repeat("x", 256) + ": {script: a}":                "jobs:job name is too long (maximum is 255 characters)",
+		strings.Repeat("x", 256) + ": {script: a}":                "jobs:" + strings.Repeat("x", 256) + " name is too long (maximum is 255 characters)",
 		rspec("bad_tags: mysql"):                                  "jobs:rspec config contains unknown keys: bad_tags",
 		"stages: [true, test]\n" + rspec("tags: []"):              "stages config should be an array of strings or a nested array of strings up to 10 levels deep",
 		rspec("stage: acceptance"):                                "rspec job: chosen stage acceptance does not exist; available stages are .pre, build, test, deploy, .post",

@@ -32,6 +32,9 @@ func (l *loader) services(v *yaml.Node, at string) []Image {
 	}
 	var out []Image
 	for _, i := range flat(v) {
+		if i.Kind == yaml.Null {
+			continue
+		}
 		if s := l.container(i, at+":service", true); s != nil {
 			out = append(out, *s)
 		}
@@ -41,8 +44,8 @@ func (l *loader) services(v *yaml.Node, at string) []Image {
 
 func (l *loader) container(v *yaml.Node, at string, service bool) *Image {
 	if v.IsText() {
-		if v.Text == "" {
-			l.bad(v, at+" config", "can't be blank")
+		if blank(v) {
+			l.bad(v, at+" name", "can't be blank")
 		}
 		return &Image{Name: v.Text}
 	}
@@ -55,66 +58,79 @@ func (l *loader) container(v *yaml.Node, at string, service bool) *Image {
 	if service {
 		keys = append(keys, "command", "alias", "variables")
 	}
-	l.unknownKeys(v, at+" config", keys...)
-	if ports := v.Get("ports"); ports != nil {
+	if ports := filled(v.Get("ports")); ports != nil {
 		l.bad(ports, at+" config", "contains disallowed keys: ports")
 	}
-	i := &Image{Name: l.text(v.Get("name"), at+" name"), Alias: l.text(v.Get("alias"), at+" alias")}
-	if i.Name == "" {
-		l.bad(v, at+" config", "missing required keys: name")
+	i := &Image{Name: l.needed(v, "name", at), Entrypoint: l.optionalStrings(v.Get("entrypoint"), at+" entrypoint")}
+	i.Executor = l.executor(v, at+" executor opts")
+	l.unknownKeys(v, at+" config", keys...)
+	if service {
+		i.Alias = l.text(v.Get("alias"), at+" alias")
 	}
-	i.Entrypoint = l.optionalStrings(v.Get("entrypoint"), at+" entrypoint")
-	i.Command = l.optionalStrings(v.Get("command"), at+" command")
-	i.Executor = l.executor(v, at)
 	l.inside(l.sound(mark), func() {
-		if vars := v.Get("variables"); vars != nil {
-			i.Variables = l.variables(vars, at+":variables", false)
+		i.PullPolicy = l.pullPolicy(filled(v.Get("pull_policy")), at+":pull_policy config")
+		if vars := filled(v.Get("variables")); vars != nil && service {
+			i.Variables = l.plainVariables(vars, at+":variables")
 		}
-		i.PullPolicy = l.pullPolicy(v.Get("pull_policy"), at+":pull_policy config")
+		if command := filled(v.Get("command")); command != nil && service {
+			i.Command = l.script(command, at+":command")
+		}
 	})
 	return i
 }
 
 func (l *loader) pullPolicy(p *yaml.Node, location string) []string {
-	if p == nil || p.Kind == yaml.Null {
+	if p == nil {
 		return nil
 	}
+	allowed := []string{"always", "never", "if-not-present"}
 	words := l.oneOrMany(p, location)
-	for _, word := range words {
-		if !slices.Contains([]string{"always", "never", "if-not-present"}, word) {
-			l.bad(p, location, "contains unknown values: %s", word)
-		}
+	unknown := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return slices.Contains(allowed, w) })
+	switch {
+	case p.IsText() && len(unknown) > 0:
+		l.bad(p, location, "is not included in the list")
+	case len(unknown) > 0:
+		l.bad(p, location, "contains unknown values: %s", strings.Join(unknown, ", "))
+	case p.Kind == yaml.List && len(p.Items) == 0:
+		l.bad(p, location, "can't be blank")
 	}
 	return words
 }
 
-const maxContainerUser = 255
+// executorKeys are what is for one executor alone, with the longest text that each may have.
+var executorKeys = map[string]map[string]int{"docker": {"platform": 64, "user": 255}, "kubernetes": {"user": 255}}
 
-// executor reads what is for one executor alone.
-func (l *loader) executor(v *yaml.Node, at string) map[string]any {
+// executor reads what is for one executor alone. GitLab checks it by a schema and says so in its words.
+func (l *loader) executor(v *yaml.Node, location string) map[string]any {
 	out := map[string]any{}
-	for name, keys := range map[string][]string{"docker": {"platform", "user"}, "kubernetes": {"user"}} {
-		n := v.Get(name)
-		if n == nil || n.Kind == yaml.Null {
+	for _, name := range []string{"docker", "kubernetes"} {
+		n := filled(v.Get(name))
+		if n == nil {
 			continue
 		}
-		where := at + ":" + name
 		if n.Kind != yaml.Map {
-			l.bad(n, where+" config", "should be a hash")
+			l.bad(n, location, "value at `/%s` is not an object", name)
 			continue
 		}
-		l.unknownKeys(n, where+" config", keys...)
 		values := map[string]any{}
 		for _, p := range n.Pairs {
-			text := p.Value.Text
-			switch {
+			key := keyText(p.Key)
+			limit, known := executorKeys[name][key]
+			where := "`/" + name + "/" + key + "`"
+			switch length := len([]rune(p.Value.Text)); {
+			case !known:
+				l.bad(p.Key, location, "object property at %s is a disallowed additional property", where)
 			case p.Value.Kind == yaml.Int && name == "kubernetes":
-			case !p.Value.IsText():
-				l.bad(p.Value, where+" "+p.Key.Text, "should be a string")
-			case len(text) > maxContainerUser:
-				l.bad(p.Value, where+" "+p.Key.Text, "is too long (maximum is %d characters)", maxContainerUser)
+			case p.Value.Kind != yaml.String && name == "kubernetes":
+				l.bad(p.Value, location, "value at %s is not one of the types: [\"string\", \"integer\"]", where)
+			case p.Value.Kind != yaml.String:
+				l.bad(p.Value, location, "value at %s is not a string", where)
+			case length == 0:
+				l.bad(p.Value, location, "string length at %s is less than: 1", where)
+			case length > limit:
+				l.bad(p.Value, location, "string length at %s is greater than: %d", where, limit)
 			}
-			values[p.Key.Text] = text
+			values[key] = p.Value.Text
 		}
 		out[name] = values
 	}
@@ -155,7 +171,7 @@ func (l *loader) artifacts(v *yaml.Node, at string) *Artifacts {
 		When:      l.oneOf(v.Get("when"), at+" when", "on_success", "on_success", "on_failure", "always"),
 	}
 	if e := v.Get("expire_in"); e != nil && e.Kind != yaml.Null {
-		if _, ok := ParseDuration(e.Text); !e.IsText() || !ok && e.Text != "never" {
+		if _, ok := ParseDuration(e.Text); !e.IsText() || !ok && !strings.EqualFold(e.Text, "never") {
 			l.bad(e, at+" expire in", "should be a duration")
 		}
 		a.ExpireIn = e.Text
@@ -175,7 +191,7 @@ func (l *loader) artifacts(v *yaml.Node, at string) *Artifacts {
 
 const maxExposeAs = 100
 
-var exposedName = regexp.MustCompile(`^[a-zA-Z0-9\-_. ]+$`)
+var exposedName = regexp.MustCompile(`^\w[-\w ]*$`)
 
 // exposure reads who may see the artifacts and under which name.
 func (l *loader) exposure(a *Artifacts, v *yaml.Node, at string) {
@@ -186,7 +202,7 @@ func (l *loader) exposure(a *Artifacts, v *yaml.Node, at string) {
 		case len(a.ExposeAs) > maxExposeAs:
 			l.bad(n, at+" expose as", "is too long (maximum is %d characters)", maxExposeAs)
 		case !exposedName.MatchString(a.ExposeAs):
-			l.bad(n, at+" expose as", "can contain only letters, digits, '-', '_', '.', and spaces")
+			l.bad(n, at+" expose as", "can contain only letters, digits, '-', '_' and spaces")
 		case len(a.Paths) == 0:
 			l.bad(n, at+" paths", "can't be blank")
 		case slices.ContainsFunc(a.Paths, func(p string) bool { return strings.Contains(p, "*") }):
@@ -209,41 +225,56 @@ func (l *loader) reports(v *yaml.Node, at string) map[string][]string {
 	l.unknownKeys(v, at+":reports config", reportKinds...)
 	out := map[string][]string{}
 	for _, p := range v.Pairs {
-		if p.Key.Text != "coverage_report" {
-			out[p.Key.Text] = l.oneOrMany(p.Value, at+":reports "+strings.ReplaceAll(p.Key.Text, "_", " "))
-			continue
+		if key := keyText(p.Key); p.Value.Kind != yaml.Null && key != "coverage_report" && slices.Contains(reportKinds, key) {
+			out[key] = l.oneOrMany(p.Value, at+":reports "+strings.ReplaceAll(key, "_", " "))
 		}
-		l.unknownKeys(p.Value, at+":reports:coverage_report config", "coverage_format", "path")
-		format := l.oneOf(p.Value.Get("coverage_format"), at+":reports:coverage_report coverage format", "", "cobertura", "jacoco")
-		if path := l.text(p.Value.Get("path"), at+":reports:coverage_report path"); format != "" && path != "" {
+	}
+	if c := filled(v.Get("coverage_report")); c != nil {
+		if format, path := l.coverageReport(c, at+":reports:coverage_report"); format != "" && path != "" {
 			out[format] = []string{path}
 		}
 	}
 	return out
 }
 
+func (l *loader) coverageReport(v *yaml.Node, at string) (format, path string) {
+	if v.Kind != yaml.Map {
+		l.bad(v, at+" config", "should be a hash")
+		return "", ""
+	}
+	l.unknownKeys(v, at+" config", "coverage_format", "path")
+	f := v.Get("coverage_format")
+	switch {
+	case f == nil || blank(f):
+		l.bad(v, at+" coverage format", "can't be blank")
+		fallthrough
+	case !slices.Contains([]string{"cobertura", "jacoco"}, f.Text):
+		l.bad(v, at+" coverage format", "must be one of supported formats: cobertura, jacoco.")
+	default:
+		format = f.Text
+	}
+	return format, l.needed(v, "path", at)
+}
+
 const maxCaches = 4
 
 func (l *loader) caches(v *yaml.Node, at string) []Cache {
-	list := []*yaml.Node{v}
-	if v.Kind == yaml.List {
-		list = v.Items
+	if v.Kind != yaml.List && v.Kind != yaml.Map {
+		l.bad(v, at+" config", "can only be a hash or an array")
+		return nil
 	}
-	if len(list) > maxCaches {
-		l.bad(v, at+" config", "no more than 4 caches can be created")
+	caches := flat(v) // a list of anchors, each a list, is one list
+	if v.Kind == yaml.Map {
+		caches = []*yaml.Node{v}
 	}
-	var caches []*yaml.Node // a list of anchors, each a list, is one list
-	for _, c := range list {
-		if c.Kind == yaml.List {
-			caches = append(caches, flat(c)...)
-		} else {
-			caches = append(caches, c)
-		}
+	sound := len(v.Items) <= maxCaches
+	if !sound {
+		l.bad(v, at+" config", "no more than %d caches can be created", maxCaches)
 	}
 	out := []Cache{}
 	for _, c := range caches {
-		if c.Kind != yaml.Map {
-			l.bad(c, at+" config", "can only be a hash or an array")
+		if c.Kind != yaml.Map && c.Kind != yaml.Null {
+			l.inside(sound, func() { l.bad(c, at+" config", "should be a hash") })
 			continue
 		}
 		if len(c.Pairs) > 0 {
@@ -259,14 +290,13 @@ func (l *loader) cache(v *yaml.Node, at string) Cache {
 	c := Cache{Key: "default", Policy: "pull-push"}
 	if p := v.Get("policy"); p != nil && p.Kind != yaml.Null {
 		c.Policy = l.text(p, at+" policy")
-		if !slices.Contains([]string{"pull-push", "push", "pull"}, c.Policy) && !strings.HasPrefix(c.Policy, "$") {
+		if !slices.ContainsFunc([]string{"push", "pull", "$"}, func(word string) bool { return strings.Contains(c.Policy, word) }) {
 			l.bad(p, at+" policy", "should be a variable or one of: pull-push, push, pull")
 		}
 	}
 	c.When = l.oneOf(v.Get("when"), at+" when", "on_success", "on_success", "on_failure", "always")
-	c.FallbackKeys = l.optionalStrings(v.Get("fallback_keys"), at+":fallback_keys config")
-	if len(c.FallbackKeys) > maxFallbackKeys {
-		l.bad(v.Get("fallback_keys"), at+":fallback_keys config", "has too many items (maximum is %d)", maxFallbackKeys)
+	if keys := v.Get("fallback_keys"); keys != nil && len(keys.Items) > maxFallbackKeys {
+		l.bad(keys, at+" fallback keys", "has to many entries (maximum %d)", maxFallbackKeys)
 	}
 	l.inside(l.sound(mark), func() {
 		if k := v.Get("key"); k != nil && k.Kind != yaml.Null {
@@ -275,6 +305,7 @@ func (l *loader) cache(v *yaml.Node, at string) Cache {
 		c.Unprotect = l.boolean(v.Get("unprotect"), at+":unprotect config")
 		c.Untracked = l.boolean(v.Get("untracked"), at+":untracked config")
 		c.Paths = l.optionalStrings(v.Get("paths"), at+":paths config")
+		c.FallbackKeys = l.optionalStrings(v.Get("fallback_keys"), at+":fallback_keys config")
 	})
 	return c
 }
@@ -301,12 +332,17 @@ func (l *loader) cacheKey(c *Cache, k *yaml.Node, at string) {
 		case len(list) > 2:
 			l.bad(files, at+":"+name+" config", "has too many items (maximum is 2)")
 		}
-		c.Files, c.Prefix = list, l.text(k.Get("prefix"), at+":prefix config")
-		if p := k.Get("prefix"); p != nil && p.IsText() {
+		for _, name := range list {
+			c.Files = append(c.Files, strings.TrimLeft(name, "/"))
+		}
+		if p := filled(k.Get("prefix")); p != nil && p.IsText() {
 			l.cacheName(p, at+":prefix config")
+			c.Prefix = p.Text
+		} else if p != nil {
+			l.bad(p, at+":prefix config", "should be a string or symbol")
 		}
 	default:
-		l.bad(k, at, "should be a hash, a string or a symbol")
+		l.add(k, at+" should be a hash, a string or a symbol")
 	}
 }
 
@@ -334,6 +370,7 @@ func (l *loader) retry(v *yaml.Node) *Retry {
 	r := &Retry{}
 	limit := func(n *yaml.Node, name string) {
 		switch {
+		case n == nil:
 		case n.Kind != yaml.Int:
 			l.bad(n, name, "must be an integer")
 		case n.Int > maxRetries:
@@ -349,14 +386,12 @@ func (l *loader) retry(v *yaml.Node) *Retry {
 		limit(v, "retry config")
 	case yaml.Map:
 		l.unknownKeys(v, "retry config", "max", "when", "exit_codes")
-		if m := v.Get("max"); m != nil {
-			limit(m, "retry max")
-		}
-		if w := v.Get("when"); w != nil {
+		limit(filled(v.Get("max")), "retry max")
+		if w := filled(v.Get("when")); w != nil {
 			r.When = l.oneOrMany(w, "retry when")
 			l.retryWords(w, r.When)
 		}
-		if codes := v.Get("exit_codes"); codes != nil {
+		if codes := filled(v.Get("exit_codes")); codes != nil {
 			r.ExitCodes = l.integers(codes, "retry exit codes")
 		}
 	default:
@@ -366,11 +401,18 @@ func (l *loader) retry(v *yaml.Node) *Retry {
 }
 
 func (l *loader) retryWords(at *yaml.Node, words []string) {
-	var unknown []string
+	var unknown, deprecated []string
 	for _, w := range words {
-		if w != "always" && !slices.Contains(enum.FailureReasons, enum.FailureReason(w)) {
+		if w != "always" && !slices.Contains(enum.RetryReasons, enum.FailureReason(w)) {
 			unknown = append(unknown, w)
 		}
+		if enum.FailureReason(w).Deprecated() {
+			deprecated = append(deprecated, w)
+		}
+	}
+	if deprecated != nil && unknown == nil {
+		l.warn(at, "retry uses deprecated `when` value(s): "+strings.Join(deprecated, ", ")+". These match the more specific failure reasons that replaced them; "+
+			"migrate to those reasons. See https://docs.gitlab.com/ci/yaml/#retrywhen")
 	}
 	switch {
 	case len(unknown) == 0:

@@ -75,10 +75,11 @@ func seconds(sum float64) int { return int(min(sum, 1<<31)) }
 
 func (l *loader) duration(v *yaml.Node, location string, limit int) int {
 	seconds, ok := ParseDuration(v.Text)
-	switch {
-	case !v.IsText() || !ok:
+	valid := v.IsText() && ok
+	if !valid {
 		l.bad(v, location, "should be a duration")
-	case seconds > limit:
+	}
+	if !valid || seconds > limit { // GitLab says both of what is none
 		l.bad(v, location, "should not exceed the limit")
 	}
 	return seconds

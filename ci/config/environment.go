@@ -22,7 +22,6 @@ type Environment struct {
 var (
 	environmentName = regexp.MustCompile(`^[A-Za-z0-9_\-/${}. ]+$`)
 	actions         = []string{"start", "stop", "prepare", "verify", "access"}
-	tiers           = []string{"production", "staging", "testing", "development", "other"}
 )
 
 const (
@@ -32,7 +31,7 @@ const (
 
 func (l *loader) environment(v *yaml.Node, at string) *Environment {
 	e := &Environment{Action: "start"}
-	name := v
+	name, mark := v, l.mark()
 	switch {
 	case v.IsText():
 		e.Name = v.Text
@@ -42,7 +41,7 @@ func (l *loader) environment(v *yaml.Node, at string) *Environment {
 			name = v
 		}
 		e.Name = l.text(v.Get("name"), at+" name")
-		l.environmentKeys(e, v, at)
+		l.environmentKeys(e, v, at, mark)
 	default:
 		l.bad(v, at+" config", "should be a hash or a string")
 		return nil
@@ -58,16 +57,13 @@ func (l *loader) environment(v *yaml.Node, at string) *Environment {
 	return e
 }
 
-func (l *loader) environmentKeys(e *Environment, v *yaml.Node, at string) {
+func (l *loader) environmentKeys(e *Environment, v *yaml.Node, at string, mark int) {
 	e.URL = l.text(v.Get("url"), at+" url")
 	if len(e.URL) > maxEnvironmentURL {
 		l.bad(v.Get("url"), at+" url", "is too long (maximum is %d characters)", maxEnvironmentURL)
 	}
 	e.OnStop = l.text(v.Get("on_stop"), at+" on stop")
 	e.DeploymentTier = l.text(v.Get("deployment_tier"), at+" deployment tier")
-	if e.DeploymentTier != "" && !slices.Contains(tiers, e.DeploymentTier) && !strings.Contains(e.DeploymentTier, "$") {
-		l.bad(v.Get("deployment_tier"), at+" deployment tier", "must be one of production, staging, testing, development, other")
-	}
 	if a := v.Get("action"); a != nil && a.Kind != yaml.Null {
 		if !a.IsText() || !slices.Contains(actions, a.Text) {
 			l.bad(a, at+" action", "should be start, stop, prepare, verify, or access")
@@ -75,46 +71,86 @@ func (l *loader) environmentKeys(e *Environment, v *yaml.Node, at string) {
 			e.Action = a.Text
 		}
 	}
-	if s := v.Get("auto_stop_in"); s != nil && s.Kind != yaml.Null {
-		_, ok := ParseDuration(s.Text)
-		if !s.IsText() || !ok && s.Text != "never" && !strings.Contains(s.Text, "$") {
-			l.bad(s, at+" auto stop in", "should be a duration")
+	e.AutoStopIn = l.text(v.Get("auto_stop_in"), at+" auto stop in")
+	k := filled(v.Get("kubernetes"))
+	if k != nil && k.Kind != yaml.Map {
+		l.bad(k, at+" kubernetes", "should be a hash")
+	}
+	l.inside(l.sound(mark), func() {
+		if k != nil && k.Kind == yaml.Map {
+			e.Kubernetes = l.kubernetes(k, at+":kubernetes")
 		}
-		e.AutoStopIn = s.Text
-	}
-	if k := v.Get("kubernetes"); k != nil && k.Kind != yaml.Null {
-		e.Kubernetes = l.kubernetes(k, at+":kubernetes")
-	}
+	})
 }
 
 func (l *loader) kubernetes(v *yaml.Node, at string) map[string]any {
-	if v.Kind != yaml.Map {
-		l.bad(v, at+" config", "should be a hash")
-		return nil
+	if len(v.Pairs) == 0 {
+		l.bad(v, at+" config", "can't be blank")
 	}
 	l.unknownKeys(v, at+" config", "agent", "namespace", "flux_resource_path", "managed_resources", "dashboard")
-	for _, key := range []string{"agent", "namespace", "flux_resource_path"} {
-		l.text(v.Get(key), at+" "+strings.ReplaceAll(key, "_", " "))
+	flux, dashboard, managed := v.Get("flux_resource_path"), filled(v.Get("dashboard")), filled(v.Get("managed_resources"))
+	has := func(n *yaml.Node) bool { return n != nil && !blank(n) }
+	l.text(v.Get("namespace"), at+" namespace")
+	if has(flux) && !has(v.Get("namespace")) {
+		l.bad(v, at+" namespace", "can't be blank")
 	}
-	for key, inner := range map[string][]string{"managed_resources": {"enabled"}, "dashboard": {"namespace", "flux_resource_path"}} {
-		n := v.Get(key)
-		if n == nil || n.Kind == yaml.Null {
-			continue
-		}
-		if n.Kind != yaml.Map {
-			l.bad(n, at+":"+key+" config", "should be a hash")
-			continue
-		}
-		l.unknownKeys(n, at+":"+key+" config", inner...)
+	l.text(v.Get("agent"), at+" agent")
+	if enabled := managed.Get("enabled"); (has(flux) || has(dashboard) || enabled != nil && enabled.Bool) && !has(v.Get("agent")) {
+		l.bad(v, at+" agent", "can't be blank")
 	}
-	if v.Get("flux_resource_path") != nil && v.Get("namespace") == nil {
-		l.bad(v, at+" config", "missing required keys: namespace")
+	l.text(flux, at+" flux resource path")
+	if managed != nil {
+		l.managedResources(managed, at+" managed resources")
 	}
-	if v.Get("namespace") != nil && v.Get("agent") == nil {
-		l.bad(v, at+" config", "missing required keys: agent")
+	if has(dashboard) {
+		l.dashboard(v, dashboard, at)
 	}
 	out, _ := v.Value().(map[string]any)
 	return out
+}
+
+func (l *loader) managedResources(v *yaml.Node, location string) {
+	if v.Kind != yaml.Map {
+		l.bad(v, location, "value at root is not an object")
+		return
+	}
+	for _, p := range v.Pairs {
+		switch {
+		case keyText(p.Key) != "enabled":
+			l.bad(p.Key, location, "object property at `/%s` is a disallowed additional property", keyText(p.Key))
+		case p.Value.Kind != yaml.Bool:
+			l.bad(p.Value, location, "value at `/enabled` is not a boolean")
+		}
+	}
+}
+
+func (l *loader) dashboard(all, v *yaml.Node, at string) {
+	location := at + " dashboard"
+	if v.Kind != yaml.Map {
+		l.bad(v, location, "value at root is not an object")
+		return
+	}
+	if v.Get("namespace") == nil {
+		l.bad(v, location, "object at root is missing required properties: namespace")
+	}
+	limits := map[string]int{"namespace": 63, "flux_resource_path": 255}
+	for _, p := range v.Pairs {
+		key := keyText(p.Key)
+		limit, known := limits[key]
+		switch length := len([]rune(p.Value.Text)); {
+		case !known:
+			l.bad(p.Key, location, "object property at `/%s` is a disallowed additional property", key)
+		case p.Value.Kind != yaml.String:
+			l.bad(p.Value, location, "value at `/%s` is not a string", key)
+		case length == 0:
+			l.bad(p.Value, location, "string length at `/%s` is less than: 1", key)
+		case length > limit:
+			l.bad(p.Value, location, "string length at `/%s` is greater than: %d", key, limit)
+		}
+		if other := all.Get(key); known && other != nil && !blank(other) && !blank(p.Value) {
+			l.bad(other, at+" "+strings.ReplaceAll(key, "_", " "), "cannot be specified when dashboard.%s is set", key)
+		}
+	}
 }
 
 // environments checks what jobs say of one another's environments.

@@ -56,9 +56,8 @@ func (u *unit) read() (content *yaml.Node, at *yaml.Node, problem string) {
 	var header *yaml.Node
 	if len(docs) == 2 {
 		if docs[0].Kind == yaml.Map && docs[0].Get("spec") != nil {
-			header = docs[0]
+			header, docs = docs[0], docs[1:]
 		}
-		docs = docs[1:]
 	}
 	if len(docs) == 0 || docs[0].Kind != yaml.Map {
 		return nil, nil, "Invalid configuration format"
@@ -158,6 +157,9 @@ func (u *unit) header(header *yaml.Node) (specs []*input, component []string, at
 				return nil, nil, at, problem
 			}
 		case "component":
+			if p.Value.Kind != yaml.List {
+				return nil, nil, p.Value, "header:spec:component config should be a array"
+			}
 			for _, i := range p.Value.Items {
 				if !slices.Contains(componentFields, i.Text) {
 					return nil, nil, i, "header:spec:component config contains unknown values: " + i.Text

@@ -158,7 +158,7 @@ func (x *includer) locations(n *yaml.Node, from Context) []Location {
 		return x.local(n, name, from)
 	}
 	if n.Kind != yaml.Map {
-		return x.fail(n, "include config should be an array of hashes or strings")
+		return x.fail(n, "Each include must be a hash or a string")
 	}
 	if !x.wanted(n, from) {
 		return nil
@@ -185,9 +185,10 @@ func (x *includer) locations(n *yaml.Node, from Context) []Location {
 	if l.Kind == "artifact" {
 		l.Job = n.Get("job").Text
 	}
-	if i := n.Get("integrity"); i != nil {
-		if l.Integrity = i.Text; !x.integrity(i, l) {
-			return nil
+	if i := filled(n.Get("integrity")); i != nil {
+		l.Integrity = i.Text
+		if text := integrityOf(i.Text, l.Kind == "remote"); text != "" {
+			return x.fail(i, "include config "+text)
 		}
 	}
 	switch l.Kind {
@@ -199,20 +200,19 @@ func (x *includer) locations(n *yaml.Node, from Context) []Location {
 	return []Location{l}
 }
 
-func (x *includer) integrity(at *yaml.Node, l Location) bool {
-	hash, ok := strings.CutPrefix(l.Integrity, "sha256-")
-	raw, err := base64.StdEncoding.DecodeString(hash)
+// integrityOf says what is wrong with the hash of a remote file.
+func integrityOf(text string, remote bool) string {
+	hash, ok := strings.CutPrefix(text, "sha256-")
+	_, err := base64.StdEncoding.DecodeString(hash)
 	switch {
-	case l.Kind != "remote":
-		x.fail(at, "include config integrity can only be specified for remote includes")
+	case !remote:
+		return "integrity can only be specified for remote includes"
 	case !ok:
-		x.fail(at, "include config integrity hash must start with 'sha256-'")
-	case err != nil || len(raw) != 32:
-		x.fail(at, "include config integrity hash must be base64 encoded")
-	default:
-		return true
+		return "integrity hash must start with 'sha256-'"
+	case err != nil || hash == "":
+		return "integrity hash must be base64 encoded"
 	}
-	return false
+	return ""
 }
 
 func (x *includer) local(at *yaml.Node, name string, from Context) []Location {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strings"
 
 	"signalbox/ci/config/yaml"
 )
@@ -16,10 +17,9 @@ func (l *loader) inherit(j *Job, v *yaml.Node, defaults settings, location strin
 		l.unknownKeys(n, location+":inherit config", "default", "variables")
 		if d := n.Get("default"); d != nil && d.Kind != yaml.Null {
 			if names := l.inherited(d, location+":inherit:default"); names != nil {
-				for _, name := range *names {
-					if !slices.Contains(defaultKeys, name) {
-						l.bad(d, location+":inherit:default config", "contains unknown values: %s", name)
-					}
+				unknown := slices.DeleteFunc(slices.Clone(*names), func(name string) bool { return slices.Contains(defaultKeys, name) })
+				if len(unknown) > 0 {
+					l.bad(d, location+":inherit:default config", "contains unknown values: %s", strings.Join(unknown, ", "))
 				}
 				wanted = func(key string) bool { return slices.Contains(*names, key) }
 			}
@@ -89,11 +89,11 @@ func (l *loader) inherited(v *yaml.Node, at string) *[]string {
 	case v.Kind == yaml.Bool:
 		return &[]string{}
 	case v.Kind == yaml.List:
-		if names, ok := l.strings(v, at, "should be a bool or array of strings"); ok {
+		if names, ok := l.strings(v, at+" config", "should be an array of strings"); ok {
 			return &names
 		}
 		return nil
 	}
-	l.bad(v, at, "should be a bool or array of strings")
+	l.add(v, at+" should be a bool or array of strings")
 	return nil
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -72,9 +73,14 @@ func (i *interpolator) node(n *yaml.Node) *yaml.Node {
 		}
 	case yaml.List:
 		c := *n
-		c.Items = make([]*yaml.Node, len(n.Items))
-		for k, item := range n.Items {
-			c.Items[k] = i.node(item)
+		c.Items = make([]*yaml.Node, 0, len(n.Items))
+		for _, item := range n.Items {
+			v := i.node(item)
+			if item.IsText() && v.Kind == yaml.List { // a list of inputs goes into the list where it stands
+				c.Items = append(c.Items, v.Items...)
+			} else {
+				c.Items = append(c.Items, v)
+			}
 		}
 		out = &c
 	case yaml.Map:
@@ -164,18 +170,70 @@ func (i *interpolator) access(at *yaml.Node, path string) *yaml.Node {
 	if !known {
 		return i.fail(at, "unknown interpolation provided: `%s` in `%s`", names[0], path)
 	}
-	v := context[names[1]]
-	if v == nil {
-		return i.fail(at, "unknown interpolation provided: `%s` in `%s`", names[1], path)
-	}
-	for _, name := range names[2:] {
-		next := v.Get(name)
-		if next == nil {
-			return i.fail(at, "unknown interpolation provided: `%s` in `%s`", name, path)
+	var v *yaml.Node
+	for k := 1; k < len(names); k++ {
+		key, indices, problem := indexed(names[k], path)
+		if problem != "" {
+			return i.fail(at, "%s", problem)
 		}
-		v = next
+		if k == 1 {
+			v = context[key]
+		} else {
+			v = v.Get(key)
+		}
+		if v == nil {
+			return i.fail(at, "unknown interpolation provided: `%s` in `%s`", key, path)
+		}
+		for _, index := range indices {
+			if v.Kind != yaml.List {
+				return i.fail(at, "cannot index into non-array value at [%d] in `%s`", index, path)
+			}
+			if index >= len(v.Items) {
+				return i.fail(at, "array index %d out of bounds (size: %d) in `%s`", index, len(v.Items), path)
+			}
+			v = v.Items[index]
+		}
 	}
 	return v
+}
+
+const maxIndices = 5
+
+var (
+	indexedName = regexp.MustCompile(`^([\w-]*)((?:\[\d+\])+)$`)
+	anyBrackets = regexp.MustCompile(`\[([^\]]*)\]`)
+	digits      = regexp.MustCompile(`^\d+$`)
+)
+
+// indexed takes the indices of a list off a name: `list[0][1]`.
+func indexed(name, path string) (key string, indices []int, problem string) {
+	if !strings.Contains(name, "[") {
+		return name, nil, ""
+	}
+	m := indexedName.FindStringSubmatch(name)
+	found := anyBrackets.FindAllStringSubmatch(name, -1)
+	switch {
+	case m != nil && m[1] == "":
+		return "", nil, "invalid indexed access without a key in `" + path + "`"
+	case m != nil && len(found) > maxIndices:
+		return "", nil, fmt.Sprintf("too many array indices in `%s` (maximum depth: %d)", path, maxIndices)
+	case m == nil && strings.Count(name, "[") != strings.Count(name, "]"):
+		return "", nil, "invalid array index in `" + path + "`: missing closing bracket"
+	}
+	for _, f := range found {
+		if !digits.MatchString(f[1]) {
+			return "", nil, "invalid array index in `" + path + "`: `" + f[1] + "` is not a valid index"
+		}
+		n, err := strconv.Atoi(f[1])
+		if err != nil {
+			n = math.MaxInt
+		}
+		indices = append(indices, n)
+	}
+	if m == nil {
+		return "", nil, "invalid array index syntax in `" + path + "`"
+	}
+	return m[1], indices, ""
 }
 
 var (
@@ -206,7 +264,7 @@ func (i *interpolator) call(at *yaml.Node, call string, v *yaml.Node) *yaml.Node
 			}
 		}
 	case "posix_escape":
-		out.Text = shellSafe.ReplaceAllString(v.Text, `\$0`)
+		out.Text = strings.ReplaceAll(shellSafe.ReplaceAllString(v.Text, `\$0`), "\n", "'\n'")
 		if v.Text == "" {
 			out.Text = "''"
 		}

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -22,21 +21,21 @@ var (
 	bridgeKeys = append([]string{"trigger", "parallel"}, sharedKeys...)
 )
 
-var onlyWords = regexp.MustCompile(`^[a-z_ ]+$`)
-
 func (l *loader) allJobs(root *yaml.Node, c *Config, defaults settings) {
 	mark := l.mark()
-	var pairs []yaml.Pair
+	var pairs, hidden, unnamed []yaml.Pair
 	visible := len(l.sick)
 	for _, p := range root.Pairs {
 		name := p.Key.Text
 		switch {
+		case p.Key.IsText() && !isJob(name, p.Value):
+		case strings.HasPrefix(name, "."):
+			hidden = append(hidden, p)
+		case !looksLikeJob(p.Value) && p.Value.Get("needs") == nil:
+			l.add(p.Key, "jobs "+strings.ToLower(rubyText(p.Key))+" config should implement the script:, run:, or trigger: keyword")
 		case !p.Key.IsText():
 			visible++
-			l.bad(p.Key, "jobs:"+keyText(p.Key), "name should be a symbol")
-		case !isJob(name, p.Value), strings.HasPrefix(name, "."):
-		case !looksLikeJob(p.Value) && !bridgeNeed(p.Value):
-			l.unmatched(p.Key, name)
+			unnamed = append(unnamed, p)
 		case name == "":
 			visible++
 			l.add(p.Key, "jobs:job name can't be blank")
@@ -49,6 +48,14 @@ func (l *loader) allJobs(root *yaml.Node, c *Config, defaults settings) {
 		l.bad(nil, "jobs config", "should contain at least one visible job")
 	}
 	l.inside(l.sound(mark), func() {
+		for _, p := range hidden {
+			if blank(p.Value) {
+				l.bad(p.Key, "jobs:"+p.Key.Text+" config", "can't be blank")
+			}
+		}
+		for _, p := range unnamed {
+			l.bad(p.Key, "jobs:"+rubyText(p.Key), "name should be a symbol")
+		}
 		for _, p := range pairs {
 			l.jobs[p.Key.Text], l.bodies[p.Key.Text], l.current = p.Key, p.Value, p.Key.Text
 			c.Jobs = append(c.Jobs, l.job(p.Key, p.Value, defaults, c.Workflow.HasRules))
@@ -57,17 +64,17 @@ func (l *loader) allJobs(root *yaml.Node, c *Config, defaults settings) {
 	})
 }
 
-// bridgeNeed says whether a job shows the state of another pipeline.
-func bridgeNeed(v *yaml.Node) bool {
-	return v.Kind == yaml.Map && v.Get("needs").Get("pipeline") != nil
-}
-
-func (l *loader) unmatched(at *yaml.Node, name string) {
-	shown := strings.ToLower(strings.ReplaceAll(name, "_", " "))
-	if onlyWords.MatchString(shown) {
-		shown = strings.ReplaceAll(shown, " ", "_")
+// blank says whether a value is none, for Rails.
+func blank(v *yaml.Node) bool {
+	switch v.Kind {
+	case yaml.Null:
+		return true
+	case yaml.Bool:
+		return !v.Bool
+	case yaml.String, yaml.Symbol:
+		return strings.TrimSpace(v.Text) == ""
 	}
-	l.add(at, "jobs "+shown+" config should implement the script:, run:, or trigger: keyword")
+	return len(v.Items)+len(v.Pairs) == 0 && (v.Kind == yaml.List || v.Kind == yaml.Map)
 }
 
 const maxName = 255
@@ -103,8 +110,29 @@ func (l *loader) job(key, v *yaml.Node, defaults settings, workflowRules bool) *
 			l.subset(j, v, location)
 		}
 	})
+	if l.sound(mark) && isBridge(v) {
+		l.bridge(j, v, location)
+	}
 	l.implied(j, v, workflowRules)
 	return j
+}
+
+// bridge checks that a job without script has another pipeline to start or to show.
+func (l *loader) bridge(j *Job, v *yaml.Node, location string) {
+	upstream := 0
+	if j.Needs != nil {
+		for _, n := range *j.Needs {
+			if n.upstream() {
+				upstream++
+			}
+		}
+	}
+	switch {
+	case j.Trigger == nil && upstream == 0:
+		l.bad(v, location+" config", "should contain either a trigger or a needs:pipeline")
+	case upstream > 1:
+		l.bad(v.Get("needs"), location+" config", "should contain at most one bridge need")
+	}
 }
 
 // isBridge says whether a job starts or shows another pipeline rather than running anything.
@@ -113,7 +141,7 @@ func isBridge(v *yaml.Node) bool { return v.Get("script") == nil && v.Get("run")
 // ownOf checks the job itself, and gives the keys that it may have.
 func (l *loader) ownOf(j *Job, key, v *yaml.Node, location string) []string {
 	if len([]rune(key.Text)) > maxName {
-		l.bad(key, "jobs:job name", "is too long (maximum is 255 characters)")
+		l.bad(key, location+" name", "is too long (maximum is 255 characters)")
 	}
 	keys := jobKeys
 	if isBridge(v) {
@@ -126,7 +154,7 @@ func (l *loader) ownOf(j *Job, key, v *yaml.Node, location string) []string {
 		}
 	}
 	l.unknownKeys(v, location+" config", keys...)
-	if script := v.Get("script"); script != nil && (script.Kind == yaml.Null || len(script.Items) == 0 && script.Kind == yaml.List) {
+	if script := v.Get("script"); script != nil && v.Get("run") == nil && blank(script) {
 		l.bad(script, location+" script", "can't be blank")
 	}
 	for _, name := range ownKeys {
@@ -137,7 +165,10 @@ func (l *loader) ownOf(j *Job, key, v *yaml.Node, location string) []string {
 	return keys
 }
 
-const maxStartIn = 7 * 24 * 3600
+const (
+	maxStartIn = 7 * 24 * 3600
+	maxTimeout = 2_629_746 // a month of Rails: a twelfth of 365.2425 days
+)
 
 // combined checks keywords that depend on one another.
 func (l *loader) combined(j *Job, v *yaml.Node, location string) {
@@ -156,18 +187,18 @@ func (l *loader) combined(j *Job, v *yaml.Node, location string) {
 		}
 	}
 	switch {
-	case j.When == enum.Delayed && start == nil && !j.HasRules:
-		l.bad(v, location+" start in", "should be a duration")
-	case j.When == enum.Delayed && start != nil && start.Kind != yaml.Null && !isBridge(v):
+	case j.When == enum.Delayed && start == nil:
+		l.duration(&yaml.Node{Line: v.Line, Column: v.Column, Source: v.Source}, location+" start in", maxStartIn)
+	case j.When == enum.Delayed:
 		j.StartIn = l.duration(start, location+" start in", maxStartIn)
-	case j.When != enum.Delayed && start != nil && !j.HasRules:
+	case start != nil && !blank(start) && !isBridge(v):
 		l.bad(start, location+" start in", "must be blank")
 	}
 }
 
 // subset checks that dependencies are among the needs, where a job has both.
 func (l *loader) subset(j *Job, v *yaml.Node, location string) {
-	if j.Needs == nil || j.Dependencies == nil || len(*j.Dependencies) == 0 {
+	if j.Needs == nil || len(*j.Needs) == 0 || j.Dependencies == nil || len(*j.Dependencies) == 0 {
 		return
 	}
 	if onlyCross(*j.Needs) {
@@ -284,10 +315,16 @@ func (l *loader) innerKey(j *Job, key string, v *yaml.Node, location string, bri
 	case "allow_failure":
 		if v.Kind == yaml.Map && !bridge {
 			l.unknownKeys(v, at+" config", "exit_codes")
-			j.AllowCodes = l.integers(v.Get("exit_codes"), at+" exit codes")
+			if codes := filled(v.Get("exit_codes")); codes != nil {
+				j.AllowCodes = l.integers(codes, at+" exit codes")
+			}
 		}
 	case "needs":
-		j.Needs = l.needs(v, at, true)
+		whose := ofJob
+		if bridge {
+			whose = ofBridge
+		}
+		j.Needs = l.needs(v, at, whose)
 	case "trigger":
 		j.Trigger = l.trigger(v, at)
 	case "parallel":
@@ -332,7 +369,7 @@ func (l *loader) setting(j *Job, key string, v *yaml.Node, at string) {
 	case "cache":
 		j.Cache = l.caches(v, at)
 	case "timeout":
-		j.Timeout = l.duration(v, at+" config", 30*24*3600)
+		j.Timeout = l.duration(v, at+" config", maxTimeout)
 	case "retry":
 		j.Retry = l.retry(v)
 	case "hooks":
@@ -354,6 +391,7 @@ func (l *loader) when(j *Job, v *yaml.Node, location string, bridge bool) {
 	switch {
 	case !v.IsText():
 		l.bad(v, location+" when", "should be a string")
+		l.bad(v, location+" when", "should be one of: %s", strings.Join(allowed, ", "))
 	case !slices.Contains(allowed, v.Text):
 		l.bad(v, location+" when", "should be one of: %s", strings.Join(allowed, ", "))
 	default:

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -43,7 +42,7 @@ func (l *loader) release(v *yaml.Node, at string) *Release {
 	if m := v.Get("milestones"); m != nil && m.Kind != yaml.Null {
 		r.Milestones = l.oneOrMany(m, at+" milestones")
 	}
-	if r.ReleasedAt != "" && !strings.Contains(r.ReleasedAt, "$") && !isTime(r.ReleasedAt) {
+	if r.ReleasedAt != "" && !isTime(r.ReleasedAt) {
 		l.bad(v.Get("released_at"), at+" released at", "must be a valid datetime")
 	}
 	if strings.ContainsAny(r.Ref, " \t~^:?*[\\") {
@@ -70,23 +69,23 @@ func (l *loader) links(v *yaml.Node, at string) []ReleaseLink {
 		return nil
 	}
 	l.unknownKeys(v, at+" config", "links")
-	var out []ReleaseLink
 	list := v.Get("links")
-	if list == nil || list.Kind != yaml.List {
-		l.bad(v, at+":links config", "should be an array")
+	if list == nil || list.Kind != yaml.List || slices.ContainsFunc(list.Items, func(i *yaml.Node) bool { return i.Kind != yaml.Map }) {
+		l.bad(v, at+" links", "should be an array of hashes")
+	}
+	if list == nil || blank(list) {
+		l.bad(v, at+" links", "can't be blank")
 		return nil
 	}
-	for _, i := range list.Items {
-		where := at + ":links:link"
-		if i.Kind != yaml.Map {
-			l.bad(i, where+" config", "should be a hash")
-			continue
+	var out []ReleaseLink
+	for _, i := range list.Items { // what stands in them is for the tool that makes the release
+		text := func(key string) string {
+			if n := i.Get(key); n != nil {
+				return rubyText(n)
+			}
+			return ""
 		}
-		l.unknownKeys(i, where+" config", "name", "url", "filepath", "link_type")
-		out = append(out, ReleaseLink{
-			Name: l.needed(i, "name", where), URL: l.needed(i, "url", where), Filepath: l.text(i.Get("filepath"), where+" filepath"),
-			LinkType: l.oneOf(i.Get("link_type"), where+" link type", "", "other", "runbook", "image", "package"),
-		})
+		out = append(out, ReleaseLink{Name: text("name"), URL: text("url"), Filepath: text("filepath"), LinkType: text("link_type")})
 	}
 	return out
 }
@@ -95,11 +94,16 @@ func (l *loader) links(v *yaml.Node, at string) []ReleaseLink {
 func (l *loader) needed(v *yaml.Node, key, at string) string {
 	location := at + " " + strings.ReplaceAll(key, "_", " ")
 	n := v.Get(key)
-	if n == nil || n.Kind == yaml.Null || n.IsText() && strings.TrimSpace(n.Text) == "" {
+	if n == nil || n.Kind == yaml.Null {
+		l.bad(v, location, "should be a string")
 		l.bad(v, location, "can't be blank")
 		return ""
 	}
-	return l.text(n, location)
+	text := l.text(n, location)
+	if blank(n) {
+		l.bad(n, location, "can't be blank")
+	}
+	return text
 }
 
 // Pages says that a job's files are published.
@@ -122,11 +126,15 @@ func (l *loader) pages(j *Job, v *yaml.Node, at string) {
 		if !keyword.Bool {
 			p = nil
 		}
+	case keyword.Kind == yaml.Map && len(keyword.Pairs) == 0:
+		if j.Name != "pages" {
+			p = nil
+		}
 	case keyword.Kind == yaml.Map:
 		l.unknownKeys(keyword, at+":pages config", "publish", "path_prefix", "expire_in")
 		p.Publish, p.PathPrefix = l.text(keyword.Get("publish"), at+":pages publish"), l.text(keyword.Get("path_prefix"), at+":pages path prefix")
 		if e := keyword.Get("expire_in"); e != nil && e.Kind != yaml.Null {
-			if _, ok := ParseDuration(e.Text); !e.IsText() || !ok && e.Text != "never" && !strings.Contains(e.Text, "$") {
+			if _, ok := ParseDuration(e.Text); !e.IsText() || !ok && !strings.EqualFold(e.Text, "never") && !strings.Contains(e.Text, "$") {
 				l.bad(e, at+":pages expire in", "should be a duration")
 			}
 			p.ExpireIn = e.Text
@@ -175,9 +183,9 @@ func (l *loader) idTokens(v *yaml.Node, at string) map[string][]string {
 		}
 		l.unknownKeys(p.Value, where+" config", "aud")
 		aud := p.Value.Get("aud")
-		if aud == nil || aud.Kind == yaml.Null {
+		if aud == nil {
 			l.bad(p.Value, where+" config", "missing required keys: aud")
-			continue
+			aud = p.Value
 		}
 		out[keyText(p.Key)] = l.oneOrMany(aud, where+" aud")
 	}
@@ -207,15 +215,9 @@ func (l *loader) hooks(v *yaml.Node, at string) []string {
 	return nil
 }
 
-var resourceGroup = regexp.MustCompile(`^[A-Za-z0-9_\-/${}. ]+$`)
-
 func (l *loader) resourceGroup(v *yaml.Node, location string) string {
 	if !v.IsText() {
 		l.bad(v, location+" resource group", "should be a string")
-		return ""
-	}
-	if !resourceGroup.MatchString(v.Text) || strings.HasPrefix(v.Text, "/") || strings.HasSuffix(v.Text, "/") {
-		l.bad(v, location+" resource group", "can contain only letters, digits, '-', '_', '/', '$', '{', '}', '.', and spaces, but it cannot start or end with '/'")
 	}
 	return v.Text
 }

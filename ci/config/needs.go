@@ -2,6 +2,8 @@ package config
 
 import (
 	"regexp"
+	"slices"
+	"strings"
 
 	"signalbox/ci/config/yaml"
 )
@@ -15,10 +17,23 @@ type CrossNeed struct {
 	Artifacts bool   `json:"artifacts"`
 }
 
+// upstream says whether the need is the state of another pipeline, which a job without script shows.
+func (n Need) upstream() bool { return n.Cross != nil && n.Cross.Job == "" }
+
 const maxCrossNeeds = 5
 
-// needs reads the jobs that must come before. cross allows those of other pipelines.
-func (l *loader) needs(v *yaml.Node, at string, cross bool) *[]Need {
+// whoseNeeds says where needs stand: a job may need artifacts of other pipelines, a bridge the state of one, a rule
+// jobs of its own pipeline alone.
+type whoseNeeds int
+
+const (
+	ofJob whoseNeeds = iota
+	ofBridge
+	ofRule
+)
+
+// needs reads the jobs that must come before.
+func (l *loader) needs(v *yaml.Node, at string, whose whoseNeeds) *[]Need {
 	items := flat(v)
 	switch {
 	case v.Kind == yaml.Map && len(v.Pairs) == 0:
@@ -31,74 +46,100 @@ func (l *loader) needs(v *yaml.Node, at string, cross bool) *[]Need {
 		return nil
 	}
 	out := []Need{}
-	others := 0
-	for _, i := range items {
-		n, ok := l.need(i, at+":need")
-		if !ok {
-			continue
-		}
-		if n.Cross != nil {
-			others++
-			if !cross {
-				l.bad(i, at+" config", "uses invalid types: cross_dependency")
+	mark := l.mark()
+	if slices.ContainsFunc(items, func(i *yaml.Node) bool {
+		p := i.Get("parallel")
+		return p != nil && (p.Kind == yaml.Int || p.Kind == yaml.Float)
+	}) {
+		l.bad(v, at+" config", `cannot use "parallel: <number>".`)
+	}
+	l.inside(l.sound(mark), func() {
+		for _, i := range items {
+			if i.Kind == yaml.Null {
+				continue
+			}
+			if n, ok := l.need(i, at+":need"); ok {
+				out = append(out, n)
 			}
 		}
-		out = append(out, n)
+		if l.sound(mark) {
+			l.kindsOfNeeds(v, out, at, whose)
+		}
+	})
+	return &out
+}
+
+// kindsOfNeeds checks which kinds stand here, and how many of each.
+func (l *loader) kindsOfNeeds(v *yaml.Node, needs []Need, at string, whose whoseNeeds) {
+	pipelines, projects, upstream := 0, 0, 0
+	for _, n := range needs {
+		switch {
+		case n.upstream():
+			upstream++
+		case n.Cross != nil && n.Cross.Project != "":
+			projects++
+		case n.Cross != nil:
+			pipelines++
+		}
 	}
-	if others > maxCrossNeeds {
+	var wrong []string
+	if pipelines+projects > 0 && whose != ofJob {
+		wrong = append(wrong, "cross_dependency")
+	}
+	if upstream > 0 && whose != ofBridge {
+		wrong = append(wrong, "bridge")
+	}
+	switch {
+	case wrong != nil:
+		l.bad(v, at+" config", "uses invalid types: %s", strings.Join(wrong, ", "))
+	case pipelines > maxCrossNeeds, projects > maxCrossNeeds:
 		l.bad(v, at+" config", "must be less than or equal to %d", maxCrossNeeds)
 	}
-	return &out
 }
 
 func (l *loader) need(v *yaml.Node, at string) (Need, bool) {
 	if v.IsText() {
-		if v.Text == "" {
+		if blank(v) {
 			l.bad(v, at+" config", "can't be blank")
-			return Need{}, false
 		}
-		return Need{Job: v.Text, Artifacts: true}, true
+		return Need{Job: v.Text, Artifacts: true}, v.Text != ""
 	}
-	if v.Kind != yaml.Map {
-		l.bad(v, at, "has an unsupported type")
+	job, pipeline, project := v.Get("job") != nil, v.Get("pipeline") != nil, v.Get("project") != nil || v.Get("ref") != nil
+	switch {
+	case v.Kind != yaml.Map, !job && !pipeline && !project:
+		l.add(v, at+" has an unsupported type")
 		return Need{}, false
-	}
-	if v.Get("pipeline") != nil || v.Get("project") != nil {
-		return l.crossNeed(v, at)
+	case project:
+		l.unknownKeys(v, at+" config", "project", "ref", "job", "artifacts")
+		c := &CrossNeed{Project: l.needed(v, "project", at), Ref: l.needed(v, "ref", at), Job: l.needed(v, "job", at)}
+		c.Artifacts = l.unlessFalse(v.Get("artifacts"), at+" artifacts")
+		return Need{Cross: c}, c.Job != ""
+	case pipeline && !job:
+		l.unknownKeys(v, at+" config", "pipeline")
+		c := &CrossNeed{Pipeline: l.needed(v, "pipeline", at)}
+		return Need{Cross: c}, c.Pipeline != ""
+	case pipeline:
+		l.unknownKeys(v, at+" config", "pipeline", "job", "artifacts")
+		c := &CrossNeed{Pipeline: l.needed(v, "pipeline", at), Job: l.needed(v, "job", at)}
+		c.Artifacts = l.unlessFalse(v.Get("artifacts"), at+" artifacts")
+		return Need{Cross: c}, c.Job != ""
 	}
 	l.unknownKeys(v, at+" config", "job", "artifacts", "optional", "parallel")
-	n := Need{Job: l.needed(v, "job", at), Artifacts: true, Optional: l.boolean(v.Get("optional"), at+" optional")}
-	if a := v.Get("artifacts"); a != nil && a.Kind != yaml.Null {
-		n.Artifacts = l.boolean(a, at+" artifacts")
-	}
-	if p := v.Get("parallel"); p != nil && p.Kind != yaml.Null {
-		if parallel := l.parallel(p, at+":parallel", true); parallel != nil {
+	n := Need{Job: l.needed(v, "job", at), Artifacts: l.unlessFalse(v.Get("artifacts"), at+" artifacts"), Optional: l.boolean(v.Get("optional"), at+" optional")}
+	if p := filled(v.Get("parallel")); p != nil {
+		if parallel := l.parallel(p, at+":parallel", false); parallel != nil {
 			n.Matrix = parallel.Matrix
 		}
 	}
 	return n, n.Job != ""
 }
 
-func (l *loader) crossNeed(v *yaml.Node, at string) (Need, bool) {
-	c := &CrossNeed{Artifacts: true}
-	if v.Get("project") != nil {
-		l.unknownKeys(v, at+" config", "project", "job", "ref", "artifacts")
-		c.Project, c.Ref = l.needed(v, "project", at), l.needed(v, "ref", at)
-	} else {
-		l.unknownKeys(v, at+" config", "pipeline", "job", "artifacts")
-		c.Pipeline = l.needed(v, "pipeline", at)
-		if v.Get("job") == nil { // of a trigger job: it shows the state of the pipeline
-			return Need{Cross: c}, c.Pipeline != ""
-		}
-	}
-	c.Job = l.needed(v, "job", at)
-	if a := v.Get("artifacts"); a != nil && a.Kind != yaml.Null {
-		c.Artifacts = l.boolean(a, at+" artifacts")
-	}
-	return Need{Cross: c}, c.Job != ""
+// unlessFalse is a truth that is true if nothing is said.
+func (l *loader) unlessFalse(v *yaml.Node, location string) bool {
+	return filled(v) == nil || l.boolean(v, location)
 }
 
-var matrixReference = regexp.MustCompile(`\$\[\[\s*matrix\.(\w+)\s*\]\]`)
+var matrixReference = regexp.MustCompile(`\$\[\[\s*matrix\.([a-zA-Z0-9_-]+)\s*\]\]`)
 
 // matrixValue puts the values of the job that needs into a value of a matrix.
 func matrixValue(text string, own *Instance) (value, missing string) {

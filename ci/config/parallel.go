@@ -67,7 +67,7 @@ func (l *loader) parallel(v *yaml.Node, at string, bridge bool) *Parallel {
 		}
 		return &Parallel{Matrix: l.matrix(m, at+":matrix")}
 	default:
-		l.add(v, strings.ToLower(at)+" should be an integer or a hash")
+		l.add(v, at+" should be an integer or a hash")
 	}
 	return nil
 }
@@ -86,11 +86,7 @@ func (l *loader) matrix(v *yaml.Node, at string) [][]Variable {
 		l.bad(v, at+" config", "should be an array of hashes")
 		return nil
 	}
-	if len(entries) == 0 {
-		l.bad(v, at+" config", "can't be blank")
-		return nil
-	}
-	var out [][]Variable
+	out := [][]Variable{}
 	for _, e := range entries {
 		keys, lists, size := l.axes(e, at)
 		if lists == nil {
@@ -249,12 +245,19 @@ func (l *loader) spread(j *Job, made map[string][]string) {
 func (l *loader) spreadNeeds(j *Job, needs []Need, made map[string][]string) []Need {
 	out := []Need{}
 	for _, n := range needs {
+		name, missing := matrixValue(n.Job, j.Instance)
+		if missing != "" {
+			l.add(l.jobs[j.Name], j.baseName()+" job: '"+missing+"' does not exist in matrix configuration")
+			return out
+		}
+		n.Job = name
 		names := made[n.Job]
-		if n.Matrix != nil {
+		if n.Matrix != nil && names != nil { // of a job that is one alone there is nothing to choose
 			if names = l.chosen(j, n); names == nil {
 				return out
 			}
 		}
+		n.Matrix = nil
 		if names == nil {
 			out = append(out, n)
 			continue
@@ -265,7 +268,7 @@ func (l *loader) spreadNeeds(j *Job, needs []Need, made map[string][]string) []N
 		}
 		for _, name := range names {
 			one := n
-			one.Job, one.Matrix = name, nil
+			one.Job = name
 			out = append(out, one)
 		}
 	}

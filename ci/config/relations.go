@@ -113,6 +113,9 @@ func (r *relations) check(j *Job) {
 			r.suggest(j.Environment.OnStop)
 		}
 	}
+	if body := r.l.bodies[j.baseName()]; body.Get("publish") != nil && body.Get("pages").Get("publish") != nil {
+		r.wrong(r.at(j, "pages", ""), j.Name+" job: use either "+j.Name+":publish or "+j.Name+":pages:publish")
+	}
 }
 
 func (r *relations) suggest(name string) {
@@ -166,7 +169,8 @@ func (r *relations) generator(j *Job) {
 const maxNeedName = 128
 
 func (r *relations) needs(j *Job, keyword string, needs []Need) {
-	seen := map[string]bool{}
+	seen := map[string]int{}
+	var twice []string
 	for _, n := range needs {
 		if n.Cross != nil {
 			continue
@@ -182,10 +186,13 @@ func (r *relations) needs(j *Job, keyword string, needs []Need) {
 			r.suggest(n.Job)
 		case other.StageIndex < 0 || other.StageIndex > j.StageIndex:
 			r.wrong(at(), j.Name+" job: need "+n.Job+" is not defined in current or prior stages")
-		case seen[n.Job]:
-			r.wrong(at(), j.Name+" has the following needs duplicated: "+n.Job+".")
 		}
-		seen[n.Job] = true
+		if seen[n.Job]++; seen[n.Job] == 2 {
+			twice = append(twice, n.Job)
+		}
+	}
+	if twice != nil {
+		r.wrong(r.at(j, keyword, twice[0]), j.Name+" has the following needs duplicated: "+strings.Join(twice, ", ")+".")
 	}
 }
 

@@ -71,7 +71,7 @@ func TestCaseResults(t *testing.T) {
 		text, want string
 	}{
 		{5, "a: {script: x, steps: *bad_alias}", "nknown alias"},
-		{15, "? " + strings.Repeat("n", 256) + "\n: {script: x}", "job name is too long (maximum is 255 characters)"},
+		{15, "? " + strings.Repeat("n", 256) + "\n: {script: x}", "n name is too long (maximum is 255 characters)"},
 		{117, "a: {b: !reference [b, c]}\nb: {c: !reference [d, e, f]}\nd: {e: {f: !reference [a, b]}}\nj: {script: !reference [a, b]}", "is part of a circular chain"},
 		{343, long + ": {script: x, parallel: 2}\ntest1: {script: x, needs: [" + long + "]}", fmt.Sprintf("test1 job: need `%s 1/2` name is too long (maximum is 128 characters)", long)},
 	} {

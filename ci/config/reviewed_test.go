@@ -6,14 +6,14 @@ import "testing"
 func TestFormsThatAreEasilyMissed(t *testing.T) {
 	for text, want := range map[string]string{
 		"a: {script: x}\nb: {script: x, dependencies: [a]}":                                              valid,
-		"a: {script: x, parallel: {matrix: []}}":                                                         "jobs:a:parallel:matrix config can't be blank",
+		"a: {script: x, parallel: {matrix: []}}":                                                         valid,
 		"a: {script: x, timeout: 99999999999999999999 years}":                                            "jobs:a:timeout config should not exceed the limit",
 		"a: {script: x, rules: [{if: , when: always}], only: }":                                          valid,
 		"a: {script: x, cache: {key: '%2e%2e%2fa'}}":                                                     `jobs:a:cache:key config cannot contain the "/" character`,
 		"a: {script: x, cache: {key: '%2E%2E'}}":                                                         `jobs:a:cache:key config cannot be "." or ".."`,
 		"a: {script: x, cache: {key: {files: [a], prefix: ../x}}}":                                       `jobs:a:cache:key:prefix config cannot contain the "/" character`,
-		"a: {script: x, cache: {key: x, fallback_keys: [a, b, c, d, e, f]}}":                             "jobs:a:cache:fallback_keys config has too many items (maximum is 5)",
-		"a: {script: x}\nb: {script: x}\nc: {stage: deploy, script: x, needs: [], dependencies: [a, b]}": "jobs:c dependencies the a, b should be part of needs",
+		"a: {script: x, cache: {key: x, fallback_keys: [a, b, c, d, e, f]}}":                             "jobs:a:cache fallback keys has to many entries (maximum 5)",
+		"a: {script: x}\nb: {script: x}\nc: {stage: deploy, script: x, needs: [], dependencies: [a, b]}": valid,
 		"b: {script: x, dependencies: [a]}\na: {script: x, stage: nope}":                                 "b job: dependency a is not defined in current or prior stages",
 		"a: {script: x, stage: nope}\nb: {script: x, dependencies: [a]}":                                 "a job: chosen stage nope does not exist; available stages are .pre, build, test, deploy, .post",
 		"b: {script: x, needs: [a]}\na: {script: x, stage: nope}":                                        "b job: need a is not defined in current or prior stages",

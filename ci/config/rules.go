@@ -64,16 +64,17 @@ type ruleSet struct {
 	keys  []string
 	whens []string
 	needs bool
+	paths int // how many patterns of `exists` may stand there; 0: any number
 }
 
 var (
 	jobRules = ruleSet{
 		keys:  []string{"if", "changes", "exists", "when", "start_in", "allow_failure", "variables", "needs", "interruptible"},
-		whens: []string{"on_success", "on_failure", "always", "never", "manual", "delayed"}, needs: true,
+		whens: []string{"on_success", "on_failure", "always", "never", "manual", "delayed"}, needs: true, paths: maxPatterns,
 	}
 	workflowRules = ruleSet{
 		keys:  []string{"if", "changes", "exists", "when", "variables", "auto_cancel", "start_in", "allow_failure", "needs"},
-		whens: []string{"always", "never"},
+		whens: []string{"always", "never"}, paths: maxPatterns,
 	}
 	includeRules = ruleSet{keys: []string{"if", "exists", "changes", "when"}, whens: []string{"always", "never"}}
 )
@@ -90,6 +91,9 @@ func (l *loader) rules(v *yaml.Node, at string, set ruleSet) []Rule {
 	list, ok := flattenMaps(v, 0)
 	if v.Kind != yaml.List || !ok {
 		return nil
+	}
+	if len(v.Items) == 0 {
+		l.bad(v, at+" config", "can't be blank")
 	}
 	out := make([]Rule, 0, len(list))
 	for _, n := range list {
@@ -132,6 +136,7 @@ func (l *loader) rule(v *yaml.Node, at string, set ruleSet) Rule {
 		switch {
 		case r.When == enum.Delayed && (start == nil || start.Kind == yaml.Null):
 			l.bad(v, at+" start in", "can't be blank")
+			l.duration(&yaml.Node{Line: v.Line, Column: v.Column, Source: v.Source}, at+" start in", maxStartIn)
 		case r.When != enum.Delayed && start != nil:
 			l.bad(start, at+" config", "contains disallowed keys: start_in")
 		}
@@ -155,15 +160,15 @@ func (l *loader) ruleKey(r *Rule, key string, v *yaml.Node, at string, set ruleS
 	case "changes":
 		r.Changes = l.changes(v, at+":changes")
 	case "exists":
-		r.Exists = l.exists(v, at+":exists")
+		r.Exists = l.exists(v, at+":exists", set.paths)
 	case "when":
 		if !v.IsText() || !slices.Contains(set.whens, v.Text) {
-			l.bad(v, at+" when", "unknown value: %s", v.Text)
+			l.bad(v, at+" when", "unknown value: %s", rubyText(v))
 			return
 		}
 		r.When = enum.When(v.Text)
 	case "start_in":
-		if set.needs {
+		if set.needs && r.When == enum.Delayed {
 			r.StartIn = l.duration(v, at+" start in", maxStartIn)
 		}
 	case "allow_failure":
@@ -176,7 +181,7 @@ func (l *loader) ruleKey(r *Rule, key string, v *yaml.Node, at string, set ruleS
 		r.Variables = l.plainVariables(v, at+":variables")
 	case "needs":
 		if set.needs {
-			r.Needs = l.needs(v, at+":needs", false)
+			r.Needs = l.needs(v, at+":needs", ofRule)
 		}
 	case "auto_cancel":
 		c := l.autoCancel(v, at+":auto_cancel")
@@ -210,60 +215,72 @@ func (l *loader) changes(v *yaml.Node, at string) *Changes {
 	c := &Changes{}
 	switch v.Kind {
 	case yaml.List:
-		c.Paths = l.patterns(v, at)
+		c.Paths = l.patterns(v, at+" config", maxPatterns)
 	case yaml.Map:
 		l.unknownKeys(v, at+" config", "paths", "regexp", "compare_to")
-		c.Paths, c.Regexp = l.pathsOrRegexp(v, at)
+		c.Paths, c.Regexp = l.pathsOrRegexp(v, at, v.Get("paths"))
 		c.CompareTo = l.text(v.Get("compare_to"), at+" compare to")
 	default:
-		l.bad(v, at, "should be an array or a hash")
+		l.add(v, at+" should be an array or a hash")
 	}
 	return c
 }
 
-func (l *loader) exists(v *yaml.Node, at string) *Exists {
+// exists reads `exists`; limit is how many patterns it may have, 0 for any number.
+func (l *loader) exists(v *yaml.Node, at string, limit int) *Exists {
 	e := &Exists{}
-	switch v.Kind {
-	case yaml.List:
-		e.Paths = l.patterns(v, at)
-	case yaml.Map:
+	switch {
+	case v.Kind == yaml.List:
+		e.Paths = l.patterns(v, at+" config", limit)
+	case v.Kind == yaml.Map && len(v.Pairs) == 0: // nothing exists
+	case v.Kind == yaml.Map:
 		l.unknownKeys(v, at+" config", "paths", "regexp", "project", "ref")
-		e.Paths, e.Regexp = l.pathsOrRegexp(v, at)
+		e.Paths, e.Regexp = l.pathsOrRegexp(v, at, filled(v.Get("paths")))
 		e.Project, e.Ref = l.text(v.Get("project"), at+" project"), l.text(v.Get("ref"), at+" ref")
 		if ref := v.Get("ref"); ref != nil && v.Get("project") == nil {
 			l.bad(ref, at+" config", "missing required keys: project")
 		}
-	case yaml.String, yaml.Symbol:
+	case v.IsText():
 		e.Paths = []string{v.Text}
 	default:
-		l.bad(v, at, "should be an array or a hash")
+		l.add(v, at+" should be a string, an array of strings, or a hash")
 	}
 	return e
 }
 
-// pathsOrRegexp reads the one of the two that is given.
-func (l *loader) pathsOrRegexp(v *yaml.Node, at string) (paths []string, pattern string) {
-	p, re := v.Get("paths"), v.Get("regexp")
-	switch {
-	case (p == nil) == (re == nil):
-		l.bad(v, at+" config", "must use exactly one of these keys: paths, regexp")
-	case p != nil:
-		return l.patterns(p, at), ""
-	default:
-		pattern = l.text(re, at+" regexp")
-		if len(pattern) > maxRegexp {
-			l.bad(re, at+" regexp", "is too long (maximum is %d characters)", maxRegexp)
-		} else if _, err := compileBare(pattern); err != nil {
-			l.bad(re, at+" regexp", "is invalid: %v", err)
-		}
+// filled is a value that is not null.
+func filled(v *yaml.Node) *yaml.Node {
+	if v != nil && v.Kind == yaml.Null {
+		return nil
 	}
-	return nil, pattern
+	return v
 }
 
-func (l *loader) patterns(v *yaml.Node, at string) []string {
-	out, ok := l.strings(v, at+" config", "should be an array of strings")
-	if ok && len(out) > maxPatterns {
-		l.bad(v, at+" config", "has too many entries (maximum %d)", maxPatterns)
+// pathsOrRegexp reads the one of the two that is given; p are the paths.
+func (l *loader) pathsOrRegexp(v *yaml.Node, at string, p *yaml.Node) (paths []string, pattern string) {
+	re := v.Get("regexp")
+	if (v.Get("paths") == nil) == (re == nil) {
+		l.bad(v, at+" config", "must use exactly one of these keys: paths, regexp")
+		return nil, ""
+	}
+	if p != nil {
+		paths = l.patterns(p, at+" paths", maxPatterns)
+	}
+	if pattern = l.text(re, at+" regexp"); pattern == "" {
+		return paths, ""
+	}
+	if len([]rune(pattern)) > maxRegexp {
+		l.bad(re, at+" regexp", "is too long (maximum is %d characters)", maxRegexp)
+	} else if _, err := expression.CompileRuby(pattern); err != nil {
+		l.add(re, strings.ToLower(at)+" regexp is invalid: "+err.Error())
+	}
+	return paths, pattern
+}
+
+func (l *loader) patterns(v *yaml.Node, location string, limit int) []string {
+	out, ok := l.strings(v, location, "should be an array of strings")
+	if ok && limit > 0 && len(out) > limit {
+		l.bad(v, location, "has too many entries (maximum %d)", limit)
 	}
 	return out
 }
@@ -337,11 +354,13 @@ func (l *loader) workflow(v *yaml.Node) *Workflow {
 	}
 	if r := v.Get("rules"); r != nil && r.Kind != yaml.Null {
 		w.HasRules = true
-		l.listOfRules(r, "workflow rules")
 	}
 	l.inside(l.sound(mark), func() {
-		if w.HasRules {
-			w.Rules = l.rules(v.Get("rules"), "workflow:rules", workflowRules)
+		if rules := v.Get("rules"); w.HasRules && rules.Kind != yaml.List {
+			l.bad(rules, "workflow:rules config", "should be a array")
+		} else if w.HasRules {
+			l.listOfRules(rules, "workflow:rules")
+			w.Rules = l.rules(rules, "workflow:rules", workflowRules)
 		}
 		if a := v.Get("auto_cancel"); a != nil && a.Kind != yaml.Null {
 			w.AutoCancel = l.autoCancel(a, "workflow:auto_cancel")

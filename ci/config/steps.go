@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"regexp"
-	"strings"
 
 	"signalbox/ci/config/yaml"
 )
@@ -79,7 +78,8 @@ func (l *loader) jobInputs(v *yaml.Node, location string) map[string]any {
 		return nil
 	}
 	if len(v.Pairs) > maxJobInputs {
-		l.bad(v, location+":inputs config", "cannot define more than %d inputs", maxJobInputs)
+		l.bad(v, location+" inputs", "has too many entries (maximum %d)", maxJobInputs)
+		return nil
 	}
 	for _, p := range v.Pairs {
 		where := location + ":inputs:" + keyText(p.Key)
@@ -92,7 +92,7 @@ func (l *loader) jobInputs(v *yaml.Node, location string) map[string]any {
 			_, problem = spec.check(p.Value.Get("default"), "default")
 		}
 		if problem != "" {
-			l.add(p.Value, strings.ToLower("jobs:"+strings.TrimPrefix(location, "jobs:"))+" inputs `"+keyText(p.Key)+"`: "+problem)
+			l.bad(p.Value, location, "inputs `%s`: %s", keyText(p.Key), problem)
 		}
 	}
 	out, _ := v.Value().(map[string]any)

@@ -22,7 +22,7 @@ const maxTriggerIncludes = 3
 func (l *loader) trigger(v *yaml.Node, at string) *Trigger {
 	t := &Trigger{YAMLVariables: true}
 	switch {
-	case v.IsText() && v.Text == "":
+	case v.IsText() && blank(v):
 		l.bad(v, at+" config", "can't be blank")
 		return nil
 	case v.IsText():
@@ -34,14 +34,14 @@ func (l *loader) trigger(v *yaml.Node, at string) *Trigger {
 	}
 	include, mark := v.Get("include"), l.mark()
 	if include != nil {
-		l.unknownKeys(v, at+" config", "include", "strategy", "forward", "inputs")
+		l.unknownKeys(v, at+" config", "include", "strategy", "forward")
 	} else {
 		l.unknownKeys(v, at+" config", "project", "branch", "strategy", "forward", "inputs")
 		t.Project, t.Branch = l.needed(v, "project", at), l.text(v.Get("branch"), at+" branch")
 	}
 	if s := v.Get("strategy"); s != nil && s.Kind != yaml.Null {
 		if !s.IsText() || !slices.Contains([]string{"depend", "mirror"}, s.Text) {
-			l.bad(s, at+" strategy", "should be one of: depend, mirror")
+			l.bad(s, at+" strategy", "should be depend or mirror")
 		}
 		t.Strategy = s.Text
 	}
@@ -76,31 +76,59 @@ func (l *loader) forward(t *Trigger, f *yaml.Node, at string) {
 	t.PipelineVariables = l.boolean(f.Get("pipeline_variables"), at+" pipeline variables")
 }
 
+var includeKeys = []string{
+	"local", "file", "remote", "project", "ref", "integrity", "cache", "template", "artifact", "inputs", "job", "rules", "component",
+}
+
 func (l *loader) triggerInclude(v *yaml.Node, at string) []any {
 	items := []*yaml.Node{v}
-	if v.Kind == yaml.List {
-		items = v.Items
+	switch v.Kind {
+	case yaml.List:
+		items = flat(v)
+	case yaml.Map, yaml.String, yaml.Symbol:
+	default:
+		l.bad(v, at+" config", "should be an array or a string")
+		return nil
 	}
-	if len(items) > maxTriggerIncludes {
+	sound := len(v.Items) <= maxTriggerIncludes
+	if !sound {
 		l.bad(v, at+" config", "is too long (maximum is %d)", maxTriggerIncludes)
 	}
 	var out []any
-	for _, i := range items {
-		switch {
-		case i.IsText():
-		case i.Kind != yaml.Map:
-			l.bad(i, at+" config", "should be a hash or a string")
-			continue
-		default:
-			l.unknownKeys(i, at+" config", "local", "template", "artifact", "job", "project", "file", "ref", "component", "remote", "inputs", "rules")
-			if i.Get("artifact") != nil && i.Get("job") == nil {
-				l.bad(i, at+" config", "must specify the job where to fetch the artifact from")
-			}
-			if i.Get("project") != nil && i.Get("file") == nil {
-				l.bad(i, at+" config", "must specify the file where to fetch the config from")
-			}
+	l.inside(sound, func() {
+		for _, i := range items {
+			l.includeEntry(i, at+":include")
+			out = append(out, i.Value())
 		}
-		out = append(out, i.Value())
-	}
+	})
 	return out
+}
+
+// includeEntry checks an entry that is resolved later, for the pipeline that it is for.
+func (l *loader) includeEntry(i *yaml.Node, at string) {
+	if i.IsText() {
+		return
+	}
+	if i.Kind != yaml.Map {
+		l.bad(i, at+" config", "should be a hash or a string")
+		return
+	}
+	has := func(key string) bool { n := i.Get(key); return n != nil && !blank(n) }
+	if i.Get("project") != nil && !has("file") {
+		l.bad(i, at+" config", "must specify the file where to fetch the config from")
+	}
+	if n := filled(i.Get("integrity")); n != nil {
+		if text := integrityOf(n.Text, has("remote")); text != "" {
+			l.bad(n, at+" config", "%s", text)
+		}
+	}
+	l.unknownKeys(i, at+" config", includeKeys...)
+	if i.Get("artifact") != nil && !has("job") {
+		l.bad(i, at+" config", "must specify the job where to fetch the artifact from")
+	}
+	if r := filled(i.Get("rules")); r != nil && (r.Kind != yaml.List || slices.ContainsFunc(r.Items, func(n *yaml.Node) bool { return n.Kind != yaml.Map })) {
+		l.bad(r, at+" rules", "should be an array of hashes")
+	} else if r != nil {
+		l.rules(r, at+":rules", includeRules)
+	}
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"signalbox/ci/config/yaml"
 )
@@ -135,16 +136,20 @@ func (l *loader) variable(p yaml.Pair, at string, allowed []string) Variable {
 		l.add(p.Value, "variable definition must be either a string or a hash")
 		return v
 	}
+	var extra []string
 	for _, f := range p.Value.Pairs {
 		switch {
 		case !slices.Contains(allowed, f.Key.Text):
-			l.bad(f.Key, at+" config", "uses invalid data keys: %s", f.Key.Text)
+			extra = append(extra, keyText(f.Key))
 		case f.Key.Text == "value":
 			if v.Value, ok = scalarText(f.Value); !ok {
-				l.bad(f.Value, at+" config value", "should be a string")
+				l.bad(f.Value, at+" config value", "must be a scalar")
 			}
 		case f.Key.Text == "description":
-			v.Description = l.text(f.Value, at+" config description")
+			if v.Description = rubyText(f.Value); f.Value.Kind != yaml.Null && f.Value.Kind != yaml.Int && !f.Value.IsText() {
+				l.bad(f.Value, at+" config description", "must be an alphanumeric string")
+			}
+		case f.Key.Text == "expand" && f.Value.Kind == yaml.Null:
 		case f.Key.Text == "expand":
 			if f.Value.Kind != yaml.Bool {
 				l.bad(f.Value, at+" config expand", "should be a boolean value")
@@ -152,9 +157,12 @@ func (l *loader) variable(p yaml.Pair, at string, allowed []string) Variable {
 			v.Raw = f.Value.Kind == yaml.Bool && !f.Value.Bool
 		}
 	}
-	if options := p.Value.Get("options"); options != nil {
+	if extra != nil {
+		l.bad(p.Value, at+" config", "uses invalid data keys: %s", strings.Join(extra, ", "))
+	}
+	if options := filled(p.Value.Get("options")); options != nil {
 		list, ok := l.strings(options, at+" config options", "should be an array of strings")
-		if ok && !slices.Contains(list, v.Value) {
+		if ok && len(list) > 0 && !slices.Contains(list, v.Value) {
 			l.bad(options, at+" config", "value must be present in options")
 		}
 	}
@@ -169,15 +177,14 @@ func scalarText(n *yaml.Node) (string, bool) {
 const maxTags = 50
 
 func (l *loader) tags(v *yaml.Node, at string) []string {
-	list, ok := flatten(v, 0)
-	if !ok || v.Kind != yaml.List {
-		l.bad(v, at+" config", "should be an array of strings")
+	list, ok := l.strings(v, at+" config", "should be an array of strings")
+	if !ok {
 		return nil
 	}
 	if len(list) >= maxTags {
 		l.bad(v, at+" config", "must be less than the limit of %d tags", maxTags)
 	}
-	return texts(list)
+	return list
 }
 
 // policy reads only and except.

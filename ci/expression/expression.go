@@ -6,6 +6,7 @@ package expression
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -92,8 +93,18 @@ func (b binary) eval(v *Values) any {
 	return !matches(left, right)
 }
 
-// same: a text is never a truth, and nothing is only nothing.
+// same: nothing is only nothing. A truth beside a text is compared as text.
 func same(a, b any) bool {
+	if truth, ok := a.(bool); ok {
+		if text, ok := b.(string); ok {
+			return strconv.FormatBool(truth) == text
+		}
+	}
+	if _, ok := b.(bool); ok {
+		if _, ok := a.(string); ok {
+			return same(b, a)
+		}
+	}
 	if pa, ok := a.(*regexp.Regexp); ok {
 		pb, ok := b.(*regexp.Regexp)
 		return ok && pa.String() == pb.String()

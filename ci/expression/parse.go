@@ -20,7 +20,7 @@ var lexemes = []struct {
 }{
 	{"(", regexp.MustCompile(`^\(`)},
 	{")", regexp.MustCompile(`^\)`)},
-	{"input", regexp.MustCompile(`^\$\[\[\s*inputs\.(\w+)\s*\]\]`)},
+	{"input", regexp.MustCompile(`^\$\[\[\s*inputs\.([\w-]+)\s*\]\]`)},
 	{"variable", regexp.MustCompile(`^\$(\w+)`)},
 	{"string", regexp.MustCompile(`^(?:"(.*?)"|'(.*?)')`)},
 	{"pattern", regexp.MustCompile(`^/(?:[^/]|\\/)+[^\\]/[ismU]*`)},

@@ -57,7 +57,7 @@ func (a *asker) changed(c *config.Changes) (bool, error) {
 		return true, err
 	}
 	if c.Regexp != "" {
-		return anyRegexp(c.Regexp, paths)
+		return anyRegexp("rules:changes", a.text(c.Regexp), paths)
 	}
 	return anyMatch(a.texts(c.Paths), paths), nil
 }
@@ -71,18 +71,32 @@ func (a *asker) exists(e *config.Exists) (bool, error) {
 		return false, err
 	}
 	if e.Regexp != "" {
-		return anyRegexp(e.Regexp, paths)
+		return anyRegexp("rules:exists", a.text(e.Regexp), paths)
 	}
 	return anyExists(a.texts(e.Paths), paths), nil
 }
 
-func anyRegexp(pattern string, paths []string) (bool, error) {
-	re, err := expression.Compile(pattern)
+const (
+	maxRegexp = 255
+	// maxRegexpPaths is how many paths a pattern is held against; more are taken for a match.
+	maxRegexpPaths = 50_000
+)
+
+func anyRegexp(clause, pattern string, paths []string) (bool, error) {
+	if len([]rune(pattern)) > maxRegexp {
+		return false, &RuleError{fmt.Sprintf("%s:regexp is too long (maximum is %d characters after variable expansion)", clause, maxRegexp)}
+	}
+	re, err := expression.CompileRuby(pattern)
 	if err != nil {
-		return false, &RuleError{"regexp is invalid: " + err.Error()}
+		return false, &RuleError{clause + ":regexp is invalid: " + err.Error()}
+	}
+	if len(paths) > maxRegexpPaths {
+		return true, nil
 	}
 	for _, p := range paths {
-		if re.MatchString(p) {
+		if ok, err := re.MatchString(p); err != nil {
+			return false, &RuleError{clause + ":regexp " + err.Error()}
+		} else if ok {
 			return true, nil
 		}
 	}

@@ -68,7 +68,12 @@ func TestRules(t *testing.T) {
 		{`rules: [{if: $EMPTY}]`, push, want{}},
 		{`rules: [{if: $NONE}, {when: manual}]`, push, want{in: true, when: "manual"}},
 		{`rules: [{if: $A, when: never}, {when: always}]`, push, want{}},
-		{`rules: []`, push, want{}},
+		{`rules: [[]]`, push, want{}},
+		{`rules: [{changes: {regexp: "^(?!docs/|go.mod)"}}]`, push, want{}},
+		{`rules: [{changes: {regexp: "^$DIR/"}}]`, push, want{in: true, when: "on_success"}},
+		{`rules: [{exists: {regexp: "^$DIR/"}}]`, push, want{}},
+		{`rules: [{exists: {}}]`, push, want{}},
+		{`rules: [{exists: Dockerfile}]`, push, want{in: true, when: "on_success"}},
 		{`rules: `, push, want{in: true, when: "on_success"}},
 		{"rules: [{if: $A}]\n  when: manual", push, want{in: true, when: "manual", mayFail: true}},
 		{"rules: [{if: $A, when: manual}]", push, want{in: true, when: "manual"}},
@@ -152,7 +157,7 @@ job: {script: x, rules: [{if: '$KIND == "rule"'}]}
 	if d := cmp.Diff(want, p.Jobs[0].Definition.Variables); d != "" {
 		t.Error(d)
 	}
-	for _, rules := range []string{"[{if: $NONE}]", "[{when: never}]", "[]"} {
+	for _, rules := range []string{"[{if: $NONE}]", "[{when: never}]"} {
 		_, err := planned(t, "workflow: {rules: "+rules+"}"+jobs, f)
 		var refused *Refusal
 		if !errors.As(err, &refused) || refused.Reason != FilteredByWorkflow {

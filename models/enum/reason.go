@@ -40,6 +40,19 @@ var FailureReasons = []FailureReason{
 	"runner_configuration_error", "runner_external_dependency_failure", "runner_interrupted",
 }
 
+// RetryReasons lists the words of `retry:when`: besides the reasons of jobs on runners those of jobs that start other
+// pipelines, and of GitLab's own parts.
+var RetryReasons = append([]FailureReason{
+	"protected_environment_failure", "insufficient_bridge_permissions", "downstream_bridge_project_not_found", "invalid_bridge_trigger",
+	"upstream_bridge_project_not_found", "insufficient_upstream_permissions", "bridge_pipeline_is_child_pipeline",
+	"downstream_pipeline_creation_failed", "secrets_provider_not_found", "reached_max_descendant_pipelines_depth", "ip_restriction_failure",
+	"reached_max_pipeline_hierarchy_size", "reached_downstream_pipeline_trigger_rate_limit", "duo_workflow_not_allowed",
+	"job_router_failure", "job_token_expired", "id_token_burned_project_path", "downstream_project_trigger_resolved_to_empty",
+}, FailureReasons...)
+
+// Deprecated says whether more exact words took the place of one in `retry:when`.
+func (r FailureReason) Deprecated() bool { return r == StuckOrTimeout || r == JobExecutionTimeout }
+
 // ParseFailureReason maps what a runner says to a known reason; anything else is unknown_failure.
 func ParseFailureReason(s string) FailureReason {
 	for _, r := range FailureReasons {
