@@ -61,7 +61,9 @@ type offline struct {
 func (o *offline) Fetch(from config.Context, l config.Location) ([]byte, config.Context, error) {
 	if l.Kind == "template" {
 		text, err := templates.Find(o.own, l.Name)
-		if errors.Is(err, templates.ErrNotFound) {
+		if !strings.HasSuffix(l.Name, templates.Suffix) {
+			err = &config.Refused{Text: "Template file `" + l.Name + "` is not a valid location!"}
+		} else if errors.Is(err, templates.ErrNotFound) {
 			err = &config.Refused{Text: "Included file `" + l.Name + "` is empty or does not exist!"}
 		}
 		from.Source = "template " + l.Name

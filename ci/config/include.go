@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"signalbox/ci/config/yaml"
@@ -163,9 +164,10 @@ func (x *includer) locations(n *yaml.Node, from Context) []Location {
 	if !x.wanted(n, from) {
 		return nil
 	}
+	n = expanded(n, vars)
 	kinds := []string{}
 	for _, kind := range []string{"local", "project", "remote", "template", "component", "artifact"} {
-		if v := n.Get(kind); v != nil && v.IsText() {
+		if v := n.Get(kind); v != nil && v.IsText() && !blank(v) {
 			kinds = append(kinds, kind)
 		}
 	}
@@ -180,7 +182,7 @@ func (x *includer) locations(n *yaml.Node, from Context) []Location {
 	case kinds[0] == "artifact" && (!n.Get("job").IsText() || n.Get("job").Text == ""):
 		return x.fail(n, "Job must be provided when including configs from artifacts")
 	}
-	value := vars.Expand(n.Get(kinds[0]).Text, false)
+	value := n.Get(kinds[0]).Text
 	l := Location{Kind: kinds[0], Name: value}
 	if l.Kind == "artifact" {
 		l.Job = n.Get("job").Text
@@ -195,9 +197,36 @@ func (x *includer) locations(n *yaml.Node, from Context) []Location {
 	case "local":
 		return x.local(n, value, from)
 	case "project":
-		return x.project(n, value, vars)
+		return x.project(n, value)
 	}
 	return []Location{l}
+}
+
+// expanded puts the variables into the texts of an entry; its inputs and rules are left.
+func expanded(n *yaml.Node, vars variable.Collection) *yaml.Node {
+	switch {
+	case n.IsText() && strings.ContainsAny(n.Text, "$%"):
+		c := *n
+		c.Text = vars.Expand(n.Text, false)
+		return &c
+	case n.Kind == yaml.List:
+		c := *n
+		c.Items = nil
+		for _, i := range n.Items {
+			c.Items = append(c.Items, expanded(i, vars))
+		}
+		return &c
+	case n.Kind == yaml.Map:
+		c := *n
+		c.Pairs = slices.Clone(n.Pairs)
+		for i, p := range c.Pairs {
+			if key := keyText(p.Key); key != "inputs" && key != "rules" {
+				c.Pairs[i].Value = expanded(p.Value, vars)
+			}
+		}
+		return &c
+	}
+	return n
 }
 
 // integrityOf says what is wrong with the hash of a remote file.
@@ -259,10 +288,10 @@ func LocalPattern(pattern string) string {
 	return out.String() + "$"
 }
 
-func (x *includer) project(n *yaml.Node, project string, vars variable.Collection) []Location {
+func (x *includer) project(n *yaml.Node, project string) []Location {
 	ref := ""
 	if r := n.Get("ref"); r != nil {
-		ref = vars.Expand(r.Text, false)
+		ref = r.Text
 	}
 	file := n.Get("file")
 	if file == nil || file.Kind == yaml.Null {
@@ -273,7 +302,7 @@ func (x *includer) project(n *yaml.Node, project string, vars variable.Collectio
 		if !f.IsText() {
 			return x.fail(f, "Included file `"+jsonText(f)+"` needs to be a string")
 		}
-		out = append(out, Location{Kind: "project", Project: project, Ref: ref, Name: vars.Expand(f.Text, false)})
+		out = append(out, Location{Kind: "project", Project: project, Ref: ref, Name: f.Text})
 	}
 	return out
 }

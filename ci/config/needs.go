@@ -141,15 +141,13 @@ func (l *loader) unlessFalse(v *yaml.Node, location string) bool {
 
 var matrixReference = regexp.MustCompile(`\$\[\[\s*matrix\.([a-zA-Z0-9_-]+)\s*\]\]`)
 
-// matrixValue puts the values of the job that needs into a value of a matrix.
-func matrixValue(text string, own *Instance) (value, missing string) {
+// matrixValue puts the variables of the job that needs, those of its matrix and others, into a text.
+func matrixValue(text string, own []Variable) (value, missing string) {
 	value = matrixReference.ReplaceAllStringFunc(text, func(ref string) string {
 		name := matrixReference.FindStringSubmatch(ref)[1]
-		if own != nil {
-			for _, v := range own.Variables {
-				if v.Key == name {
-					return v.Value
-				}
+		for _, v := range own {
+			if v.Key == name {
+				return v.Value
 			}
 		}
 		missing = name

@@ -245,7 +245,7 @@ func (l *loader) spread(j *Job, made map[string][]string) {
 func (l *loader) spreadNeeds(j *Job, needs []Need, made map[string][]string) []Need {
 	out := []Need{}
 	for _, n := range needs {
-		name, missing := matrixValue(n.Job, j.Instance)
+		name, missing := matrixValue(n.Job, j.Variables)
 		if missing != "" {
 			l.add(l.jobs[j.Name], j.baseName()+" job: '"+missing+"' does not exist in matrix configuration")
 			return out
@@ -281,7 +281,7 @@ func (l *loader) chosen(j *Job, n Need) []string {
 	for _, vars := range n.Matrix {
 		own := make([]Variable, len(vars))
 		for i, v := range vars {
-			value, missing := matrixValue(v.Value, j.Instance)
+			value, missing := matrixValue(v.Value, j.Variables)
 			if missing != "" {
 				l.add(l.jobs[j.Name], j.baseName()+" job: '"+missing+"' does not exist in matrix configuration")
 				return nil

@@ -75,11 +75,24 @@ func rubyFloat(f float64) string {
 	return digits
 }
 
-// jsonText is a value as JSON, for GitLab's texts that show it so.
+// jsonText is a value as JSON, its keys in the order of the file, for GitLab's texts that show it so.
 func jsonText(n *yaml.Node) string {
+	var parts []string
+	switch n.Kind {
+	case yaml.List:
+		for _, i := range n.Items {
+			parts = append(parts, jsonText(i))
+		}
+		return "[" + strings.Join(parts, ",") + "]"
+	case yaml.Map:
+		for _, p := range n.Pairs {
+			parts = append(parts, jsonText(&yaml.Node{Kind: yaml.String, Text: rubyText(p.Key)})+":"+jsonText(p.Value))
+		}
+		return "{" + strings.Join(parts, ",") + "}"
+	}
 	raw, err := json.Marshal(n.Value())
-	if err != nil {
-		return ""
+	if err != nil { // Infinity and the like
+		return "null"
 	}
 	return string(raw)
 }

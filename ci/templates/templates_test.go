@@ -44,7 +44,12 @@ func TestEachTemplateCompiles(t *testing.T) {
 
 func TestAnInstancesOwnTemplates(t *testing.T) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{"Ours.gitlab-ci.yml": "ours: {script: x}", "Bash.gitlab-ci.yml": "theirs: {script: x}"} {
+	if err := os.Mkdir(filepath.Join(dir, "Security"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"Ours.gitlab-ci.yml": "ours: {script: x}", "Bash.gitlab-ci.yml": "theirs: {script: x}", "Security/SAST.gitlab-ci.yml": "sast: {script: x}",
+	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +57,7 @@ func TestAnInstancesOwnTemplates(t *testing.T) {
 	if err := os.Symlink("/etc/hosts", filepath.Join(dir, "Out.gitlab-ci.yml")); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"Ours.gitlab-ci.yml": "ours", "Bash.gitlab-ci.yml": "theirs", "Go.gitlab-ci.yml": "golang"} {
+	for name, want := range map[string]string{"Ours.gitlab-ci.yml": "ours", "Bash.gitlab-ci.yml": "theirs", "Go.gitlab-ci.yml": "golang", "SAST.gitlab-ci.yml": "sast", "HTML.gitlab-ci.yml": "pages"} {
 		if text, err := Find(dir, name); err != nil || !strings.Contains(string(text), want) {
 			t.Errorf("%s: %q, %v", name, text, err)
 		}
