@@ -1,30 +1,35 @@
 package yaml
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/goccy/go-yaml/token"
 )
 
-// mend puts right what the scanner gets wrong, before the parser meets it:
-// a plain text whose lines stand ever less far in comes in pieces, and a tag with nothing behind it takes the next
-// key or entry for its value.
+// mend puts right what the scanner gets wrong, before the parser meets it: a plain text whose lines stand ever less far
+// in comes in pieces, a block loses the spaces at its very end, and a tag with nothing behind it takes the next key or
+// entry for its value.
 func mend(in token.Tokens) token.Tokens {
 	out := make(token.Tokens, 0, len(in))
 	for i, t := range in {
 		last := len(out) - 1
 		if last >= 0 && continues(in, i) && isText(out, last) && t.Position.Column > parentColumn(out, last) {
 			joined := *out[last]
-			joined.Value += between(joined.Origin, t.Origin) + strings.TrimSpace(t.Value)
 			joined.Origin += t.Origin
 			joined.Type = token.StringType
-			out[last] = &joined
+			out[last] = folded(&joined)
 			continue
 		}
 		if last >= 0 && out[last].Type == token.TagType && standsBeside(out, last, t) {
 			out = append(out, token.New("null", "", out[last].Position))
 		}
-		out = append(out, t)
+		if last >= 0 && isPlain(t) && isBlock(out, last) {
+			t = whole(t)
+		}
+		if out = append(out, t); isText(out, len(out)-1) {
+			out[len(out)-1] = folded(t)
+		}
 	}
 	var linked token.Tokens
 	linked.Add(out...)
@@ -42,13 +47,31 @@ func isPlain(t *token.Token) bool {
 
 // isText says whether a token is a plain text, and not the name of an anchor or a block of lines.
 func isText(tokens token.Tokens, i int) bool {
-	if i > 0 {
-		switch tokens[i-1].Type {
-		case token.AnchorType, token.AliasType, token.LiteralType, token.FoldedType:
-			return false
-		}
+	if i > 0 && (tokens[i-1].Type == token.AnchorType || tokens[i-1].Type == token.AliasType) {
+		return false
 	}
-	return isPlain(tokens[i])
+	return isPlain(tokens[i]) && !isBlock(tokens, i-1)
+}
+
+// isBlock says whether the token i is the mark of a block of lines, or a comment behind it.
+func isBlock(tokens token.Tokens, i int) bool {
+	for i >= 0 && tokens[i].Type == token.CommentType {
+		i--
+	}
+	return i >= 0 && (tokens[i].Type == token.LiteralType || tokens[i].Type == token.FoldedType)
+}
+
+// whole gives a block the spaces at the end of its last line back.
+func whole(t *token.Token) *token.Token {
+	lines := strings.TrimRight(t.Origin, " \t\r\n")
+	end, _, _ := strings.Cut(t.Origin[len(lines):], "\n")
+	text := strings.TrimRight(t.Value, "\n")
+	if end = strings.TrimRight(end, "\r"); lines == "" || end == "" || strings.HasSuffix(text, end) {
+		return t
+	}
+	mended := *t
+	mended.Value = strings.TrimRight(text, " \t") + end + t.Value[len(text):]
+	return &mended
 }
 
 // continues says whether a token may be one more piece of a plain text: a key is none.
@@ -98,17 +121,20 @@ func standsBeside(tokens token.Tokens, tag int, next *token.Token) bool {
 	return column > 0 && next.Position.Column <= column
 }
 
-// between is what the space between two pieces of plain text stands for: a line end is a space, empty lines are
-// line ends.
-func between(before, after string) string {
-	const space = " \t\r\n"
-	gap := before[len(strings.TrimRight(before, space)):] + after[:len(after)-len(strings.TrimLeft(after, space))]
-	switch n := strings.Count(gap, "\n"); n {
-	case 0:
-		return gap
-	case 1:
-		return " "
-	default:
-		return strings.Repeat("\n", n-1)
+var lineEnds = regexp.MustCompile(`[ \t\r]*\n\s*`)
+
+// folded puts the lines of a plain text together: a line end is a space, empty lines are line ends.
+func folded(t *token.Token) *token.Token {
+	text := strings.TrimSpace(t.Origin)
+	if !strings.Contains(text, "\n") {
+		return t
 	}
+	out := *t
+	out.Value = lineEnds.ReplaceAllStringFunc(text, func(gap string) string {
+		if n := strings.Count(gap, "\n"); n > 1 {
+			return strings.Repeat("\n", n-1)
+		}
+		return " "
+	})
+	return &out
 }
