@@ -3,37 +3,53 @@ package yaml
 import (
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/token"
 )
 
 // mend puts right what the scanner gets wrong, before the parser meets it: a plain text whose lines stand ever less far
-// in comes in pieces, a block loses the spaces at its very end, and a tag with nothing behind it takes the next key or
+// in comes in pieces, or swallows an entry, a block loses the spaces at its very end, and a tag with nothing behind it takes the next key or
 // entry for its value.
-func mend(in token.Tokens) token.Tokens {
+func mend(in token.Tokens) (token.Tokens, *Error) {
 	out := make(token.Tokens, 0, len(in))
+	next := place{1, 1}
 	for i, t := range in {
+		from := next.after(t.Origin[:len(t.Origin)-len(strings.TrimLeft(t.Origin, " \t\r\n"))])
+		next = next.after(t.Origin)
 		last := len(out) - 1
+		if t.Type == token.StringType && strings.TrimSpace(t.Origin) == "" {
+			continue // what is left of the end of a text
+		}
 		if last >= 0 && continues(in, i) && isText(out, last) && t.Position.Column > parentColumn(out, last) {
 			joined := *out[last]
 			joined.Origin += t.Origin
 			joined.Type = token.StringType
-			out[last] = folded(&joined)
+			if out[last] = folded(&joined); keyIn(out[last]) {
+				return nil, notHere(t.Position)
+			}
 			continue
 		}
 		if last >= 0 && out[last].Type == token.TagType && standsBeside(out, last, t) {
 			out = append(out, token.New("null", "", out[last].Position))
 		}
 		if last >= 0 && isPlain(t) && isBlock(out, last) {
-			t = whole(t)
+			if t = whole(t); from.column <= parentColumn(out, last) && strings.TrimSpace(t.Origin) != "" {
+				return nil, &Error{Message: "could not find expected ':': the lines of a block stand further in than its key", Line: from.line, Column: from.column}
+			}
 		}
-		if out = append(out, t); isText(out, len(out)-1) {
-			out[len(out)-1] = folded(t)
+		if out = append(out, t); isText(out, len(out)-1) && manyLines(t) {
+			moved, at := *t, *t.Position
+			at.Line, at.Column = from.line, from.column // of a long text it is that of its end
+			moved.Position = &at
+			if out[len(out)-1] = folded(&moved); keyIn(&moved) {
+				return nil, notHere(&at)
+			}
 		}
 	}
 	var linked token.Tokens
 	linked.Add(out...)
-	return linked
+	return linked, nil
 }
 
 func isPlain(t *token.Token) bool {
@@ -96,7 +112,7 @@ func parentColumn(tokens token.Tokens, i int) int {
 			}
 		case token.SequenceEntryType, token.MappingKeyType:
 			return t.Position.Column
-		case token.TagType, token.AnchorType:
+		case token.TagType, token.AnchorType, token.LiteralType, token.FoldedType, token.CommentType:
 		case token.StringType:
 			if i > 0 && tokens[i-1].Type == token.AnchorType { // its name
 				continue
@@ -121,16 +137,38 @@ func standsBeside(tokens token.Tokens, tag int, next *token.Token) bool {
 	return column > 0 && next.Position.Column <= column
 }
 
+// place is where a character stands.
+type place struct{ line, column int }
+
+func (p place) after(text string) place {
+	if n := strings.Count(text, "\n"); n > 0 {
+		p.line, p.column = p.line+n, 1
+		text = text[strings.LastIndexByte(text, '\n')+1:]
+	}
+	p.column += utf8.RuneCountInString(text)
+	return p
+}
+
+func manyLines(t *token.Token) bool { return strings.Contains(strings.TrimSpace(t.Origin), "\n") }
+
+var aKey = regexp.MustCompile(`^[^#]*?:(?:\s|$)`)
+
+// keyIn says whether a plain text of many lines holds what looks like a key, which no such text may.
+func keyIn(t *token.Token) bool { return manyLines(t) && aKey.MatchString(strings.TrimSpace(t.Origin)) }
+
+func notHere(p *token.Position) *Error {
+	return &Error{Message: "mapping values are not allowed in this context", Line: p.Line, Column: p.Column}
+}
+
 var lineEnds = regexp.MustCompile(`[ \t\r]*\n\s*`)
 
 // folded puts the lines of a plain text together: a line end is a space, empty lines are line ends.
 func folded(t *token.Token) *token.Token {
-	text := strings.TrimSpace(t.Origin)
-	if !strings.Contains(text, "\n") {
+	if !manyLines(t) {
 		return t
 	}
 	out := *t
-	out.Value = lineEnds.ReplaceAllStringFunc(text, func(gap string) string {
+	out.Value = lineEnds.ReplaceAllStringFunc(strings.TrimSpace(t.Origin), func(gap string) string {
 		if n := strings.Count(gap, "\n"); n > 1 {
 			return strings.Repeat("\n", n-1)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -29,6 +30,9 @@ const TextOfNode = 64
 
 const tooBig = "The parsed YAML is too big"
 
+// endOfFile are spaces on the last line, which would move the text above it.
+var endOfFile = regexp.MustCompile(`(\n)[ \t]+$`)
+
 // Parse reads the documents of a text. An empty text has none. Errors are *Error.
 func Parse(text []byte) (docs []*Node, err error) {
 	defer func() {
@@ -49,7 +53,11 @@ func Parse(text []byte) (docs []*Node, err error) {
 	if e := nesting(text); e != nil {
 		return nil, e
 	}
-	file, err := parser.Parse(mend(lexer.Tokenize(string(text))), 0, parser.AllowDuplicateMapKey())
+	tokens, wrong := mend(lexer.Tokenize(string(endOfFile.ReplaceAll(text, []byte("$1")))))
+	if wrong != nil {
+		return nil, wrong
+	}
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		return nil, syntaxError(err)
 	}
