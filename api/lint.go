@@ -18,10 +18,11 @@ type lintEntity struct {
 	Warnings []string   `json:"warnings"`
 	Merged   *string    `json:"merged_yaml"`
 	Includes []any      `json:"includes"`
-	Jobs     *[]lintJob `json:"jobs,omitempty"`
+	Jobs     *[]LintJob `json:"jobs,omitempty"`
 }
 
-type lintJob struct {
+// LintJob is a job in the answer of GitLab's CI lint.
+type LintJob struct {
 	Name         string          `json:"name"`
 	Stage        string          `json:"stage"`
 	BeforeScript []string        `json:"before_script"`
@@ -63,19 +64,19 @@ func (s *Server) lintRoutes(r routes) {
 	}))
 }
 
-// includeOf shows a file that a configuration is made of, and where it is read.
-func (s *Server) includeOf(i config.Included) gin.H {
+// LintInclude shows a file that a configuration is made of; base is the address of the instance, "" without one.
+func LintInclude(i config.Included, base string) gin.H {
 	kind, extra := i.Location.Kind, gin.H{}
 	if kind == "project" {
 		kind, extra = "file", gin.H{"project": i.Location.Project, "ref": given(i.Location.Ref)}
 	}
 	e := gin.H{"type": kind, "location": i.Location.Name, "blob": nil, "raw": nil, "extra": extra, "context_project": given(i.At.Project), "context_sha": given(i.At.SHA)}
-	if i.At.Project != "" {
+	if i.At.Project != "" && base != "" {
 		_, file, _ := strings.Cut(i.At.Source, ":")
 		if file == "" {
 			file = i.At.Source
 		}
-		base := s.ci.URL() + "/" + i.At.Project + "/-/"
+		base += "/" + i.At.Project + "/-/"
 		e["blob"], e["raw"] = base+"blob/"+i.At.SHA+"/"+file, base+"raw/"+i.At.SHA+"/"+file
 	}
 	return e
@@ -100,34 +101,38 @@ func (s *Server) lint(c *call, r ci.LintRequest, jobs bool) (any, error) {
 	out := lintEntity{Valid: found.Valid(), Errors: append(texts(config.Told(found.Errors)), found.Texts...), Warnings: texts(found.Warnings), Includes: []any{}}
 	if found.Config != nil {
 		for _, i := range found.Config.Includes {
-			out.Includes = append(out.Includes, s.includeOf(i))
+			out.Includes = append(out.Includes, LintInclude(i, s.ci.URL()))
 		}
 		merged := found.Config.Merged()
 		out.Merged = &merged
 	}
 	if jobs {
-		list := lintJobs(found)
+		list := LintJobs(found)
 		out.Jobs = &list
 	}
 	return out, nil
 }
 
-func lintJobs(r *ci.LintResult) []lintJob {
+// LintJobs are the jobs of a plan, if there is one, else those of the configuration.
+func LintJobs(r *ci.LintResult) []LintJob {
 	if r.Plan != nil {
-		return each(r.Plan.Jobs, func(j plan.Job) lintJob {
-			return lintJob{
+		return each(r.Plan.Jobs, func(j plan.Job) LintJob {
+			return LintJob{
 				Name: j.Name, Stage: j.Stage, BeforeScript: lines(j.Definition.BeforeScript), Script: lines(j.Definition.Script),
 				AfterScript: lines(j.Definition.AfterScript), TagList: lines(j.Tags), When: j.When, AllowFailure: j.AllowFailure,
 			}
 		})
 	}
 	if r.Config == nil {
-		return []lintJob{}
+		return []LintJob{}
 	}
-	return each(r.Config.Jobs, func(j *config.Job) lintJob {
-		e := lintJob{
+	return each(r.Config.Jobs, func(j *config.Job) LintJob {
+		e := LintJob{
 			Name: j.Name, Stage: j.Stage, BeforeScript: lines(j.BeforeScript), Script: lines(j.Script), AfterScript: lines(j.AfterScript),
 			TagList: lines(j.Tags), When: j.When, AllowFailure: j.AllowFailure, Only: policy(j.Only), Except: policy(j.Except),
+		}
+		if j.Environment != nil {
+			e.Environment = &j.Environment.Name
 		}
 		if j.Needs != nil {
 			for _, n := range *j.Needs {

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"signalbox/api"
 	"signalbox/ci"
 	"signalbox/ci/config"
 	"signalbox/ci/plan"
@@ -27,6 +28,7 @@ type LintCommand struct {
 	Dir      string            `default:"." env:"SIGNALBOX_LINT_DIR" help:"Working tree."`
 	File     string            `default:".gitlab-ci.yml" env:"SIGNALBOX_LINT_FILE" help:"Configuration file in it."`
 	JSON     bool              `env:"SIGNALBOX_LINT_JSON" help:"Print GitLab's lint answer as JSON, with all that is known beside it in diagnostics."`
+	Schema   bool              `env:"SIGNALBOX_LINT_SCHEMA" help:"Print the JSON Schema of the language, for editors, and check nothing."`
 	DryRun   bool              `env:"SIGNALBOX_LINT_DRY_RUN" help:"Also say which jobs a pipeline would get, and why it would not get the others."`
 	Ref      string            `default:"main" env:"SIGNALBOX_LINT_REF" help:"Branch of that pipeline."`
 	Tag      string            `env:"SIGNALBOX_LINT_TAG" help:"Tag of that pipeline, instead of a branch."`
@@ -146,6 +148,12 @@ func (c *LintCommand) Run(context.Context) error {
 }
 
 func (c *LintCommand) run(w io.Writer, colours bool) error {
+	if c.Schema {
+		if _, err := w.Write(config.Schema()); err != nil {
+			return &codedError{err, 2}
+		}
+		return nil
+	}
 	found, err := c.check()
 	if err != nil {
 		return &codedError{err, 2}
@@ -313,33 +321,21 @@ func diagnosed(severity string, e *config.Error) diagnostic {
 	return diagnostic{severity, e.Text, e.File, e.Line, e.Column, e.Excerpt, e.Via, e.Hint, !e.Beyond}
 }
 
-type lintedJob struct {
-	Name         string   `json:"name"`
-	Stage        string   `json:"stage"`
-	BeforeScript []string `json:"before_script"`
-	Script       []string `json:"script"`
-	AfterScript  []string `json:"after_script"`
-	TagList      []string `json:"tag_list"`
-	Environment  *string  `json:"environment"`
-	When         string   `json:"when"`
-	AllowFailure bool     `json:"allow_failure"`
-}
-
 func (c *LintCommand) printJSON(w io.Writer, found *linted) error {
 	type leftOut struct {
 		Name string `json:"name"`
 		Why  string `json:"why"`
 	}
 	out := struct {
-		Valid       bool         `json:"valid"`
-		Errors      []string     `json:"errors"`
-		Warnings    []string     `json:"warnings"`
-		Merged      *string      `json:"merged_yaml"`
-		Includes    []any        `json:"includes"`
-		Jobs        []lintedJob  `json:"jobs"`
-		LeftOut     []leftOut    `json:"left_out,omitempty"`
-		Diagnostics []diagnostic `json:"diagnostics"`
-	}{Errors: []string{}, Warnings: []string{}, Includes: []any{}, Jobs: []lintedJob{}, Diagnostics: []diagnostic{}}
+		Valid       bool          `json:"valid"`
+		Errors      []string      `json:"errors"`
+		Warnings    []string      `json:"warnings"`
+		Merged      *string       `json:"merged_yaml"`
+		Includes    []any         `json:"includes"`
+		Jobs        []api.LintJob `json:"jobs"`
+		LeftOut     []leftOut     `json:"left_out,omitempty"`
+		Diagnostics []diagnostic  `json:"diagnostics"`
+	}{Errors: []string{}, Warnings: []string{}, Includes: []any{}, Jobs: []api.LintJob{}, Diagnostics: []diagnostic{}}
 	for _, e := range config.Told(found.errors) {
 		out.Errors = append(out.Errors, e.Text)
 	}
@@ -358,9 +354,10 @@ func (c *LintCommand) printJSON(w io.Writer, found *linted) error {
 		merged := found.config.Merged()
 		out.Merged = &merged
 		for _, i := range found.config.Includes {
-			out.Includes = append(out.Includes, map[string]any{"type": i.Location.Kind, "location": i.Location.Name})
+			i.At.Project, i.At.SHA = "", "" // nobody knows them here
+			out.Includes = append(out.Includes, api.LintInclude(i, ""))
 		}
-		out.Jobs = c.jobs(found)
+		out.Jobs = api.LintJobs(&ci.LintResult{Config: found.config, Plan: found.plan})
 	}
 	if found.plan != nil {
 		for _, l := range found.plan.LeftOut {
@@ -371,24 +368,4 @@ func (c *LintCommand) printJSON(w io.Writer, found *linted) error {
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(out)
-}
-
-func (c *LintCommand) jobs(found *linted) []lintedJob {
-	lines := func(s []string) []string { return append([]string{}, s...) }
-	out := []lintedJob{}
-	if found.plan != nil {
-		for _, j := range found.plan.Jobs {
-			d := j.Definition
-			out = append(out, lintedJob{j.Name, j.Stage, lines(d.BeforeScript), lines(d.Script), lines(d.AfterScript), lines(j.Tags), nil, string(j.When), j.AllowFailure})
-		}
-		return out
-	}
-	for _, j := range found.config.Jobs {
-		e := lintedJob{j.Name, j.Stage, lines(j.BeforeScript), lines(j.Script), lines(j.AfterScript), lines(j.Tags), nil, string(j.When), j.AllowFailure}
-		if j.Environment != nil {
-			e.Environment = &j.Environment.Name
-		}
-		out = append(out, e)
-	}
-	return out
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // noError ends the test at an error.
@@ -94,6 +96,82 @@ func TestLintAnswersAsJSON(t *testing.T) {
 	}
 	if d := answer.Diagnostics[0]; d.File != ".gitlab-ci.yml" || d.Line == 0 || d.Excerpt == "" {
 		t.Errorf("a mistake without its place: %+v", d)
+	}
+}
+
+// TestLintAnswersAsGitLab: the shape of the answer, of a valid configuration and of one with mistakes of several kinds.
+func TestLintAnswersAsGitLab(t *testing.T) {
+	for _, tc := range []struct {
+		files map[string]string
+		want  string
+		code  int
+	}{
+		{map[string]string{
+			".gitlab-ci.yml": "include: ci/b.yml\na: {script: x, tags: [t], environment: prod, needs: [b], allow_failure: true}\nc: {script: y, rules: [{when: manual}]}\n", "ci/b.yml": "b: {script: [b], stage: build, before_script: p, only: [main]}\n",
+		}, `{
+  "valid": true,
+  "errors": [],
+  "warnings": [
+    "jobs:c may allow multiple pipelines to run for a single action due to ` + "`rules:when` clause with no `workflow:rules`" + ` - read more: https://docs.gitlab.com/ee/ci/jobs/job_troubleshooting.html#job-may-allow-multiple-pipelines-to-run-for-a-single-action-warning"
+  ],
+  "merged_yaml": "---\nb:\n  script:\n  - b\n  stage: build\n  before_script: p\n  only:\n  - main\na:\n  script: x\n  tags:\n  - t\n  environment: prod\n  needs:\n  - b\n  allow_failure: true\nc:\n  script: y\n  rules:\n  - when: manual\n",
+  "includes": [
+    {
+      "blob": null,
+      "context_project": null,
+      "context_sha": null,
+      "extra": {},
+      "location": "ci/b.yml",
+      "raw": null,
+      "type": "local"
+    }
+  ],
+  "jobs": [
+    {"name":"b","stage":"build","before_script":["p"],"script":["b"],"after_script":[],"tag_list":[],"only":{"refs":["main"]},"environment":null,"when":"on_success","allow_failure":false},
+    {"name":"a","stage":"test","before_script":[],"script":["x"],"after_script":[],"tag_list":["t"],"only":{"refs":["branches","tags"]},"environment":"prod","when":"on_success","allow_failure":true,"needs":[{"artifacts":true,"name":"b","optional":false}]},
+    {"name":"c","stage":"test","before_script":[],"script":["y"],"after_script":[],"tag_list":[],"environment":null,"when":"on_success","allow_failure":false}
+  ],
+  "diagnostics": [
+    {"severity":"warning","text":"…","file":".gitlab-ci.yml","line":3,"column":25,"excerpt":"…","told":true}
+  ]
+}`, 0},
+		{map[string]string{".gitlab-ci.yml": "a: {scrpt: x, script: x, image: [y]}\nb: {script: x, needs: [aa]}\n"}, `{
+  "valid": false,
+  "errors": ["jobs:a config contains unknown keys: scrpt"],
+  "warnings": [], "merged_yaml": null, "includes": [], "jobs": [],
+  "diagnostics": [
+    {"severity":"error","text":"jobs:a config contains unknown keys: scrpt","file":".gitlab-ci.yml","line":1,"column":5,"excerpt":"…","hint":"Did you mean ` + "`script`" + `?","told":true},
+    {"severity":"error","text":"jobs:a:image config should be a hash or a string","file":".gitlab-ci.yml","line":1,"column":33,"excerpt":"…","told":false},
+    {"severity":"error","text":"b job: undefined need: aa","file":".gitlab-ci.yml","line":2,"column":24,"excerpt":"…","hint":"Did you mean ` + "`a`" + `?","told":false}
+  ]
+}`, 1},
+	} {
+		text, code := lint(t, LintCommand{Dir: treeOf(t, tc.files), JSON: true})
+		var got, want any
+		noError(t, json.Unmarshal([]byte(strings.TrimSpace(text)), &got))
+		noError(t, json.Unmarshal([]byte(tc.want), &want))
+		for _, d := range got.(map[string]any)["diagnostics"].([]any) {
+			d := d.(map[string]any)
+			if d["excerpt"] == "" {
+				t.Errorf("no excerpt: %v", d)
+			}
+			if d["excerpt"] = "…"; d["severity"] == "warning" {
+				d["text"] = "…"
+			}
+		}
+		if d := gocmp.Diff(want, got); d != "" || code != tc.code {
+			t.Errorf("exit %d\n%s", code, d)
+		}
+	}
+}
+
+// TestLintPrintsItsSchema, which is JSON, without looking at any file.
+func TestLintPrintsItsSchema(t *testing.T) {
+	text, code := lint(t, LintCommand{Dir: "/nowhere", Schema: true})
+	var schema map[string]any
+	noError(t, json.Unmarshal([]byte(text), &schema))
+	if code != 0 || schema["$schema"] != "http://json-schema.org/draft-07/schema#" {
+		t.Errorf("exit %d, %v", code, schema["$schema"])
 	}
 }
 
