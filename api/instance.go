@@ -35,6 +35,7 @@ type settingsParams struct {
 	MaxTrace        *int64 `param:"max_trace_size"`
 	ArtifactsExpire string `param:"default_artifacts_expire_in"`
 	PendingHours    *int64 `param:"pending_job_timeout_hours"`
+	MaxIncludes     *int64 `param:"ci_max_includes"`
 	NewGroups       *bool  `param:"can_create_group"`
 }
 
@@ -47,7 +48,7 @@ func (s *Server) settings(c *call) (any, error) {
 		"id": 1, "default_branch_protection": 2, "default_project_visibility": "private", "default_group_visibility": "private",
 		"default_artifacts_expire_in": set.ArtifactsExpireIn, "max_artifacts_size": set.MaxArtifactsMB, "max_trace_size": set.MaxTraceMB,
 		"pending_job_timeout_hours": set.PendingTimeoutHours, "can_create_group": !set.NoNewGroups,
-		"signup_enabled": false, "shared_runners_enabled": true, "ci_max_includes": 150, "version": ci.Version,
+		"signup_enabled": false, "shared_runners_enabled": true, "ci_max_includes": set.MaxIncludes, "version": ci.Version,
 	}, nil
 }
 
@@ -56,6 +57,7 @@ func (s *Server) setSettings(c *call, p *settingsParams) (any, error) {
 		keep(&set.MaxArtifactsMB, p.MaxArtifacts)
 		keep(&set.MaxTraceMB, p.MaxTrace)
 		keep(&set.PendingTimeoutHours, p.PendingHours)
+		keep(&set.MaxIncludes, p.MaxIncludes)
 		if p.NewGroups != nil {
 			set.NoNewGroups = !*p.NewGroups
 		}

@@ -234,3 +234,56 @@ func TestMaskedValuesStayHidden(t *testing.T) {
 		t.Errorf("of a commit: %v", lint.Errors)
 	}
 }
+
+// TestLintOfADetachedCommit: a commit that no branch or tag holds any more says nothing of the project (GitLab's case 39).
+func TestLintOfADetachedCommit(t *testing.T) {
+	w := start(t, models.Options{})
+	w.newProject("app")
+	head := func() string {
+		var branch struct{ Commit struct{ ID string } }
+		w.must(200, "GET", "/projects/"+w.project+"/repository/branches/main", nil, &branch)
+		return branch.Commit.ID
+	}
+	w.push("app", map[string]string{".gitlab-ci.yml": "a: {script: x}"})
+	first := head()
+	w.push("app", map[string]string{".gitlab-ci.yml": "b: {script: x}"})
+	lost := head()
+	var lint struct {
+		Valid  bool
+		Errors []string
+	}
+	w.must(200, "GET", "/projects/"+w.project+"/ci/lint?content_ref="+lost, nil, &lint)
+	if !lint.Valid {
+		t.Errorf("a commit of the branch: %v", lint.Errors)
+	}
+	w.must(201, "POST", "/projects/"+w.project+"/repository/branches?branch=other&ref="+first, nil, nil)
+	w.must(200, "PUT", "/projects/"+w.project, map[string]any{"default_branch": "other"}, nil)
+	w.api("DELETE", "/projects/"+w.project+"/protected_branches/main", nil, nil)
+	w.must(204, "DELETE", "/projects/"+w.project+"/repository/branches/main", nil, nil)
+	w.must(200, "GET", "/projects/"+w.project+"/ci/lint?content_ref="+lost, nil, &lint)
+	if lint.Valid || len(lint.Errors) != 1 || !strings.HasPrefix(lint.Errors[0], "Could not validate configuration.") {
+		t.Errorf("a commit of no branch: %v", lint.Errors)
+	}
+}
+
+// TestIncludesAreCounted up to the number that the administrator sets (GitLab's case 165).
+func TestIncludesAreCounted(t *testing.T) {
+	w := start(t, models.Options{})
+	w.newProject("app")
+	w.push("app", map[string]string{".gitlab-ci.yml": "a: {script: x}", "b.yml": "b: {script: x}", "c.yml": "c: {script: x}"})
+	var settings map[string]any
+	w.must(200, "PUT", "/application/settings", map[string]any{"ci_max_includes": 1}, &settings)
+	if settings["ci_max_includes"] != 1.0 {
+		t.Errorf("ci_max_includes is %v", settings["ci_max_includes"])
+	}
+	for content, want := range map[string]string{"include: b.yml": "", "include: [b.yml, c.yml]": "Maximum of 1 nested includes are allowed!"} {
+		var lint struct{ Errors []string }
+		w.must(200, "POST", "/projects/"+w.project+"/ci/lint", map[string]any{"content": content}, &lint)
+		if strings.Join(lint.Errors, "; ") != want {
+			t.Errorf("%s: %v, want %q", content, lint.Errors, want)
+		}
+	}
+	if got := w.api("PUT", "/application/settings", map[string]any{"ci_max_includes": 0}, nil); got != 400 {
+		t.Errorf("no include at all: %d", got)
+	}
+}

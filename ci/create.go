@@ -191,7 +191,7 @@ func (b *builder) plan(ctx context.Context) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := &files{c: b.c, ctx: ctx, b: b, vars: vars}
+	files := b.files(ctx, vars)
 	found, err := files.load(config.File{Name: file, Content: text}, b.r.Inputs)
 	if err != nil {
 		return nil, err

@@ -28,8 +28,13 @@ type files struct {
 	ctx     context.Context
 	b       *builder // whose project, commit and person
 	vars    variable.Collection
+	most    int // how many files may be included
 	trees   map[string][]string
 	changes map[string]changedPaths
+}
+
+func (b *builder) files(ctx context.Context, vars variable.Collection) *files {
+	return &files{c: b.c, ctx: ctx, b: b, vars: vars, most: int(b.c.current(ctx).MaxIncludes)}
 }
 
 type changedPaths struct {
@@ -40,7 +45,7 @@ type changedPaths struct {
 func (f *files) options(inputs map[string]any) config.Options {
 	return config.Options{
 		Inputs: inputs, Variables: f.vars, Resolver: f, Project: f.b.r.Project.FullPath, SHA: f.b.ref.SHA, Rules: f.includeRule,
-		Child: f.b.r.Parent != nil,
+		Child: f.b.r.Parent != nil, MaxIncludes: f.most,
 	}
 }
 
@@ -64,7 +69,7 @@ func (f *files) load(file config.File, inputs map[string]any) (*config.Result, e
 			l.Name, l.Project, l.Ref = f.hide(l.Name), f.hide(l.Project), f.hide(l.Ref)
 		}
 	}
-	if err != nil && whole.Err() == nil && context.Cause(ctx) == errSlowIncludes {
+	if (err != nil || r.Errors != nil) && whole.Err() == nil && context.Cause(ctx) == errSlowIncludes {
 		return &config.Result{Errors: []*config.Error{{Text: "Request timed out when fetching configuration files.", File: file.Name}}}, nil
 	}
 	return r, err

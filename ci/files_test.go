@@ -1,7 +1,17 @@
 package ci
 
 import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"signalbox/ci/config"
+	"signalbox/models"
 
 	"signalbox/ci/variable"
 )
@@ -16,5 +26,49 @@ func TestHiddenValuesOfWhichOneBeginsAnother(t *testing.T) {
 		if got := f.hide("`password-of-production.yml` and `password`"); got != "`[MASKED].yml` and `[MASKED]`" {
 			t.Errorf("%v: %s", values, got)
 		}
+	}
+}
+
+// slow is an address that takes its time; with none it never answers.
+type slow time.Duration
+
+func (s slow) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer := time.After(time.Duration(s))
+	if s == 0 {
+		answer = nil
+	}
+	select {
+	case <-answer:
+		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("b: {script: x}"))}, nil
+	case <-r.Context().Done():
+		return nil, context.Cause(r.Context())
+	}
+}
+
+// TestSlowIncludes end after the time of one file, or after that of all (GitLab's case 145).
+func TestSlowIncludes(t *testing.T) {
+	for answer, want := range map[slow]struct {
+		text string
+		took time.Duration
+	}{
+		0:                     {"Remote file `https://example.com/0.yml` could not be fetched because of a timeout error!", remoteWithin},
+		slow(9 * time.Second): {"Request timed out when fetching configuration files.", includesWithin},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := &Coordinator{remote: &remote{after: time.After, client: &http.Client{Transport: answer, Timeout: remoteWithin}}}
+			f := &files{c: c, ctx: t.Context(), b: &builder{c: c, r: PipelineRequest{Project: &models.Project{FullPath: "a/b"}}}}
+			var include string
+			for i := range 9 {
+				include += fmt.Sprintf("  - https://example.com/%d.yml\n", i)
+			}
+			from := time.Now()
+			r, err := f.load(config.File{Name: ".gitlab-ci.yml", Content: []byte("include:\n" + include + "a: {script: x}")}, nil)
+			if err != nil || len(r.Errors) != 1 || r.Errors[0].Text != want.text {
+				t.Errorf("%v %v, want %s", r.Errors, err, want.text)
+			}
+			if took := time.Since(from); took != want.took {
+				t.Errorf("it took %s, not %s", took, want.took)
+			}
+		})
 	}
 }

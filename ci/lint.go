@@ -34,6 +34,9 @@ type LintResult struct {
 // Valid says whether pipelines can be made of the configuration.
 func (r *LintResult) Valid() bool { return len(r.Errors)+len(r.Texts) == 0 }
 
+const detached = "Could not validate configuration. The configuration originates from an external project or a commit not associated with a " +
+	"Git reference (a detached commit)"
+
 // Lint checks a configuration. Only what cannot be checked is an error; a wrong configuration is a result.
 func (c *Coordinator) Lint(ctx context.Context, a access.Actor, p *models.Project, r LintRequest) (*LintResult, error) {
 	file := config.File{Name: p.ConfigPath()}
@@ -52,6 +55,9 @@ func (c *Coordinator) Lint(ctx context.Context, a access.Actor, p *models.Projec
 		}
 		if err != nil {
 			return nil, err
+		}
+		if held, err := repo.Contained(ctx, sha); err != nil || !held {
+			return &LintResult{Texts: []string{detached}}, err
 		}
 		file.Content, err = repo.File(ctx, sha, file.Name, maxConfig)
 		if errors.Is(err, gitrepo.ErrNotFound) {
@@ -85,7 +91,7 @@ func (c *Coordinator) Lint(ctx context.Context, a access.Actor, p *models.Projec
 // lintFiles reads for a configuration that is only checked: at the ref, with what its project offers to everybody
 // who may ask. Protected variables are none of it.
 func (b *builder) lintFiles(ctx context.Context) (*files, error) {
-	f := &files{c: b.c, ctx: ctx, b: b}
+	f := b.files(ctx, nil)
 	err := b.resolve(ctx)
 	if fault.KindOf(err) == fault.Invalid {
 		err = b.commitOnly(ctx)
@@ -124,7 +130,7 @@ func (c *Coordinator) dryRun(ctx context.Context, a access.Actor, p *models.Proj
 		vars, err = b.variables(ctx)
 	}
 	if err == nil {
-		f := &files{c: c, ctx: ctx, b: b, vars: vars}
+		f := b.files(ctx, vars)
 		p, problem := plan.Build(out.Config, b.facts(vars, f))
 		out.Plan, err = f.hideIn(p, problem)
 	}

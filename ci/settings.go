@@ -38,6 +38,7 @@ type InstanceSettings struct {
 	MaxTraceMB          int64  `json:"max_trace_mb,omitempty"`
 	ArtifactsExpireIn   string `json:"artifacts_expire_in,omitempty"`
 	PendingTimeoutHours int64  `json:"pending_timeout_hours,omitempty"`
+	MaxIncludes         int64  `json:"max_includes,omitempty"`  // files of one configuration
 	NoNewGroups         bool   `json:"no_new_groups,omitempty"` // users that are made from now on make no groups
 }
 
@@ -54,6 +55,9 @@ func (c *Coordinator) filled(s InstanceSettings) InstanceSettings {
 	}
 	if s.PendingTimeoutHours == 0 {
 		s.PendingTimeoutHours = max(1, int64(c.settings.StuckAfter/time.Hour))
+	}
+	if s.MaxIncludes == 0 {
+		s.MaxIncludes = config.MaxIncludes
 	}
 	return s
 }
@@ -124,6 +128,8 @@ func (c *Coordinator) SetInstanceSettings(ctx context.Context, by access.Actor, 
 		return fault.Field("max_trace_size", "must be from 1 to 10000 megabytes")
 	case set.PendingTimeoutHours < 1 || set.PendingTimeoutHours > 24*365:
 		return fault.Field("pending_job_timeout_hours", "must be from 1 to 8760 hours")
+	case set.MaxIncludes < 1 || set.MaxIncludes > 1000:
+		return fault.Field("ci_max_includes", "must be from 1 to 1000")
 	}
 	text, err := json.Marshal(set)
 	if err != nil {

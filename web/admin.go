@@ -218,6 +218,7 @@ func (s *Server) adminSetSettings(r *request, _ []string) error {
 	}
 	err := s.ci.SetInstanceSettings(r.Context(), r.actor, func(set *ci.InstanceSettings) {
 		set.MaxArtifactsMB, set.MaxTraceMB, set.PendingTimeoutHours = number("max_artifacts"), number("max_trace"), number("pending_hours")
+		set.MaxIncludes = number("max_includes")
 		set.ArtifactsExpireIn, set.NoNewGroups = r.PostFormValue("expire_in"), r.PostFormValue("groups") == ""
 	})
 	if err != nil {

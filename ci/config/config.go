@@ -183,6 +183,8 @@ type Options struct {
 	Resolver  Resolver            // nil: nothing can be included
 	// Child says that the pipeline is another one's child: its files may come from that one's artifacts.
 	Child bool
+	// MaxIncludes is how many files may be included, each as often as it is named; 0 is 150.
+	MaxIncludes int
 	// Project and SHA are where the file lies.
 	Project, SHA string
 	// Rules says whether a rule of an include in a file holds; nil: conditions on variables alone are asked.

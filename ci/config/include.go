@@ -53,7 +53,7 @@ type Included struct {
 	At       Context
 }
 
-// MaxIncludes is how many files one configuration may include, each as often as it is named.
+// MaxIncludes is how many files one configuration may include if nothing else is set.
 const MaxIncludes = 150
 
 // maxDepth bounds files that include one another; the count ends circles before.
@@ -391,6 +391,13 @@ func (x *includer) load(n *yaml.Node, l Location, from Context, chain []string) 
 	return x.file(content, f.at, x.here(n, chain))
 }
 
+func (x *includer) most() int {
+	if x.o.MaxIncludes > 0 {
+		return x.o.MaxIncludes
+	}
+	return MaxIncludes
+}
+
 // unit prepares a file that was fetched to be read.
 func (x *includer) unit(f fetched, chain []string) *unit {
 	u := &unit{source: &yaml.Source{Name: f.at.Source, Content: f.content}, component: f.at.Component}
@@ -403,9 +410,9 @@ func (x *includer) unit(f fetched, chain []string) *unit {
 
 // open fetches one file, if it may be included.
 func (x *includer) open(n *yaml.Node, l Location, from Context, chain []string) (fetched, bool) {
-	if len(x.included) >= MaxIncludes || len(chain) > maxDepth {
+	if len(x.included) >= x.most() || len(chain) > maxDepth {
 		x.over = true
-		x.fail(n, fmt.Sprintf("Maximum of %d nested includes are allowed!", MaxIncludes))
+		x.fail(n, fmt.Sprintf("Maximum of %d nested includes are allowed!", x.most()))
 		return fetched{}, false
 	}
 	switch {
@@ -421,6 +428,7 @@ func (x *includer) open(n *yaml.Node, l Location, from Context, chain []string) 
 	}
 	f, err := x.fetch(from, l)
 	if err != nil {
+		x.over = l.Kind == "remote" // others may take as long
 		x.fail(n, x.refusal(err))
 		return fetched{}, false
 	}

@@ -32,6 +32,8 @@ func (s *shelf) Fetch(from Context, l Location) ([]byte, Context, error) {
 		at = Context{Alone: true}
 	case "artifact":
 		key = l.Job + ":" + key
+	case "template":
+		key = "template:" + key
 	}
 	text, ok := s.files[key]
 	if !ok {
@@ -341,5 +343,64 @@ func TestFilesFromArtifacts(t *testing.T) {
 	}
 	if _, errs := loadFrom(s, "include: {artifact: out.yml, job: generator}", Options{}); len(errs) != 1 || errs[0].Text != "Including configs from artifacts is only allowed when triggering child pipelines" {
 		t.Error(errs)
+	}
+}
+
+// TestIncludeCases are GitLab's own (by their numbers).
+func TestIncludeCases(t *testing.T) {
+	s := &shelf{files: map[string]string{
+		"https://example.com/remote.yml": "variables: {A: alpha, B: beta}\njob1: {script: [echo 'hello from remote file']}", "tools:a.yml": "a: {script: x}", "tools:b.yml": "b: {script: x}",
+		"template:Auto-DevOps.gitlab-ci.yml": "auto: {script: x}", "deep.yml": "include: [tools.yml, tools.yml]", "tools.yml": "t: {script: x}", "in.yml": "t: {script: '$[[ inputs.a ]]'}",
+		"http://host/radio/.gitlab-ci.yml": "radio: {script: x}", "group.yml": "group: {script: x}", "project.yml": "project: {script: x}",
+		"expand.yml": "spec: {inputs: {a: {}}}\n---\nt: {script: 'x $[[ inputs.a | expand_vars ]]'}", "cut.yml": "spec: {inputs: {a: {}}}\n---\nt: {script: '$[[ inputs.a | truncate(3,5) ]]'}",
+	}}
+	vars := variable.Collection{{Key: "CI_SERVER_URL", Value: "http://host"}, {Key: "WHICH", Value: "group.yml"}, {Key: "WHICH", Value: "project.yml"}, {Key: "NESTED_VAR", Value: "$MY_VAR"}, {Key: "MY_VAR", Value: "my"}}
+	keys := func(c *Config) string {
+		var out []string
+		for _, v := range c.Variables {
+			out = append(out, v.Key)
+		}
+		return strings.Join(out, " ")
+	}
+	for number, tc := range map[int]struct {
+		text string
+		o    Options
+		want func(c *Config) bool
+		err  string
+	}{
+		135: {text: "include: ['https://example.com/remote.yml', {template: Auto-DevOps.gitlab-ci.yml}]", want: func(c *Config) bool { return len(c.Jobs) == 2 }},
+		137: {text: "include: local.gitlab-ci.yml\na: {script: x}", err: "Local file `local.gitlab-ci.yml` does not exist!"},
+		139: {text: "include: $WHICH", want: func(c *Config) bool { return c.Jobs[0].Name == "project" }},
+		141: {text: "include: https://example.com/remote.yml\nvariables: {C: gamma, D: delta}", want: func(c *Config) bool { return keys(c) == "A B C D" }},
+		143: {text: "include: https://example.com/remote.yml\njob1: {variables: {E: f}}", want: func(c *Config) bool {
+			return c.Jobs[0].Script[0] == "echo 'hello from remote file'" && c.Jobs[0].Variables[0].Key == "E"
+		}},
+		153: {text: "include: {project: tools, file: [a.yml, b.yml]}", want: func(c *Config) bool { return len(c.Jobs) == 2 }},
+		155: {text: "include: {local: group.yml, rules: [{exists: [there]}]}\na: {script: x}", want: func(c *Config) bool { return len(c.Jobs) == 2 }},
+		156: {text: "include: {local: group.yml, rules: [{exists: [gone]}]}\na: {script: x}", want: func(c *Config) bool { return len(c.Jobs) == 1 }},
+		165: {text: "include: [group.yml, project.yml]", o: Options{MaxIncludes: 1}, err: "Maximum of 1 nested includes are allowed!"},
+		166: {text: "include: {project: tools, file: [a.yml, b.yml]}", o: Options{MaxIncludes: 1}, err: "Maximum of 1 nested includes are allowed!"},
+		167: {text: "include: $CI_SERVER_URL/radio/.gitlab-ci.yml", want: func(c *Config) bool { return c.Includes[0].Location.Kind == "remote" && c.Jobs[0].Name == "radio" }},
+		181: {text: "include: {local: group.yml, inputs: {a: b}}", err: "`group.yml`: Given inputs not defined in the `spec` section of the included configuration file"},
+		193: {text: "include: {local: expand.yml, inputs: {a: $NESTED_VAR}}", want: func(c *Config) bool { return c.Jobs[0].Script[0] == "x $MY_VAR" }},
+		195: {text: "include: {local: expand.yml, inputs: {a: $UNKNOWN_VAR}}", want: func(c *Config) bool { return c.Jobs[0].Script[0] == "x $UNKNOWN_VAR" }},
+		199: {text: "include: {local: cut.yml, inputs: {a: '0123456789'}}", want: func(c *Config) bool { return c.Jobs[0].Script[0] == "34567" }},
+		// beyond those
+		1331: {text: "include: {local: $NOTHING}\na: {script: x}", err: "`{\"local\":\"\"}` does not have a valid subkey for include. Valid subkeys are: `local`, `project`, `remote`, `template`, `component`, `artifact`"},
+		1332: {text: "include: [{local: a.yml, remote: 'https://a/b.yml'}]\na: {script: x}", err: "Each include must use only one of: `local`, `project`, `remote`, `template`, `component`, `artifact`"},
+		1333: {text: "include: [12]\na: {script: x}", err: "Each include must be a hash or a string"},
+		1334: {text: "include: {local: group.yml, rules: [{unless: $A}]}\na: {script: x}", err: "include:rules:rule config contains unknown keys: unless"},
+	} {
+		tc.o.Variables = vars
+		tc.o.Rules = func(_ Context, r Rule) (bool, error) { return r.Exists != nil && r.Exists.Paths[0] == "there", nil }
+		c, errs := loadFrom(s, tc.text, tc.o)
+		switch {
+		case tc.err != "" && (len(errs) == 0 || errs[0].Text != tc.err):
+			t.Errorf("case %d: %v, want %q", number, errs, tc.err)
+		case tc.err == "" && errs != nil:
+			t.Errorf("case %d: %v", number, errs)
+		case tc.err == "" && !tc.want(c):
+			t.Errorf("case %d: %+v", number, c)
+		}
 	}
 }

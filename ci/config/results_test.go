@@ -54,6 +54,18 @@ func TestCaseResults(t *testing.T) {
 		{371, "a: {script: x, cache: {paths: [x]}}", func(c *Config) any { return first(c).Cache[0].Key }, `"default"`},
 		{397, "default: {id_tokens: {A: {aud: a}}}\nj: {script: x, id_tokens: {B: {aud: b}}}", func(c *Config) any { return len(first(c).IDTokens) }, `1`},
 		{429, "j: {script: x, pages: true, publish: foo, artifacts: {paths: [bar]}}", func(c *Config) any { return first(c).Artifacts.Paths }, `["bar","foo"]`},
+		{67, "a: {script: x, image: {name: r, entrypoint: [/e]}, services: [{name: m, alias: db, entrypoint: [/f], command: [/c]}]}", func(c *Config) any { return []any{first(c).Image, first(c).Services} }, `[{"name":"r","entrypoint":["/e"]},[{"name":"m","alias":"db","entrypoint":["/f"],"command":["/c"]}]]`},
+		{83, "a: {script: x, variables: {VAR1: value1, VAR2: value2}}", func(c *Config) any { return first(c).Variables }, `[{"key":"VAR1","value":"value1"},{"key":"VAR2","value":"value2"}]`},
+		{87, "variables: {VAR3: {value: a, expand: false}}\na: {script: x, variables: {VAR4: b, VAR5: {value: c, expand: false}, VAR6: {value: d, expand: true}}}", func(c *Config) any { return []any{c.Variables, first(c).Variables} }, `[[{"key":"VAR3","value":"a","raw":true}],[{"key":"VAR4","value":"b"},{"key":"VAR5","value":"c","raw":true},{"key":"VAR6","value":"d"}]]`},
+		{125, ".a: {b: [x1, x2]}\n.f: [!reference [.a, b], x5]\nj: {script: !reference [.f]}", func(c *Config) any { return first(c).Script }, `["x1","x2","x5"]`},
+		{211, "a: {script: x, when: on_success}\nb: {script: x, when: on_failure}\nc: {script: x, when: always}\nd: {script: x, when: manual}", func(c *Config) any { return []any{c.Jobs[0].When, c.Jobs[1].When, c.Jobs[2].When, c.Jobs[3].When} }, `["on_success","on_failure","always","manual"]`},
+		{301, "a: {script: x}", func(c *Config) any { return first(c).Only.Refs }, `["branches","tags"]`},
+		{303, "workflow: {rules: [{if: $A}]}\na: {script: x}", func(c *Config) any { return first(c).Only }, `null`},
+		{367, "cache: {paths: [logs/, binaries/], untracked: true, key: key}\na: {script: x}", func(c *Config) any { return first(c).Cache }, `[{"key":"key","paths":["logs/","binaries/"],"untracked":true,"policy":"pull-push","when":"on_success"}]`},
+		{383, "a: {script: x, artifacts: {paths: [logs/], expose_as: Exposed, untracked: true, name: custom, expire_in: 7d}}", func(c *Config) any { return first(c).Artifacts }, `{"name":"custom","paths":["logs/"],"untracked":true,"when":"on_success","expire_in":"7d","expose_as":"Exposed"}`},
+		{403, "a: {script: x, environment: production}", func(c *Config) any { return first(c).Environment }, `{"name":"production","action":"start"}`},
+		{421, "a: {trigger: {project: p, forward: {pipeline_variables: true}}}", func(c *Config) any { return first(c).Trigger }, `{"project":"p","yaml_variables":true,"pipeline_variables":true}`},
+		{427, "pages: {script: x, pages: {publish: foo}}", func(c *Config) any { return first(c).Artifacts.Paths }, `["foo"]`},
 	} {
 		c, errs := load(tc.text)
 		if errs != nil {
@@ -73,6 +85,8 @@ func TestCaseResults(t *testing.T) {
 		{5, "a: {script: x, steps: *bad_alias}", "nknown alias"},
 		{15, "? " + strings.Repeat("n", 256) + "\n: {script: x}", "n name is too long (maximum is 255 characters)"},
 		{117, "a: {b: !reference [b, c]}\nb: {c: !reference [d, e, f]}\nd: {e: {f: !reference [a, b]}}\nj: {script: !reference [a, b]}", "is part of a circular chain"},
+		{1251, ".a: {b: [x1, x2]}\nj: {script: x, dependencies: [!reference [.a, b]]}", "dependencies should be an array of strings"}, // a list within the list
+		{321, "stages: [test]\nbuild: {script: x, stage: test, needs: [other]}\nother: {script: x, stage: unlisted}", "is not defined in current or prior stages"},
 		{343, long + ": {script: x, parallel: 2}\ntest1: {script: x, needs: [" + long + "]}", fmt.Sprintf("test1 job: need `%s 1/2` name is too long (maximum is 128 characters)", long)},
 	} {
 		_, errs := load(tc.text)

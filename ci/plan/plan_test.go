@@ -2,6 +2,7 @@ package plan
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -64,6 +65,17 @@ func TestOnlyAndExcept(t *testing.T) {
 		{"only: {refs: [main]}", push, true},
 		{"only: [merge_requests]", push, false},
 		{"except: [/^v/]", tag, false},
+		// GitLab's own cases 305 to 317
+		{"only: [main, deploy]", push, true},
+		{"only: [main, tags]", tag, true},
+		{"only: [main@g/p]", push, true},
+		{"only: [pushes]", push, true},
+		{"only: [triggers]", push, false},
+		{"only: [external_pull_requests]", Facts{Source: "external_pull_request_event", Ref: "x"}, true},
+		{"only: [external_pull_request_events]", Facts{Source: "external_pull_request_event", Ref: "x"}, false},
+		{"only: [merge_requests]", Facts{Source: "merge_request_event", Ref: "x"}, true},
+		{"only: [merge_request_events]", Facts{Source: "merge_request_event", Ref: "x"}, false},
+		{"only: [/DOCS-.*/i]", Facts{Source: enum.SourcePush, Ref: "docs-something"}, true},
 	} {
 		_, err := names(t, "job:\n  script: x\n  "+c.keys+"\n", c.f)
 		var r *Refusal
@@ -146,5 +158,18 @@ func TestSkipsCI(t *testing.T) {
 		if SkipsCI(in) != want {
 			t.Errorf("%q: %v", in, !want)
 		}
+	}
+}
+
+// TestTooManyNeeds is GitLab's case 349.
+func TestTooManyNeeds(t *testing.T) {
+	var b, needs strings.Builder
+	for i := range 101 {
+		fmt.Fprintf(&b, "j%d: {stage: build, script: x}\n", i)
+		fmt.Fprintf(&needs, "j%d, ", i)
+	}
+	_, err := names(t, b.String()+"rspec: {script: x, needs: ["+needs.String()+"]}", Facts{Source: enum.SourcePush, Ref: "main"})
+	if err == nil || err.Error() != "rspec: one job can only need 50 others, but you have listed 101. See needs keyword documentation for more details" {
+		t.Error(err)
 	}
 }

@@ -193,6 +193,15 @@ func (r *Repo) Merged(ctx context.Context, into string, branches []string) (map[
 	return out, nil
 }
 
+// Contained says whether a branch or tag holds a commit in its history.
+func (r *Repo) Contained(ctx context.Context, sha string) (bool, error) {
+	if !ValidSHA(sha) {
+		return false, ErrBadName
+	}
+	out, err := r.command(ctx, "--git-dir="+r.dir, "for-each-ref", "--count=1", "--contains="+sha, "--format=%(refname)", "--", "refs/heads", "refs/tags")
+	return strings.TrimSpace(string(out)) != "", err
+}
+
 // SortedRefs lists refs below a prefix, ordered by a key of git's: refname, -refname, committerdate,
 // creatordate, version:refname and the like, which the caller chooses from its own list.
 func (r *Repo) SortedRefs(ctx context.Context, prefix, key string) ([]Ref, error) {
