@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"ci/variable":             {"models/enum"},
 	"ci/plan":                 {"models/enum", "ci/config", "ci/expression", "ci/variable"},
 	"ci/process":              {"models/enum"},
+	"ci/rubyregexp":           {"ci/expression"},
 	"ci/access":               {"models", "internal"},
 	"ci/tasks":                {"models", "internal"},
 	"ci/trace":                {"models", "internal"},

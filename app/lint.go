@@ -18,6 +18,7 @@ import (
 	"signalbox/ci"
 	"signalbox/ci/config"
 	"signalbox/ci/plan"
+	"signalbox/ci/rubyregexp"
 	"signalbox/ci/templates"
 	"signalbox/ci/variable"
 	"signalbox/models/enum"
@@ -129,6 +130,10 @@ func (o *offline) Tree(project, _ string) ([]string, error) {
 	return o.tree()
 }
 
+func (o *offline) Any(pattern string, paths []string) (bool, error) {
+	return rubyregexp.Any(pattern, paths)
+}
+
 // offlineProject stands for the project whose path nobody knows here.
 const offlineProject = "local/project"
 
@@ -197,7 +202,7 @@ func (c *LintCommand) check() (*linted, error) {
 	}
 	facts.Files = tree
 	options := config.Options{
-		Variables: facts.Variables, Resolver: tree, Project: offlineProject,
+		Variables: facts.Variables, Pattern: rubyregexp.Check, Resolver: tree, Project: offlineProject,
 		Rules: func(_ config.Context, r config.Rule) (bool, error) { return plan.Matches(facts, r) },
 	}
 	if len(c.Input) > 0 {

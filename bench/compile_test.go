@@ -9,6 +9,7 @@ import (
 
 	"signalbox/ci/config"
 	"signalbox/ci/plan"
+	"signalbox/ci/rubyregexp"
 	"signalbox/ci/variable"
 	"signalbox/models/enum"
 )
@@ -46,6 +47,10 @@ func compiled(jobs int) (string, included) {
 	}
 	main.WriteString("stages: [build, test]\n")
 	return main.String(), files
+}
+
+func (m monorepo) Any(pattern string, paths []string) (bool, error) {
+	return rubyregexp.Any(pattern, paths)
 }
 
 func BenchmarkCompile(b *testing.B) {

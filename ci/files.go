@@ -13,6 +13,7 @@ import (
 	"signalbox/ci/config"
 	"signalbox/ci/expression"
 	"signalbox/ci/plan"
+	"signalbox/ci/rubyregexp"
 	"signalbox/ci/templates"
 	"signalbox/ci/variable"
 	"signalbox/internal/fault"
@@ -45,7 +46,7 @@ type changedPaths struct {
 func (f *files) options(inputs map[string]any) config.Options {
 	return config.Options{
 		Inputs: inputs, Variables: f.vars, Resolver: f, Project: f.b.r.Project.FullPath, SHA: f.b.ref.SHA, Rules: f.includeRule,
-		Child: f.b.r.Parent != nil, MaxIncludes: f.most,
+		Pattern: rubyregexp.Check, Child: f.b.r.Parent != nil, MaxIncludes: f.most,
 	}
 }
 
@@ -196,6 +197,11 @@ func (f *files) other(project, ref string) (*models.Project, string, error) {
 		return nil, "", &plan.RuleError{Text: "rules:exists:ref `" + ref + "` is not a valid ref in project `" + project + "`"}
 	}
 	return p, sha, err
+}
+
+// Any holds paths against a pattern.
+func (f *files) Any(pattern string, paths []string) (bool, error) {
+	return rubyregexp.Any(pattern, paths)
 }
 
 func refuse(format string, args ...any) error {

@@ -181,6 +181,8 @@ type Options struct {
 	Inputs    map[string]any      // given to the file itself
 	Variables variable.Collection // what locations and rules of includes, and expand_vars, may use
 	Resolver  Resolver            // nil: nothing can be included
+	// Pattern says what is wrong with a pattern of paths in Ruby's syntax; nil: those that RE2 takes are right.
+	Pattern func(source string) error
 	// Child says that the pipeline is another one's child: its files may come from that one's artifacts.
 	Child bool
 	// MaxIncludes is how many files may be included, each as often as it is named; 0 is 150.
@@ -209,7 +211,7 @@ func Load(f File, o Options) (*Config, []*Error) {
 // LoadWith reads a configuration. What went wrong with the resolver, as opposed to in a file, is the error; there is a
 // result nonetheless.
 func LoadWith(f File, o Options) (*Result, error) {
-	l := &loader{file: f, chains: map[string][]string{}, positions: positions{tops: map[string][]top{}}}
+	l := &loader{file: f, pattern: o.Pattern, chains: map[string][]string{}, positions: positions{tops: map[string][]top{}}}
 	c := l.load(f, o)
 	if len(l.errors) == 0 {
 		return &Result{Config: c, Warnings: l.warnings}, l.failed
@@ -264,6 +266,7 @@ type loader struct {
 	failed   error // of the resolver, that is nobody's mistake in a file
 	errors   []*Error
 	warnings []*Error
+	pattern  func(string) error
 	beyond   bool                // what is found now GitLab would not tell any more
 	sick     map[string]bool     // keys of the root that cannot be judged, because what they stand on is broken
 	aimless  bool                // the stages are broken, or too much is: relations cannot be judged

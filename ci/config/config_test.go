@@ -6,10 +6,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"signalbox/ci/rubyregexp"
 )
 
 func load(text string) (*Config, []*Error) {
-	return Load(File{Name: ".gitlab-ci.yml", Content: []byte(text)}, Options{})
+	return Load(File{Name: ".gitlab-ci.yml", Content: []byte(text)}, Options{Pattern: rubyregexp.Check})
 }
 
 func rspec(lines string) string {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -107,14 +108,20 @@ func (u *unit) values(specs []*input) (map[string]*yaml.Node, *yaml.Node, string
 	values := map[string]*yaml.Node{}
 	names := []string{}
 	var wrong []found
+	known := map[string]*yaml.Node{}
+	if u.inputs != nil {
+		for _, p := range u.inputs.Pairs {
+			known[p.Key.Text] = p.Value
+		}
+	}
 	for _, spec := range specs {
 		given := u.inputs.Get(spec.name)
-		v, problem := spec.resolve(given, values)
+		v, problem := spec.resolve(given, known)
 		if problem != "" {
 			wrong = append(wrong, found{given, "`" + spec.name + "` input: " + problem})
 			continue
 		}
-		values[spec.name] = v
+		values[spec.name], known[spec.name] = v, v
 		names = append(names, spec.name)
 	}
 	if wrong != nil {
@@ -183,7 +190,50 @@ func (u *unit) header(header *yaml.Node) (specs []*input, component []string, at
 		return nil, nil, spec, "Duplicate input keys found: " + strings.Join(twice, ", ") +
 			". Input keys must be unique across all included files and inline specifications."
 	}
+	if name, text := references(specs); text != "" {
+		return nil, nil, spec, strings.ToLower("header:spec:inputs:" + name + " config " + text)
+	}
 	return specs, component, nil, ""
+}
+
+// references checks the inputs that the rules of others ask about: each must be there, and none may ask about itself in
+// the end.
+func references(specs []*input) (name, problem string) {
+	asks := map[string][]string{}
+	for _, s := range specs {
+		asks[s.name] = nil
+	}
+	for _, s := range specs {
+		for i, r := range s.rules {
+			var missing []string
+			for _, other := range r.condition.Inputs() {
+				if _, known := asks[other]; !known {
+					missing = append(missing, other)
+				}
+				asks[s.name] = append(asks[s.name], other)
+			}
+			if missing != nil {
+				return s.name, fmt.Sprintf("rule[%d] references undefined inputs: %s", i, strings.Join(missing, ", "))
+			}
+		}
+	}
+	state := map[string]int{}
+	var circular func(name string) bool
+	circular = func(name string) bool {
+		if state[name] != 0 {
+			return state[name] == 1
+		}
+		state[name] = 1
+		found := slices.ContainsFunc(asks[name], circular)
+		state[name] = 2
+		return found
+	}
+	for _, s := range specs {
+		if circular(s.name) {
+			return specs[0].name, "circular dependency detected"
+		}
+	}
+	return "", ""
 }
 
 func duplicates(specs []*input) (names []string) {

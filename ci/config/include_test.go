@@ -281,6 +281,42 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+// TestInputsThatDependOnOthers: the first rule that holds gives options and default; what is given to later inputs counts.
+func TestInputsThatDependOnOthers(t *testing.T) {
+	const header = `spec:
+  inputs:
+    cloud: {options: [aws, gcp], default: aws}
+    size:
+      rules:
+        - {if: '$[[ inputs.cloud ]] == "aws" && $[[ inputs.later-one ]] == "x"', options: [huge], default: huge}
+        - {if: '$[[ inputs.cloud ]] == "aws"', options: [small, large], default: small}
+        - {options: [tiny], default: tiny}
+    own:
+      rules: [{if: '$[[ inputs.cloud ]] == "gcp"', default: given by a rule}]
+    later-one: {default: z}
+---
+job: {script: '$[[ inputs.cloud ]] $[[ inputs.size ]] [$[[ inputs.own ]]]'}
+`
+	for _, c := range []struct {
+		inputs map[string]any
+		want   string
+	}{
+		{nil, "aws small []"},
+		{map[string]any{"size": "large"}, "aws large []"},
+		{map[string]any{"size": ""}, "aws small []"},
+		{map[string]any{"later-one": "x"}, "aws huge []"},
+		{map[string]any{"cloud": "gcp"}, "gcp tiny [given by a rule]"},
+		{map[string]any{"cloud": "gcp", "own": "mine"}, "gcp tiny [mine]"},
+		{map[string]any{"cloud": "gcp", "size": "large"}, "`size` input: `large` cannot be used because it is not in the list of allowed options"},
+	} {
+		got, errs := Load(File{Name: "a.yml", Content: []byte(header)}, Options{Inputs: c.inputs})
+		switch {
+		case errs != nil && errs[0].Text != c.want, errs == nil && got.Jobs[0].Script[0] != c.want:
+			t.Errorf("%v: %v %v, want %s", c.inputs, errs, got, c.want)
+		}
+	}
+}
+
 // TestInputsFromOtherFiles: spec:include (cases 191 and beyond).
 func TestInputsFromOtherFiles(t *testing.T) {
 	s := &shelf{files: map[string]string{

@@ -20,6 +20,7 @@ type input struct {
 	regex   *regexp.Regexp
 	value   *yaml.Node // the default; nil: one must be given
 	rules   []inputRule
+	problem string // it is told when the input is resolved
 }
 
 // inputRule gives options and default where its condition holds.
@@ -63,16 +64,19 @@ func readInput(name string, n *yaml.Node) (in *input, problem string) {
 	case rules != nil && in.value != nil:
 		return nil, "config these keys cannot be used together: rules, default"
 	}
-	if in.options, problem = readOptions(options, in.kind); problem != "" {
+	if in.options, problem = readOptions(options); problem != "" {
 		return nil, problem
 	}
+	if options != nil && in.kind == "boolean" {
+		in.problem = "Options can only be used with string and number inputs"
+	}
 	if regex != nil {
-		if in.kind != "string" {
-			return nil, "RegEx validation can only be used with string inputs"
-		}
 		var err error
 		if in.regex, err = compileBare(regex.Text); err != nil {
-			return nil, "invalid regular expression"
+			in.problem = "invalid regular expression"
+		}
+		if in.kind != "string" {
+			in.problem = "RegEx validation can only be used with string inputs"
 		}
 	}
 	if rules != nil {
@@ -81,14 +85,12 @@ func readInput(name string, n *yaml.Node) (in *input, problem string) {
 	return in, problem
 }
 
-func readOptions(n *yaml.Node, kind string) ([]*yaml.Node, string) {
+func readOptions(n *yaml.Node) ([]*yaml.Node, string) {
 	switch {
 	case n == nil:
 		return nil, ""
 	case n.Kind != yaml.List:
 		return nil, "config options should be an array"
-	case kind != "string" && kind != "number":
-		return nil, "Options can only be used with string and number inputs"
 	case len(n.Items) > maxOptions:
 		return nil, fmt.Sprintf("config cannot define more than %d options", maxOptions)
 	case slices.ContainsFunc(n.Items, func(i *yaml.Node) bool { return i.Kind == yaml.Null }):
@@ -102,9 +104,17 @@ func (in *input) readRules(n *yaml.Node) string {
 		return "config rules should be an array"
 	}
 	for _, i := range n.Items {
+		if i.Kind != yaml.Map {
+			return "config rule should be a hash"
+		}
+		for _, p := range i.Pairs {
+			if !slices.Contains([]string{"if", "options", "default"}, p.Key.Text) {
+				return "config rule contains unknown keys: " + keyText(p.Key)
+			}
+		}
 		r := inputRule{value: i.Get("default")}
 		var problem string
-		if r.options, problem = readOptions(i.Get("options"), in.kind); problem != "" {
+		if r.options, problem = readOptions(i.Get("options")); problem != "" {
 			return problem
 		}
 		condition := i.Get("if")
@@ -124,29 +134,40 @@ func (in *input) readRules(n *yaml.Node) string {
 	return ""
 }
 
-// resolve gives the value that counts. before are the inputs that stand before this one.
-func (in *input) resolve(given *yaml.Node, before map[string]*yaml.Node) (*yaml.Node, string) {
+// resolve gives the value that counts. known are the inputs that stand before this one, and what was given to others.
+func (in *input) resolve(given *yaml.Node, known map[string]*yaml.Node) (*yaml.Node, string) {
+	if in.problem != "" {
+		return nil, in.problem
+	}
 	spec := *in
-	if in.rules != nil {
-		for _, r := range in.rules {
-			if r.condition == nil || r.condition.Matches(expression.Values{Inputs: plainValues(before)}) {
-				spec.options, spec.value = r.options, r.value
-				break
-			}
+	required := in.value == nil
+	for _, r := range in.rules {
+		required = required && r.value == nil
+	}
+	for _, r := range in.rules {
+		if r.condition == nil || r.condition.Matches(expression.Values{Inputs: plainValues(known)}) {
+			spec.options, spec.value = r.options, r.value
+			break
 		}
 	}
-	if spec.value != nil && spec.value.Kind != yaml.Null {
+	if given = filled(given); given != nil && in.rules != nil && given.Kind == yaml.String && given.Text == "" {
+		given = nil
+	}
+	if required && given == nil {
+		return nil, "required value has not been provided"
+	}
+	if filled(spec.value) != nil {
 		checked, problem := spec.check(spec.value, "default")
 		if problem != "" {
 			return nil, problem
 		}
 		spec.value = checked
 	}
-	if given != nil && given.Kind != yaml.Null {
+	switch {
+	case given != nil:
 		return spec.check(given, "provided")
-	}
-	if spec.value == nil {
-		return nil, "required value has not been provided"
+	case spec.value == nil: // no rule gave one
+		return &yaml.Node{Kind: yaml.Null}, ""
 	}
 	return spec.value, ""
 }
@@ -182,7 +203,17 @@ func (in *input) check(v *yaml.Node, what string) (*yaml.Node, string) {
 		}
 		return nil, what + " value is not " + article + in.kind
 	}
-	if in.options != nil && !slices.ContainsFunc(in.options, func(o *yaml.Node) bool { return rubyText(o) == rubyText(v) }) {
+	if in.options != nil && in.kind == "array" {
+		var wrong []string
+		for _, i := range v.Items {
+			if !in.offers(i) {
+				wrong = append(wrong, rubyText(i))
+			}
+		}
+		if wrong != nil {
+			return nil, strings.Join(wrong, ", ") + " cannot be used because it is not in the list of allowed options"
+		}
+	} else if in.options != nil && !in.offers(v) {
 		list := "the list of allowed options"
 		if in.kind == "number" {
 			list = "the list of the allowed options"
@@ -193,6 +224,11 @@ func (in *input) check(v *yaml.Node, what string) (*yaml.Node, string) {
 		return nil, what + " value does not match required RegEx pattern"
 	}
 	return v, ""
+}
+
+// offers says whether a value is one of the options.
+func (in *input) offers(v *yaml.Node) bool {
+	return slices.ContainsFunc(in.options, func(o *yaml.Node) bool { return rubyText(o) == rubyText(v) })
 }
 
 // convert reads numbers, booleans and arrays that were given as texts.

@@ -271,10 +271,18 @@ func (l *loader) pathsOrRegexp(v *yaml.Node, at string, p *yaml.Node) (paths []s
 	}
 	if len([]rune(pattern)) > maxRegexp {
 		l.bad(re, at+" regexp", "is too long (maximum is %d characters)", maxRegexp)
-	} else if _, err := expression.CompileRuby(pattern); err != nil {
+	} else if err := l.ofPaths(pattern); err != nil {
 		l.add(re, strings.ToLower(at)+" regexp is invalid: "+err.Error())
 	}
 	return paths, pattern
+}
+
+func (l *loader) ofPaths(pattern string) error {
+	if l.pattern != nil {
+		return l.pattern(pattern)
+	}
+	_, err := expression.Compile(pattern)
+	return err
 }
 
 func (l *loader) patterns(v *yaml.Node, location string, limit int) []string {

@@ -167,3 +167,23 @@ func Pattern(text string) (re *regexp.Regexp, isPattern bool, err error) {
 	re, err = Compile(source)
 	return re, true, err
 }
+
+// Inputs lists the inputs that an expression asks about.
+func (e *Expr) Inputs() []string {
+	if e == nil {
+		return nil
+	}
+	return inputsOf(e.root)
+}
+
+func inputsOf(n node) []string {
+	switch n := n.(type) {
+	case input:
+		return []string{n.name}
+	case not:
+		return inputsOf(n.of)
+	case binary:
+		return append(inputsOf(n.left), inputsOf(n.right)...)
+	}
+	return nil
+}

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"signalbox/ci/config"
-	"signalbox/ci/expression"
 	"signalbox/models/enum"
 )
 
@@ -17,6 +16,8 @@ type Files interface {
 	Changed(compareTo string) (paths []string, known bool, err error)
 	// Tree lists the files of a commit; "" are the pipeline's own project and commit.
 	Tree(project, ref string) ([]string, error)
+	// Any says whether one of some paths matches a pattern in Ruby's syntax. The error says what is wrong with it.
+	Any(pattern string, paths []string) (bool, error)
 }
 
 // RuleError says why a rule cannot be asked. It is a mistake in the configuration.
@@ -57,7 +58,7 @@ func (a *asker) changed(c *config.Changes) (bool, error) {
 		return true, err
 	}
 	if c.Regexp != "" {
-		return anyRegexp("rules:changes", a.text(c.Regexp), paths)
+		return a.anyRegexp("rules:changes", a.text(c.Regexp), paths)
 	}
 	return anyMatch(a.texts(c.Paths), paths), nil
 }
@@ -71,7 +72,7 @@ func (a *asker) exists(e *config.Exists) (bool, error) {
 		return false, err
 	}
 	if e.Regexp != "" {
-		return anyRegexp("rules:exists", a.text(e.Regexp), paths)
+		return a.anyRegexp("rules:exists", a.text(e.Regexp), paths)
 	}
 	return anyExists(a.texts(e.Paths), paths), nil
 }
@@ -82,25 +83,18 @@ const (
 	maxRegexpPaths = 50_000
 )
 
-func anyRegexp(clause, pattern string, paths []string) (bool, error) {
+func (a *asker) anyRegexp(clause, pattern string, paths []string) (bool, error) {
 	if len([]rune(pattern)) > maxRegexp {
 		return false, &RuleError{fmt.Sprintf("%s:regexp is too long (maximum is %d characters after variable expansion)", clause, maxRegexp)}
-	}
-	re, err := expression.CompileRuby(pattern)
-	if err != nil {
-		return false, &RuleError{clause + ":regexp is invalid: " + err.Error()}
 	}
 	if len(paths) > maxRegexpPaths {
 		return true, nil
 	}
-	for _, p := range paths {
-		if ok, err := re.MatchString(p); err != nil {
-			return false, &RuleError{clause + ":regexp " + err.Error()}
-		} else if ok {
-			return true, nil
-		}
+	ok, err := a.f.Files.Any(pattern, paths)
+	if err != nil {
+		return false, &RuleError{clause + ":regexp " + err.Error()}
 	}
-	return false, nil
+	return ok, nil
 }
 
 // first finds the rule that decides; nil if none does. why says what kept the last one out.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"signalbox/ci/config"
+	"signalbox/ci/rubyregexp"
 	"signalbox/ci/variable"
 	"signalbox/models/enum"
 )
@@ -29,6 +30,10 @@ func (r repository) Changed(compareTo string) ([]string, bool, error) {
 
 func (r repository) Tree(project, _ string) ([]string, error) { return r.tree[project], nil }
 
+func (r repository) Any(pattern string, paths []string) (bool, error) {
+	return rubyregexp.Any(pattern, paths)
+}
+
 func vars(pairs ...string) variable.Collection {
 	var c variable.Collection
 	for i := 0; i < len(pairs); i += 2 {
@@ -39,7 +44,7 @@ func vars(pairs ...string) variable.Collection {
 
 func planned(t *testing.T, text string, f Facts) (*Plan, error) {
 	t.Helper()
-	c, errs := config.Load(config.File{Name: ".gitlab-ci.yml", Content: []byte(text)}, config.Options{})
+	c, errs := config.Load(config.File{Name: ".gitlab-ci.yml", Content: []byte(text)}, config.Options{Pattern: rubyregexp.Check})
 	if errs != nil {
 		t.Fatal(errs)
 	}

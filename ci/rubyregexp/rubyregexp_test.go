@@ -1,4 +1,4 @@
-package expression
+package rubyregexp
 
 import (
 	"errors"
@@ -21,7 +21,7 @@ func TestRubyPatterns(t *testing.T) {
 		{`(\w+)/\1\.go`, "x/y.go", false},
 		{`(?<=a)b`, "ab", true},
 	} {
-		re, err := CompileRuby(c.pattern)
+		re, err := Compile(c.pattern)
 		if err != nil {
 			t.Errorf("%s: %v", c.pattern, err)
 			continue
@@ -31,11 +31,11 @@ func TestRubyPatterns(t *testing.T) {
 		}
 	}
 	for _, pattern := range []string{"(", "a{2,1}", `(?<x>a)\g<x>`, strings.Repeat("x", maxPattern+1), "[a"} {
-		if _, err := CompileRuby(pattern); err == nil {
+		if _, err := Compile(pattern); err == nil {
 			t.Errorf("%.20s is accepted", pattern)
 		}
 	}
-	slow, err := CompileRuby(`(?=x)?(a|aa)+$`)
+	slow, err := Compile(`(?=x)?(a|aa)+$`)
 	if err != nil {
 		t.Fatal(err)
 	}
