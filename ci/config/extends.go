@@ -132,6 +132,9 @@ func (e *extender) fail(at *yaml.Node, key, text string) (extended, bool) {
 
 func (e *extender) failNear(at *yaml.Node, key, text, wrong string) (extended, bool) {
 	e.fail(at, key, text)
+	if len(e.l.errors) > maxSuggested {
+		return extended{}, false
+	}
 	var names []string
 	for name := range e.at {
 		names = append(names, name)

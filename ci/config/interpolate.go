@@ -34,6 +34,7 @@ type interpolator struct {
 	variables variable.Collection              // for expand_vars
 	values    map[string]*yaml.Node            // what blocks stood for
 	done      map[*yaml.Node]*yaml.Node
+	items     int // of lists that were put into others
 	written   int // bytes of texts that were put together
 	problems  []found
 	told      map[string]bool
@@ -77,6 +78,9 @@ func (i *interpolator) node(n *yaml.Node) *yaml.Node {
 		for _, item := range n.Items {
 			v := i.node(item)
 			if item.IsText() && v.Kind == yaml.List { // a list of inputs goes into the list where it stands
+				if i.items += len(v.Items); i.items > yaml.MaxNodes {
+					return i.stop(n, "config too large")
+				}
 				c.Items = append(c.Items, v.Items...)
 			} else {
 				c.Items = append(c.Items, v)

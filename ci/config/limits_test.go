@@ -26,6 +26,7 @@ func TestWhatIsTooMuchIsRefused(t *testing.T) {
 		"needs of instances": {lines(5, "p%d: {script: x, parallel: 200}\n") + lines(5, "a%d: {script: x, parallel: 200, needs: [p0, p1, p2, p3, p4]}\n"), "name too many jobs"},
 		"an aliased text":    {".a: &a " + strings.Repeat("x", 100_000) + "\na: {script: [" + strings.Repeat("*a, ", 2000) + "x]}", "too big"},
 		"interpolation":      {"spec: {inputs: {x: {default: " + strings.Repeat("y", 100_000) + "}}}\n---\na: {script: '" + strings.Repeat("$[[ inputs.x ]] ", 2000) + "'}", "too large"},
+		"lists of inputs":    {"spec: {inputs: {x: {type: array, default: [" + strings.Repeat("y, ", 20_000) + "]}}}\n---\na: {script: [" + strings.Repeat("'$[[ inputs.x ]]', ", 1000) + "]}", "config too large"},
 		"interpolations":     {"spec: {inputs: {x: {default: " + strings.Repeat("y", 100_000) + "}}}\n---\na:\n  script:\n" + strings.Repeat("    - b $[[ inputs.x ]]\n", 2000), "too big"},
 	} {
 		c, errs := Load(File{Name: "x", Content: []byte(tc.text)}, Options{})
@@ -35,6 +36,22 @@ func TestWhatIsTooMuchIsRefused(t *testing.T) {
 				got = errs[0].Text
 			}
 			t.Errorf("%s: %.300q, want %q", name, got, tc.want)
+		}
+	}
+}
+
+// TestManyWrongExtends cost what their number costs: those that name nothing, and one long chain.
+func TestManyWrongExtends(t *testing.T) {
+	const n = 20_000
+	var unknown, chain strings.Builder
+	for i := range n {
+		fmt.Fprintf(&unknown, "a%d: {extends: .b%d}\n", i, i)
+		fmt.Fprintf(&chain, "c%d: {extends: c%d}\n", i, i+1)
+	}
+	for _, text := range []string{unknown.String(), chain.String()} {
+		_, errs := Load(File{Name: "x", Content: []byte(text)}, Options{})
+		if len(errs) == 0 || len(Told(errs)) != 1 {
+			t.Errorf("%d mistakes, %d told", len(errs), len(Told(errs)))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -86,11 +87,19 @@ func (l *loader) healthy(root *yaml.Node) *yaml.Node {
 	if len(l.sick) == 0 {
 		return root
 	}
-	for again := true; again; { // what extends the sick is sick
-		again = false
-		for key, bases := range l.bases {
-			if !l.sick[key] && slices.ContainsFunc(bases, func(b string) bool { return l.sick[b] }) {
-				l.sick[key], again = true, true
+	extendedBy := map[string][]string{}
+	for key, bases := range l.bases {
+		for _, b := range bases {
+			extendedBy[b] = append(extendedBy[b], key)
+		}
+	}
+	for next := slices.Collect(maps.Keys(l.sick)); len(next) > 0; { // what extends the sick is sick
+		key := next[len(next)-1]
+		next = next[:len(next)-1]
+		for _, above := range extendedBy[key] {
+			if !l.sick[above] {
+				l.sick[above] = true
+				next = append(next, above)
 			}
 		}
 	}
