@@ -28,7 +28,8 @@ func (l *loader) combined(j *Job, v *yaml.Node, location string) {
 		l.duration(&yaml.Node{Line: v.Line, Column: v.Column, Source: v.Source}, location+" start in", maxStartIn)
 	case j.When == enum.Delayed:
 		j.StartIn = l.duration(start, location+" start in", maxStartIn)
-	case start != nil && !blank(start) && !isBridge(v):
+	}
+	if start != nil && !blank(start) && !isBridge(v) && (j.HasRules || j.When != enum.Delayed) {
 		l.bad(start, location+" start in", "must be blank")
 	}
 }

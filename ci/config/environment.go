@@ -30,31 +30,40 @@ const (
 )
 
 func (l *loader) environment(v *yaml.Node, at string) *Environment {
-	e := &Environment{Action: "start"}
-	name, mark := v, l.mark()
+	e, mark := &Environment{Action: "start"}, l.mark()
 	switch {
 	case v.IsText():
 		e.Name = v.Text
+		l.environmentName(v, v, at+" name")
 	case v.Kind == yaml.Map:
-		l.unknownKeys(v, at+" config", "name", "url", "action", "on_stop", "auto_stop_in", "deployment_tier", "kubernetes")
-		if name = v.Get("name"); name == nil {
-			name = v
+		if n := v.Get("name"); n != nil {
+			e.Name = n.Text
 		}
-		e.Name = l.text(v.Get("name"), at+" name")
+		l.environmentName(v.Get("name"), v, at+" name")
+		l.unknownKeys(v, at+" config", "name", "url", "action", "on_stop", "auto_stop_in", "deployment_tier", "kubernetes")
 		l.environmentKeys(e, v, at, mark)
 	default:
 		l.bad(v, at+" config", "should be a hash or a string")
 		return nil
 	}
-	switch {
-	case strings.TrimSpace(e.Name) == "":
-		l.bad(name, at+" name", "can't be blank")
-	case len(e.Name) > maxEnvironmentName:
-		l.bad(name, at+" name", "is too long (maximum is %d characters)", maxEnvironmentName)
-	case !environmentName.MatchString(e.Name), strings.HasPrefix(e.Name, "/"), strings.HasSuffix(e.Name, "/"):
-		l.bad(name, at+" name", "can contain only letters, digits, '-', '_', '/', '$', '{', '}', '.', and spaces, but it cannot start or end with '/'")
-	}
 	return e
+}
+
+// environmentName checks a name, which may be missing from the environment at.
+func (l *loader) environmentName(name, at *yaml.Node, location string) {
+	const letters = "can contain only letters, digits, '-', '_', '/', '$', '{', '}', '.', and spaces, but it cannot start or end with '/'"
+	if name == nil {
+		name = &yaml.Node{Line: at.Line, Column: at.Column, Source: at.Source}
+	}
+	switch text := name.Text; {
+	case blank(name):
+		l.bad(name, location, "can't be blank")
+		l.bad(name, location, letters)
+	case len(text) > maxEnvironmentName:
+		l.bad(name, location, "is too long (maximum is %d characters)", maxEnvironmentName)
+	case !name.IsText(), !environmentName.MatchString(text), strings.HasPrefix(text, "/"), strings.HasSuffix(text, "/"):
+		l.bad(name, location, letters)
+	}
 }
 
 func (l *loader) environmentKeys(e *Environment, v *yaml.Node, at string, mark int) {

@@ -28,6 +28,7 @@ func TestKeywords(t *testing.T) {
 		str     = "should be a string"
 		hash    = "config should be a hash"
 		empty   = "can't be blank"
+		letters = "can contain only letters, digits, '-', '_', '/', '$', '{', '}', '.', and spaces, but it cannot start or end with '/'"
 	)
 	type rows map[string][]string
 	ok := []string(nil)
@@ -281,8 +282,9 @@ func TestKeywords(t *testing.T) {
 			"script: a\nenvironment: prod/$B": ok, "script: a\nenvironment: {name: b, url: https://c, action: start, on_stop: s, auto_stop_in: 1 day, deployment_tier: production}\n---": ok,
 			"script: a\nenvironment: {name: b, kubernetes: {agent: c, namespace: d, flux_resource_path: e}}": ok, "script: a\nenvironment: {name: b, kubernetes: {namespace: c}}": ok,
 			"script: a\nenvironment: {name: b, kubernetes: {agent: c, managed_resources: {enabled: true}, dashboard: {namespace: d}}}": ok,
-			"script: a\nenvironment: {url: b}":                                                                          one("@:environment name " + empty),
-			"script: a\nenvironment: a:b":                                                                               one("@:environment name can contain only letters, digits, '-', '_', '/', '$', '{', '}', '.', and spaces, but it cannot start or end with '/'"),
+			"script: a\nenvironment: {url: b}":  one("@:environment name "+empty, "@:environment name "+letters),
+			"script: a\nenvironment: a:b":       one("@:environment name " + letters),
+			"script: a\nenvironment: {name: 1}": one("@:environment name " + letters), "script: a\nenvironment: /b": one("@:environment name " + letters),
 			"script: a\nenvironment: {name: b, url: 1}":                                                                 one("@:environment url " + str),
 			"script: a\nenvironment: {name: b, url: " + long(256) + "}":                                                 one("@:environment url is too long (maximum is 255 characters)"),
 			"script: a\nenvironment: {name: b, action: c}":                                                              one("@:environment action should be start, stop, prepare, verify, or access"),
