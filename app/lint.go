@@ -273,7 +273,8 @@ func (c *LintCommand) print(w io.Writer, found *linted, colours bool) {
 		}
 		return "\x1b[" + code + "m" + text + "\x1b[0m"
 	}
-	for _, e := range found.errors {
+	mistakes := config.Apart(found.errors)
+	for _, e := range mistakes {
 		fmt.Fprintln(w, paint("31;1", "error"), e.Report())
 		fmt.Fprintln(w)
 	}
@@ -282,8 +283,8 @@ func (c *LintCommand) print(w io.Writer, found *linted, colours bool) {
 		fmt.Fprintln(w)
 	}
 	switch {
-	case len(found.errors) > 0:
-		fmt.Fprintf(w, "%s is not valid: %s.\n", c.File, counted(len(found.errors), "mistake"))
+	case len(mistakes) > 0:
+		fmt.Fprintf(w, "%s is not valid: %s.\n", c.File, counted(len(mistakes), "mistake"))
 		return
 	case found.refused != "":
 		fmt.Fprintln(w, paint("31;1", "no pipeline"), found.refused)
@@ -344,7 +345,7 @@ func (c *LintCommand) printJSON(w io.Writer, found *linted) error {
 	for _, e := range config.Told(found.errors) {
 		out.Errors = append(out.Errors, e.Text)
 	}
-	for _, e := range found.errors {
+	for _, e := range config.Apart(found.errors) {
 		out.Diagnostics = append(out.Diagnostics, diagnosed("error", e))
 	}
 	for _, e := range found.warnings {

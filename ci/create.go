@@ -49,9 +49,9 @@ func (e *ConfigError) Error() string {
 
 // Report is the errors with place and excerpt, also those that GitLab would not tell.
 func (e *ConfigError) Report() string {
-	texts := make([]string, len(e.Errors))
-	for i, err := range e.Errors {
-		texts[i] = err.Report()
+	var texts []string
+	for _, err := range config.Apart(e.Errors) {
+		texts = append(texts, err.Report())
 	}
 	return strings.Join(texts, "\n")
 }

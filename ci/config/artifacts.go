@@ -107,7 +107,7 @@ func (l *loader) coverageReport(v *yaml.Node, at string) (format, path string) {
 	switch {
 	case f == nil || blank(f):
 		l.bad(v, at+" coverage format", "can't be blank")
-		fallthrough
+		l.also(v, at+" coverage format", "must be one of supported formats: cobertura, jacoco.")
 	case !slices.Contains([]string{"cobertura", "jacoco"}, f.Text):
 		l.bad(v, at+" coverage format", "must be one of supported formats: cobertura, jacoco.")
 	default:

@@ -42,8 +42,11 @@ func (l *loader) cache(v *yaml.Node, at string) Cache {
 	c := Cache{Key: "default", Policy: "pull-push"}
 	if p := v.Get("policy"); p != nil && p.Kind != yaml.Null {
 		c.Policy = l.text(p, at+" policy")
-		if !slices.ContainsFunc([]string{"push", "pull", "$"}, func(word string) bool { return strings.Contains(c.Policy, word) }) {
+		if !blank(p) && !slices.ContainsFunc([]string{"push", "pull", "$"}, func(word string) bool { return strings.Contains(c.Policy, word) }) {
 			l.bad(p, at+" policy", "should be a variable or one of: pull-push, push, pull")
+		}
+		if blank(p) {
+			c.Policy = "pull-push"
 		}
 	}
 	c.When = l.oneOf(v.Get("when"), at+" when", "on_success", "on_success", "on_failure", "always")

@@ -232,6 +232,9 @@ func (l *loader) load(f File, o Options) *Config {
 	x, here := newIncluder(l, o), Context{Source: u.source.Name, Project: o.Project, SHA: o.SHA}
 	u.included = func(list *yaml.Node) ([]*input, *yaml.Node, string) { return x.headers(list, here, nil) }
 	root, at, problem := u.read()
+	if problem == emptyFile {
+		problem = "Invalid configuration format"
+	}
 	if problem != "" {
 		l.fatal(at, problem)
 		l.further(u.further, "")

@@ -48,6 +48,8 @@ func (l *loader) container(v *yaml.Node, at string, service bool) *Image {
 	}
 	if v.Kind != yaml.Map {
 		l.bad(v, at+" config", "should be a hash or a string")
+		l.also(v, at+" name", "should be a string")
+		l.also(v, at+" name", "can't be blank")
 		return nil
 	}
 	mark := l.mark()

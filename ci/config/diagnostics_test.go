@@ -49,7 +49,7 @@ func TestWhatGitLabTells(t *testing.T) {
 	} {
 		_, errs := loadFrom(s, text, Options{})
 		var got []string
-		for _, e := range errs {
+		for _, e := range Apart(errs) {
 			mark := ""
 			if e.Beyond {
 				mark = "-"

@@ -76,10 +76,11 @@ func seconds(sum float64) int { return int(min(sum, 1<<31)) }
 func (l *loader) duration(v *yaml.Node, location string, limit int) int {
 	seconds, ok := ParseDuration(v.Text)
 	valid := v.IsText() && ok
-	if !valid {
+	switch {
+	case !valid:
 		l.bad(v, location, "should be a duration")
-	}
-	if !valid || seconds > limit { // GitLab says both of what is none
+		l.also(v, location, "should not exceed the limit")
+	case seconds > limit:
 		l.bad(v, location, "should not exceed the limit")
 	}
 	return seconds

@@ -44,23 +44,33 @@ func (l *loader) environment(v *yaml.Node, at string) *Environment {
 		l.environmentKeys(e, v, at, mark)
 	default:
 		l.bad(v, at+" config", "should be a hash or a string")
+		l.also(v, at+" name", "can't be blank")
+		l.also(v, at+" name", letters)
+		l.also(v, at+" name", letters)
 		return nil
 	}
 	return e
 }
 
+const letters = "can contain only letters, digits, '-', '_', '/', '$', '{', '}', '.', and spaces, but it cannot start or end with '/'"
+
 // environmentName checks a name, which may be missing from the environment at.
 func (l *loader) environmentName(name, at *yaml.Node, location string) {
-	const letters = "can contain only letters, digits, '-', '_', '/', '$', '{', '}', '.', and spaces, but it cannot start or end with '/'"
 	if name == nil {
 		name = &yaml.Node{Line: at.Line, Column: at.Column, Source: at.Source}
 	}
 	switch text := name.Text; {
 	case blank(name):
 		l.bad(name, location, "can't be blank")
-		l.bad(name, location, letters)
+		l.also(name, location, letters)
+		if !name.IsText() {
+			l.also(name, location, letters)
+		}
 	case len(text) > maxEnvironmentName:
 		l.bad(name, location, "is too long (maximum is %d characters)", maxEnvironmentName)
+	case !name.IsText() && !environmentName.MatchString(rubyText(name)):
+		l.bad(name, location, letters)
+		l.also(name, location, letters)
 	case !name.IsText(), !environmentName.MatchString(text), strings.HasPrefix(text, "/"), strings.HasSuffix(text, "/"):
 		l.bad(name, location, letters)
 	}
@@ -74,9 +84,13 @@ func (l *loader) environmentKeys(e *Environment, v *yaml.Node, at string, mark i
 	e.OnStop = l.text(v.Get("on_stop"), at+" on stop")
 	e.DeploymentTier = l.text(v.Get("deployment_tier"), at+" deployment tier")
 	if a := v.Get("action"); a != nil && a.Kind != yaml.Null {
-		if !a.IsText() || !slices.Contains(actions, a.Text) {
+		switch {
+		case !a.IsText():
+			l.bad(a, at+" action", "should be a string")
+			l.also(a, at+" action", "should be start, stop, prepare, verify, or access")
+		case !slices.Contains(actions, a.Text):
 			l.bad(a, at+" action", "should be start, stop, prepare, verify, or access")
-		} else {
+		default:
 			e.Action = a.Text
 		}
 	}

@@ -22,8 +22,11 @@ type extender struct {
 
 type extended struct {
 	node  *yaml.Node
-	depth int // how many stand below it
+	depth int // how many that extend others stand below it
 }
+
+// plainBase is the depth of what extends nothing, which GitLab does not count.
+const plainBase = -1
 
 // extends lays every mapping of the root over those that it names. GitLab tells the first mistake.
 func (l *loader) extends(root *yaml.Node) *yaml.Node {
@@ -63,19 +66,20 @@ func (e *extender) resolve(key string, above []string) (extended, bool) {
 	}
 	if r, ok := e.done[key]; ok {
 		if len(above)+r.depth > maxAncestors {
-			return e.fail(value, key, "nesting too deep in `extends`")
+			key = e.deepest(key, len(above))
+			return e.fail(e.at[key].Get("extends"), key, "nesting too deep in `extends`")
 		}
 		return r, true
 	}
 	names := value.Get("extends")
 	if names == nil || names.Kind == yaml.Null {
-		return extended{value, 0}, true
+		return extended{value, plainBase}, true
 	}
 	bases, unknown, invalid := e.bases(names)
 	e.l.bases[key] = bases
 	switch {
 	case bases == nil:
-		return extended{value, 0}, true // its type is reported with the job
+		return extended{value, plainBase}, true // its type is reported with the job
 	case len(unknown) > 0:
 		text := "unknown keys in `extends` (" + strings.Join(unknown, ", ") + ")"
 		return e.failNear(names, key, text, unknown[0])
@@ -99,6 +103,24 @@ func (e *extender) resolve(key string, above []string) (extended, bool) {
 	return out, true
 }
 
+// deepest follows a key to the one that too many others stand on.
+func (e *extender) deepest(key string, above int) string {
+	for above <= maxAncestors {
+		next, depth := "", plainBase
+		for _, base := range e.l.bases[key] {
+			if r, ok := e.done[base]; ok && r.depth > depth {
+				next, depth = base, r.depth
+			}
+		}
+		if next == "" {
+			return key
+		}
+		key = next
+		above++
+	}
+	return key
+}
+
 // bases reads the names; nil if `extends` holds something else.
 func (e *extender) bases(n *yaml.Node) (names, unknown, invalid []string) {
 	list := []*yaml.Node{n}
@@ -107,15 +129,16 @@ func (e *extender) bases(n *yaml.Node) (names, unknown, invalid []string) {
 	}
 	names = []string{}
 	for _, i := range list {
-		if !i.IsText() {
+		if i.Kind == yaml.List || i.Kind == yaml.Map {
 			return nil, nil, nil
 		}
-		names = append(names, i.Text)
-		switch base := e.at[i.Text]; {
+		name := rubyText(i)
+		names = append(names, name)
+		switch base := e.at[name]; {
 		case base == nil:
-			unknown = append(unknown, i.Text)
+			unknown = append(unknown, name)
 		case base.Kind != yaml.Map:
-			invalid = append(invalid, i.Text)
+			invalid = append(invalid, name)
 		}
 	}
 	return names, unknown, invalid

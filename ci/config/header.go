@@ -9,10 +9,10 @@ import (
 	"signalbox/ci/variable"
 )
 
-const (
-	maxHeaderDescription = 256
-	maxDocuments         = 2
-)
+const maxHeaderDescription = 256
+
+// emptyFile is what read says of a file without any document. Whoever asked for it has a text for that.
+const emptyFile = "the file holds no document"
 
 var componentFields = []string{"name", "sha", "version", "reference"}
 
@@ -51,17 +51,16 @@ func (u *unit) read() (content *yaml.Node, at *yaml.Node, problem string) {
 	for _, d := range docs {
 		d.SetSource(u.source)
 	}
-	if len(docs) > maxDocuments {
-		return nil, docs[2], "The parsed YAML has too many documents"
-	}
+	docs = slices.DeleteFunc(docs, func(d *yaml.Node) bool { return d.Kind == yaml.Null })
 	var header *yaml.Node
-	if len(docs) == 2 {
-		if docs[0].Kind == yaml.Map && docs[0].Get("spec") != nil {
-			header, docs = docs[0], docs[1:]
-		}
+	if len(docs) > 1 && docs[0].Get("spec") != nil { // of further documents the last one is the content
+		header, docs = docs[0], docs[len(docs)-1:]
 	}
-	if len(docs) == 0 || docs[0].Kind != yaml.Map {
-		return nil, nil, "Invalid configuration format"
+	if len(docs) == 0 {
+		return nil, nil, emptyFile
+	}
+	if docs[0].Kind != yaml.Map {
+		return nil, docs[0], "Invalid configuration format"
 	}
 	return u.interpolated(header, docs[0])
 }
@@ -178,8 +177,11 @@ func (u *unit) header(header *yaml.Node) (specs []*input, component []string, at
 				return nil, nil, at, problem
 			}
 		case "description":
-			if !p.Value.IsText() || len(p.Value.Text) > maxHeaderDescription {
-				return nil, nil, p.Value, "header:spec description is too long (maximum is 256 characters)"
+			if !p.Value.IsText() && p.Value.Kind != yaml.Null {
+				return nil, nil, p.Value, "header:spec config description should be a string"
+			}
+			if len([]rune(p.Value.Text)) > maxHeaderDescription {
+				return nil, nil, p.Value, fmt.Sprintf("header:spec config description is too long (maximum is %d characters)", maxHeaderDescription)
 			}
 		default:
 			return nil, nil, p.Key, "header:spec config contains unknown keys: " + strings.ToLower(keyText(p.Key))

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"signalbox/ci/config/yaml"
@@ -9,6 +10,9 @@ import (
 // headers reads the inputs of the files that spec:include names: each holds `inputs` and nothing else (facts:
 // ci-yaml section 4).
 func (x *includer) headers(list *yaml.Node, from Context, chain []string) (specs []*input, at *yaml.Node, problem string) {
+	if list.Kind != yaml.List && !list.IsText() && list.Kind != yaml.Null {
+		return nil, list, "header:spec:include config should be an array or a string"
+	}
 	for _, item := range items(list) {
 		if text := notOfHeader(item); text != "" {
 			return nil, item, text
@@ -34,8 +38,19 @@ func (x *includer) headers(list *yaml.Node, from Context, chain []string) (specs
 	return specs, nil, ""
 }
 
+var headerKeys = []string{"local", "file", "remote", "project", "ref", "integrity", "cache"}
+
 // notOfHeader refuses what other includes may name and those of a header may not.
 func notOfHeader(n *yaml.Node) string {
+	var unknown []string
+	for _, p := range n.Pairs {
+		if !slices.Contains(headerKeys, keyText(p.Key)) {
+			unknown = append(unknown, keyText(p.Key))
+		}
+	}
+	if unknown != nil {
+		return strings.ToLower("header:spec:include:include config contains unknown keys: " + strings.Join(unknown, ", "))
+	}
 	if n.Kind != yaml.Map || n.Get("local") != nil || n.Get("remote") != nil || n.Get("project") != nil {
 		return ""
 	}

@@ -244,10 +244,11 @@ func integrityOf(text string, remote bool) string {
 }
 
 func (x *includer) local(at *yaml.Node, name string, from Context) []Location {
+	name = strings.TrimLeft(name, "/")
 	if !strings.Contains(name, "*") || from.Alone || x.o.Resolver == nil {
 		return []Location{{Kind: "local", Name: name}}
 	}
-	files, err := x.o.Resolver.Match(from, strings.TrimPrefix(name, "/"))
+	files, err := x.o.Resolver.Match(from, name)
 	if err != nil {
 		return x.fail(at, x.refusal(err))
 	}

@@ -25,7 +25,7 @@ func (x *includer) load(n *yaml.Node, l Location, from Context, chain []string) 
 	}
 	content, at, problem := u.read()
 	if problem != "" {
-		if problem == "Invalid configuration format" {
+		if problem == emptyFile {
 			problem = "Included file `" + l.Name + "` does not have valid YAML syntax!"
 		} else {
 			problem = "`" + l.Name + "`: " + problem

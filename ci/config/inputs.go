@@ -53,7 +53,7 @@ func readInput(name string, n *yaml.Node) (in *input, problem string) {
 	}
 	if t := n.Get("type"); t != nil && t.Kind != yaml.Null {
 		if in.kind = t.Text; !slices.Contains(inputKinds, in.kind) {
-			return nil, "type unknown value: " + t.Text
+			return nil, "input type unknown value: " + rubyText(t)
 		}
 	}
 	in.value = n.Get("default")
@@ -90,7 +90,7 @@ func readOptions(n *yaml.Node) ([]*yaml.Node, string) {
 	case n == nil:
 		return nil, ""
 	case n.Kind != yaml.List:
-		return nil, "config options should be an array"
+		return nil, "input options should be an array"
 	case len(n.Items) > maxOptions:
 		return nil, fmt.Sprintf("config cannot define more than %d options", maxOptions)
 	case slices.ContainsFunc(n.Items, func(i *yaml.Node) bool { return i.Kind == yaml.Null }):
@@ -121,7 +121,7 @@ func (in *input) readRules(n *yaml.Node) string {
 		switch {
 		case condition != nil && i.Get("options") == nil && i.Get("default") == nil:
 			return "config rule with 'if' must define 'options' or 'default'"
-		case condition == nil && i.Get("options") == nil:
+		case condition == nil && i.Get("options") == nil && i.Get("default") == nil:
 			return "config fallback rule must define 'options'"
 		case condition != nil:
 			var err error

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -32,7 +33,7 @@ func (l *loader) allJobs(root *yaml.Node, c *Config, defaults settings) {
 		case strings.HasPrefix(name, "."):
 			hidden = append(hidden, p)
 		case !looksLikeJob(p.Value) && p.Value.Get("needs") == nil:
-			l.add(p.Key, "jobs "+strings.ToLower(rubyText(p.Key))+" config should implement the script:, run:, or trigger: keyword")
+			l.unmatched(p.Key)
 		case !p.Key.IsText():
 			visible++
 			unnamed = append(unnamed, p)
@@ -62,6 +63,17 @@ func (l *loader) allJobs(root *yaml.Node, c *Config, defaults settings) {
 		}
 		l.current = ""
 	})
+}
+
+// words are names of which GitLab's text has the spaces as underscores.
+var words = regexp.MustCompile(`^[a-z\s]+$`)
+
+func (l *loader) unmatched(key *yaml.Node) {
+	name := strings.ToLower(rubyText(key))
+	if words.MatchString(name) {
+		name = strings.ReplaceAll(name, " ", "_")
+	}
+	l.add(key, "jobs "+name+" config should implement the script:, run:, or trigger: keyword")
 }
 
 // blank says whether a value is none, for Rails.
@@ -189,7 +201,7 @@ func (l *loader) ownKey(j *Job, key string, v *yaml.Node, location string, bridg
 	case "manual_confirmation":
 		j.Confirmation = l.text(v, location+" manual confirmation")
 	case "run":
-		j.Run = l.run(v)
+		j.Run = l.run(v, location+" run")
 	}
 }
 
@@ -293,7 +305,7 @@ func (l *loader) when(j *Job, v *yaml.Node, location string, bridge bool) {
 	switch {
 	case !v.IsText():
 		l.bad(v, location+" when", "should be a string")
-		l.bad(v, location+" when", "should be one of: %s", strings.Join(allowed, ", "))
+		l.also(v, location+" when", "should be one of: %s", strings.Join(allowed, ", "))
 	case !slices.Contains(allowed, v.Text):
 		l.bad(v, location+" when", "should be one of: %s", strings.Join(allowed, ", "))
 	default:

@@ -96,7 +96,7 @@ func (l *loader) needed(v *yaml.Node, key, at string) string {
 	n := v.Get(key)
 	if n == nil || n.Kind == yaml.Null {
 		l.bad(v, location, "should be a string")
-		l.bad(v, location, "can't be blank")
+		l.also(v, location, "can't be blank")
 		return ""
 	}
 	text := l.text(n, location)
@@ -143,7 +143,7 @@ func (l *loader) pages(j *Job, v *yaml.Node, at string) {
 		l.bad(keyword, at+":pages config", "should be a hash or a boolean value")
 		return
 	}
-	own := l.text(publish, at+" publish")
+	own := l.text(publish, at+":publish config")
 	if p == nil {
 		if publish != nil && publish.Kind != yaml.Null {
 			l.bad(publish, at+" publish", "can only be used within a `pages` job")

@@ -16,6 +16,7 @@ type Error struct {
 	Via          []string // how it came there: includes, extends, references
 	Hint         string   // more than GitLab says: what exactly is wrong, or what was likely meant
 	Beyond       bool     // GitLab stops before it gets here and does not tell
+	Echo         bool     // it only follows from the one before: GitLab tells it too, people need not read it
 }
 
 // Error is the text with its place in front.
@@ -68,6 +69,22 @@ func (l *loader) add(at *yaml.Node, text string) {
 	e := l.mistake(at, text)
 	e.Beyond = l.beyond
 	l.errors = append(l.errors, e)
+}
+
+// also notes what GitLab tells besides of the same mistake.
+func (l *loader) also(at *yaml.Node, location, format string, args ...any) {
+	l.bad(at, location, format, args...)
+	l.errors[len(l.errors)-1].Echo = true
+}
+
+// Apart are the mistakes without those that only follow from another.
+func Apart(all []*Error) (out []*Error) {
+	for _, e := range all {
+		if !e.Echo {
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 // mark and sound say whether a keyword is right in itself: only then GitLab looks into what it holds.

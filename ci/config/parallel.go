@@ -118,14 +118,14 @@ func (l *loader) axes(e *yaml.Node, at string) (keys []string, lists [][]string,
 			texts = append(texts, rubyText(n))
 		}
 		if len(texts) == 0 {
-			l.bad(p.Value, at+" config", "should be a hash of key value pairs, value can be an array")
+			l.bad(p.Value, at+":variables config", "should be a hash of key value pairs, value can be an array")
 			return nil, nil, 0
 		}
 		keys, lists = append(keys, keyText(p.Key)), append(lists, texts)
 		size = min(size*len(texts), maxParallel+1)
 	}
 	if len(keys) == 0 {
-		l.bad(e, at+" config", "requires at least 1 item")
+		l.bad(e, at+":variables config", "requires at least 1 items")
 		return nil, nil, 0
 	}
 	return keys, lists, size

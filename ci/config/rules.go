@@ -74,7 +74,7 @@ var (
 	}
 	workflowRules = ruleSet{
 		keys:  []string{"if", "changes", "exists", "when", "variables", "auto_cancel", "start_in", "allow_failure", "needs"},
-		whens: []string{"always", "never"}, paths: maxPatterns,
+		whens: []string{"always", "never"}, needs: true, paths: maxPatterns,
 	}
 	includeRules = ruleSet{keys: []string{"if", "exists", "changes", "when"}, whens: []string{"always", "never"}}
 )
@@ -88,10 +88,10 @@ func (l *loader) listOfRules(v *yaml.Node, location string) {
 
 // rules reads the entries of such a list.
 func (l *loader) rules(v *yaml.Node, at string, set ruleSet) []Rule {
-	list, ok := flattenMaps(v, 0)
-	if v.Kind != yaml.List || !ok {
+	if v.Kind != yaml.List {
 		return nil
 	}
+	list := flat(v)
 	if len(v.Items) == 0 {
 		l.bad(v, at+" config", "can't be blank")
 	}
@@ -123,6 +123,10 @@ func flattenMaps(n *yaml.Node, depth int) ([]*yaml.Node, bool) {
 
 func (l *loader) rule(v *yaml.Node, at string, set ruleSet) Rule {
 	r := Rule{At: place(v)}
+	if v.Kind != yaml.Map {
+		l.bad(v, at+" config", "should be a hash")
+		return r
+	}
 	if len(v.Pairs) == 0 {
 		l.bad(v, at+" config", "can't be blank")
 		return r
@@ -367,7 +371,6 @@ func (l *loader) workflow(v *yaml.Node) *Workflow {
 		if rules := v.Get("rules"); w.HasRules && rules.Kind != yaml.List {
 			l.bad(rules, "workflow:rules config", "should be a array")
 		} else if w.HasRules {
-			l.listOfRules(rules, "workflow:rules")
 			w.Rules = l.rules(rules, "workflow:rules", workflowRules)
 		}
 		if a := v.Get("auto_cancel"); a != nil && a.Kind != yaml.Null {

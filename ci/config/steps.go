@@ -10,28 +10,28 @@ import (
 var stepName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
 // run reads the steps of a job. GitLab checks them by a schema and says so in its words (facts: ci-yaml 11.13).
-func (l *loader) run(v *yaml.Node) []any {
+func (l *loader) run(v *yaml.Node, location string) []any {
 	if v.Kind != yaml.List {
-		l.bad(v, "job run", "value at root is not an array")
+		l.bad(v, location, "value at root is not an array")
 		return nil
 	}
 	var out []any
 	for i, n := range v.Items {
-		l.step(n, fmt.Sprintf("/%d", i))
+		l.step(n, location, fmt.Sprintf("/%d", i))
 		out = append(out, n.Value())
 	}
 	return out
 }
 
-func (l *loader) step(n *yaml.Node, at string) {
+func (l *loader) step(n *yaml.Node, location, at string) {
 	if n.Kind != yaml.Map {
-		l.bad(n, "job run", "value at `%s` is not an object", at)
+		l.bad(n, location, "value at `%s` is not an object", at)
 		return
 	}
 	if name := n.Get("name"); name == nil {
-		l.bad(n, "job run", "object at `%s` is missing required properties: name", at)
+		l.bad(n, location, "object at `%s` is missing required properties: name", at)
 	} else if !name.IsText() || !stepName.MatchString(name.Text) {
-		l.bad(name, "job run", "string at `%s/name` does not match pattern: %s", at, stepName)
+		l.bad(name, location, "string at `%s/name` does not match pattern: %s", at, stepName)
 	}
 	what := ""
 	for _, p := range n.Pairs {
@@ -44,28 +44,28 @@ func (l *loader) step(n *yaml.Node, at string) {
 				if what == "script" {
 					extra = "script"
 				}
-				l.bad(p.Key, "job run", "object property at `%s/%s` is a disallowed additional property", at, extra)
+				l.bad(p.Key, location, "object property at `%s/%s` is a disallowed additional property", at, extra)
 			}
 			what = key
 			if key == "script" && !p.Value.IsText() {
-				l.bad(p.Value, "job run", "value at `%s/script` is not a string", at)
+				l.bad(p.Value, location, "value at `%s/script` is not a string", at)
 			}
 		case "env":
 			for _, e := range p.Value.Pairs {
 				if !e.Value.IsText() {
-					l.bad(e.Value, "job run", "value at `%s/env/%s` is not a string", at, keyText(e.Key))
+					l.bad(e.Value, location, "value at `%s/env/%s` is not a string", at, keyText(e.Key))
 				}
 			}
 		case "inputs":
 			if n.Get("step") == nil && n.Get("func") == nil {
-				l.bad(p.Key, "job run", "object property at `%s/inputs` is a disallowed additional property", at)
+				l.bad(p.Key, location, "object property at `%s/inputs` is a disallowed additional property", at)
 			}
 		default:
-			l.bad(p.Key, "job run", "object property at `%s/%s` is a disallowed additional property", at, key)
+			l.bad(p.Key, location, "object property at `%s/%s` is a disallowed additional property", at, key)
 		}
 	}
 	if what == "" && n.Get("name") != nil {
-		l.bad(n, "job run", "object at `%s` is missing required properties: script", at)
+		l.bad(n, location, "object at `%s` is missing required properties: step", at)
 	}
 }
 
@@ -83,7 +83,11 @@ func (l *loader) jobInputs(v *yaml.Node, location string) map[string]any {
 	}
 	for _, p := range v.Pairs {
 		where := location + ":inputs:" + keyText(p.Key)
-		if p.Value.Kind != yaml.Map || p.Value.Get("default") == nil {
+		if p.Value.Kind != yaml.Map && p.Value.Kind != yaml.Null {
+			l.bad(p.Value, where+" config", "should be a hash")
+			continue
+		}
+		if p.Value.Get("default") == nil {
 			l.bad(p.Value, where, "must have a default value")
 			continue
 		}

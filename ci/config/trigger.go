@@ -33,6 +33,9 @@ func (l *loader) trigger(v *yaml.Node, at string) *Trigger {
 		return nil
 	}
 	include, mark := v.Get("include"), l.mark()
+	if len(v.Pairs) == 0 {
+		l.bad(v, at+" config", "can't be blank")
+	}
 	if include != nil {
 		l.unknownKeys(v, at+" config", "include", "strategy", "forward")
 	} else {
@@ -40,7 +43,10 @@ func (l *loader) trigger(v *yaml.Node, at string) *Trigger {
 		t.Project, t.Branch = l.needed(v, "project", at), l.text(v.Get("branch"), at+" branch")
 	}
 	if s := v.Get("strategy"); s != nil && s.Kind != yaml.Null {
-		if !s.IsText() || !slices.Contains([]string{"depend", "mirror"}, s.Text) {
+		if !s.IsText() {
+			l.bad(s, at+" strategy", "should be a string")
+		}
+		if !slices.Contains([]string{"depend", "mirror"}, s.Text) {
 			l.bad(s, at+" strategy", "should be depend or mirror")
 		}
 		t.Strategy = s.Text

@@ -83,7 +83,12 @@ func (l *loader) oneOf(v *yaml.Node, location, fallback string, allowed ...strin
 	if v == nil || v.Kind == yaml.Null {
 		return fallback
 	}
-	if !v.IsText() || !slices.Contains(allowed, v.Text) {
+	if !v.IsText() {
+		l.bad(v, location, "should be a string")
+		l.also(v, location, "should be one of: %s", joinComma(allowed))
+		return fallback
+	}
+	if !slices.Contains(allowed, v.Text) {
 		l.bad(v, location, "should be one of: %s", joinComma(allowed))
 		return fallback
 	}
@@ -162,7 +167,7 @@ func (l *loader) variable(p yaml.Pair, at string, allowed []string) Variable {
 	}
 	if options := filled(p.Value.Get("options")); options != nil {
 		list, ok := l.strings(options, at+" config options", "should be an array of strings")
-		if ok && len(list) > 0 && !slices.Contains(list, v.Value) {
+		if value := p.Value.Get("value"); ok && len(list) > 0 && (!slices.Contains(list, v.Value) || value != nil && !value.IsText()) {
 			l.bad(options, at+" config", "value must be present in options")
 		}
 	}
@@ -181,7 +186,11 @@ func (l *loader) tags(v *yaml.Node, at string) []string {
 	if !ok {
 		return nil
 	}
-	if len(list) >= maxTags {
+	count := 0
+	for _, tag := range list {
+		count += 1 + strings.Count(tag, ",") // GitLab takes a tag with commas for several
+	}
+	if count >= maxTags {
 		l.bad(v, at+" config", "must be less than the limit of %d tags", maxTags)
 	}
 	return list

@@ -33,6 +33,17 @@ const tooBig = "The parsed YAML is too big"
 // endOfFile are spaces on the last line, which would move the text above it.
 var endOfFile = regexp.MustCompile(`(\n)[ \t]+$`)
 
+// emptyDocument is a document with nothing in it, of which the parser would make the next one's beginning.
+var emptyDocument = regexp.MustCompile(`(?m)^---[ \t\r]*(\n(?:[ \t]*(?:#.*)?\r?\n)*---[ \t\r]*)$`)
+
+// withoutEmpty takes out the marks of empty documents and leaves every line where it is.
+func withoutEmpty(text []byte) []byte {
+	for emptyDocument.Match(text) {
+		text = emptyDocument.ReplaceAll(text, []byte("$1"))
+	}
+	return text
+}
+
 // Parse reads the documents of a text. An empty text has none. Errors are *Error.
 func Parse(text []byte) (docs []*Node, err error) {
 	defer func() {
@@ -53,7 +64,7 @@ func Parse(text []byte) (docs []*Node, err error) {
 	if e := nesting(text); e != nil {
 		return nil, e
 	}
-	tokens, wrong := mend(lexer.Tokenize(string(endOfFile.ReplaceAll(text, []byte("$1")))))
+	tokens, wrong := mend(lexer.Tokenize(string(withoutEmpty(endOfFile.ReplaceAll(text, []byte("$1"))))))
 	if wrong != nil {
 		return nil, wrong
 	}
@@ -97,7 +108,7 @@ func nesting(text []byte) *Error {
 func syntaxError(err error) *Error {
 	var syntax *yaml.SyntaxError
 	if errors.As(err, &syntax) {
-		e := &Error{Message: syntax.Message}
+		e := &Error{Message: strings.Replace(syntax.Message, "mapping value is not allowed in this context", "mapping values are not allowed in this context", 1)}
 		if syntax.Token != nil && syntax.Token.Position != nil {
 			e.Line, e.Column = syntax.Token.Position.Line, syntax.Token.Position.Column
 		}

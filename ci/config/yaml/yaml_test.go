@@ -117,7 +117,7 @@ func TestRefusals(t *testing.T) {
 	for in, want := range map[string]string{
 		"a: *nope":                         "line 1, column 4: Unknown alias: nope",
 		"key:\n}":                          "cannot start a value",
-		"a: b: c":                          "line 1, column 4: mapping value",
+		"a: b: c":                          "line 1, column 4: mapping values are not allowed in this context",
 		"a: b\nc":                          "line 2",
 		"a:\n  - >\n  b\n":                 "line 3, column 3: could not find expected ':'",
 		"a:\n  - |\n b\n":                  "line 3, column 2: could not find expected ':'",
@@ -147,7 +147,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestDocuments(t *testing.T) {
-	for in, want := range map[string]int{"": 1, "# only a comment": 1, "a: 1": 1, "spec: {}\n---\na: 1": 2, "---\na: 1\n": 1, "---\n---\na: 1": 1} {
+	for in, want := range map[string]int{"": 1, "# only a comment": 1, "a: 1": 1, "spec: {}\n---\na: 1": 2, "---\na: 1\n": 1, "---\n---\na: 1": 1, "a: 1\n---\n\n# b\n---\n---\nc: 1": 2} {
 		docs, err := Parse([]byte(in))
 		if err != nil || len(docs) > want {
 			t.Errorf("%q: %d documents, %v", in, len(docs), err)
