@@ -9,15 +9,33 @@ import (
 )
 
 // mend puts right what the scanner gets wrong, before the parser meets it: a plain text whose lines stand ever less far
-// in comes in pieces, or swallows an entry, a block loses the spaces at its very end, and a tag with nothing behind it takes the next key or
+// in comes in pieces, or swallows an entry, `a:b` between brackets becomes a mapping, a block loses the spaces at its very end, and a tag with nothing behind it takes the next key or
 // entry for its value.
 func mend(in token.Tokens) (token.Tokens, *Error) {
 	out := make(token.Tokens, 0, len(in))
 	next := place{1, 1}
+	brackets, skip := 0, false
 	for i, t := range in {
 		from := next.after(t.Origin[:len(t.Origin)-len(strings.TrimLeft(t.Origin, " \t\r\n"))])
 		next = next.after(t.Origin)
+		if skip {
+			skip = false
+			continue
+		}
+		switch t.Type {
+		case token.MappingStartType, token.SequenceStartType:
+			brackets++
+		case token.MappingEndType, token.SequenceEndType:
+			brackets--
+		}
 		last := len(out) - 1
+		if brackets > 0 && last >= 0 && isText(out, last) && colonWithin(in, i, out[last]) {
+			joined := *out[last]
+			joined.Origin += t.Origin + in[i+1].Origin
+			joined.Value, joined.Type = strings.TrimSpace(joined.Origin), token.StringType
+			out[last], skip = folded(&joined), true
+			continue
+		}
 		if t.Type == token.StringType && strings.TrimSpace(t.Origin) == "" {
 			continue // what is left of the end of a text
 		}
@@ -50,6 +68,13 @@ func mend(in token.Tokens) (token.Tokens, *Error) {
 	var linked token.Tokens
 	linked.Add(out...)
 	return linked, nil
+}
+
+// colonWithin says whether the token i is a colon within a plain text: between brackets that is one with nothing but text
+// around it.
+func colonWithin(tokens token.Tokens, i int, before *token.Token) bool {
+	return tokens[i].Type == token.MappingValueType && tokens[i].Origin == ":" && i+1 < len(tokens) && isPlain(tokens[i+1]) &&
+		strings.TrimRight(before.Origin, " \t\r\n") == before.Origin && strings.TrimLeft(tokens[i+1].Origin, " \t\r\n") == tokens[i+1].Origin
 }
 
 func isPlain(t *token.Token) bool {
