@@ -58,7 +58,7 @@ func (c *Coordinator) expiry(text string, set InstanceSettings) (*time.Time, err
 	}
 	at := now.Add(c.settings.ArtifactExpiry)
 	switch {
-	case text == "never":
+	case strings.EqualFold(text, "never"):
 		return nil, nil
 	case text != "":
 		seconds, ok := config.ParseDuration(text)
