@@ -47,13 +47,20 @@ func (e *ConfigError) Error() string {
 	return strings.Join(texts, "\n")
 }
 
+// maxReported is how many mistakes are kept with a failed pipeline.
+const maxReported = 50
+
 // Report is the errors with place and excerpt, also those that GitLab would not tell.
 func (e *ConfigError) Report() string {
 	var texts []string
-	for _, err := range config.Apart(e.Errors) {
+	all := config.Apart(e.Errors)
+	for _, err := range all[:min(len(all), maxReported)] {
 		texts = append(texts, err.Report())
 	}
-	return strings.Join(texts, "\n")
+	if more := len(all) - maxReported; more > 0 {
+		texts = append(texts, fmt.Sprintf("… and %d more", more))
+	}
+	return strings.Join(texts, "\n\n")
 }
 
 // maxConfig is the largest configuration file, in bytes.

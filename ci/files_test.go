@@ -72,3 +72,14 @@ func TestSlowIncludes(t *testing.T) {
 		})
 	}
 }
+
+// TestReportsAreBounded: what is kept with a pipeline does not grow with the number of mistakes.
+func TestReportsAreBounded(t *testing.T) {
+	e := &ConfigError{}
+	for range 200 {
+		e.Errors = append(e.Errors, &config.Error{Text: "wrong"}, &config.Error{Text: "follows", Echo: true})
+	}
+	if got := e.Report(); strings.Count(got, "wrong") != maxReported || strings.Contains(got, "follows") || !strings.HasSuffix(got, "… and 150 more") {
+		t.Error(got)
+	}
+}
