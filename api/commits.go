@@ -350,7 +350,7 @@ func (s *Server) commitStatuses(c *call, p *statusList) (any, error) {
 			link := s.ci.URL() + jobPath(c.project, j)
 			e := statusEntity{
 				ID: j.ID, SHA: sha, Status: j.Status, Name: j.Name, TargetURL: &link, CreatedAt: httpapi.Time(j.CreatedAt), StartedAt: httpapi.TimeOf(j.StartedAt),
-				FinishedAt: httpapi.TimeOf(j.FinishedAt), AllowFailure: j.AllowFailure, PipelineID: j.PipelineID, Author: s.basic(users[j.UserID]),
+				FinishedAt: httpapi.TimeOf(j.FinishedAt), AllowFailure: j.AllowFailure, PipelineID: j.PipelineID, Coverage: j.Coverage, Author: s.basic(users[j.UserID]),
 			}
 			if pl := pipelines[j.PipelineID]; pl != nil {
 				e.Ref = pl.Ref

@@ -179,7 +179,7 @@ func (s *Server) basicJob(j *models.Job, p *models.Project, a *around) jobBasic 
 	e := jobBasic{
 		ID: j.ID, Status: j.Status, Stage: j.Stage, Name: j.Name, AllowFailure: j.AllowFailure, CreatedAt: httpapi.Time(j.CreatedAt),
 		StartedAt: httpapi.TimeOf(j.StartedAt), FinishedAt: httpapi.TimeOf(j.FinishedAt), ErasedAt: httpapi.TimeOf(j.ErasedAt),
-		Duration: seconds(j.StartedAt, j.FinishedAt, now), QueuedDuration: queued(j, now), User: s.fullUser(a.users[j.UserID]),
+		Duration: seconds(j.StartedAt, j.FinishedAt, now), QueuedDuration: queued(j, now), User: s.fullUser(a.users[j.UserID]), Coverage: j.Coverage,
 		WebURL: s.ci.URL() + jobPath(p, j), Project: gin.H{"ci_job_token_scope_enabled": false},
 	}
 	if pl := a.pipelines[j.PipelineID]; pl != nil {

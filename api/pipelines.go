@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -99,6 +100,7 @@ func (s *Server) basicPipeline(p *models.Pipeline, project *models.Project) pipe
 // detail renders a pipeline whole: with its user, and a warning if jobs failed that may.
 func (s *Server) detail(c *call, p *models.Pipeline) (pipelineDetail, error) {
 	var u *models.User
+	var coverage *float64
 	warned := false
 	err := c.read(func(tx *models.Tx) error {
 		users, err := tx.Users([]int64{p.UserID})
@@ -106,6 +108,9 @@ func (s *Server) detail(c *call, p *models.Pipeline) (pipelineDetail, error) {
 			return err
 		}
 		u = users[p.UserID]
+		if coverage, err = tx.Coverage(p.ID); err != nil {
+			return err
+		}
 		if p.Status != enum.Success {
 			return nil
 		}
@@ -130,6 +135,10 @@ func (s *Server) detail(c *call, p *models.Pipeline) (pipelineDetail, error) {
 	if p.StartedAt != nil {
 		q := int64(p.StartedAt.Sub(p.CreatedAt) / time.Second)
 		d.QueuedDuration = &q
+	}
+	if coverage != nil {
+		text := strconv.FormatFloat(*coverage, 'f', 2, 64)
+		d.Coverage = &text
 	}
 	return d, err
 }

@@ -287,3 +287,61 @@ func TestIncludesAreCounted(t *testing.T) {
 		t.Errorf("no include at all: %d", got)
 	}
 }
+
+// TestCoverage: what jobs print of their coverage is told by the job, by its pipeline as the mean of its jobs, and by
+// the pages; a retried job's old figure no longer counts.
+func TestCoverage(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		w.runner()
+		w.newProject("app")
+		w.push("app", map[string]string{".gitlab-ci.yml": `
+unit: {script: ['echo "Total: 12%"', 'echo "Total: 97.5%"'], coverage: '/Total: \d+(?:\.\d+)?%/'}
+other: {script: ['echo "lines 50%"'], coverage: '/lines (\d+)%/'}
+silent: {script: ['echo nothing'], coverage: '/Total: \d+%/'}
+plain: {script: ['echo "Total: 1%"']}
+`})
+		made := w.pipeline("success")
+		one := fmt.Sprintf("/projects/%s/pipelines/%d", w.project, made.ID)
+		type covered struct {
+			ID       int64
+			Name     string
+			Coverage any
+		}
+		told := func() (pipeline any, jobs map[string]any) {
+			var p covered
+			w.must(200, "GET", one, nil, &p)
+			var list []covered
+			w.must(200, "GET", one+"/jobs", nil, &list)
+			jobs = map[string]any{}
+			for _, j := range list {
+				jobs[j.Name] = j.Coverage
+			}
+			return p.Coverage, jobs
+		}
+		w.eventually("the coverage", func() bool {
+			pipeline, jobs := told()
+			return pipeline == "73.75" && jobs["unit"] == 97.5 && jobs["other"] == 50.0
+		})
+		if _, jobs := told(); jobs["silent"] != nil || jobs["plain"] != nil {
+			t.Errorf("jobs without coverage: %v", jobs)
+		}
+		var statuses []covered
+		w.must(200, "GET", fmt.Sprintf("/projects/%s/repository/commits/main/statuses?name=unit", w.project), nil, &statuses)
+		if len(statuses) != 1 || statuses[0].Coverage != 97.5 {
+			t.Errorf("statuses: %+v", statuses)
+		}
+		v := w.visitor("root", "root-password")
+		unit := w.jobs(made.ID)["unit"].ID
+		for path, want := range map[string]string{fmt.Sprintf("/-/jobs/%d", unit): "covers 97.50%", fmt.Sprintf("/-/pipelines/%d", made.ID): "covers 73.75%"} {
+			if _, body, _ := v.get("/root/app" + path); !strings.Contains(body, want) {
+				t.Errorf("%s does not say %q", path, want)
+			}
+		}
+		w.must(201, "POST", fmt.Sprintf("/projects/%s/jobs/%d/retry", w.project, w.jobs(made.ID)["other"].ID), nil, nil)
+		w.eventually("the coverage of the second attempt", func() bool {
+			pipeline, jobs := told()
+			return pipeline == "73.75" && jobs["other"] == 50.0
+		})
+	})
+}

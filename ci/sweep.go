@@ -284,6 +284,10 @@ func (c *Coordinator) runArchive(ctx context.Context, t *models.Task) error {
 	if err != nil {
 		return err
 	}
+	coverage, err := c.coverage(ctx, job)
+	if err != nil {
+		return err
+	}
 	gone := false
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
 		job, err := tx.Job(id)
@@ -291,7 +295,7 @@ func (c *Coordinator) runArchive(ctx context.Context, t *models.Task) error {
 		if gone || err != nil {
 			return nil
 		}
-		return tx.SetTrace(id, size, true)
+		return tx.SetTrace(id, size, coverage)
 	})
 	if err == nil && gone { // erased while it was stored
 		return c.traces.Delete(ctx, id)

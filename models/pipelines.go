@@ -66,6 +66,7 @@ type Job struct {
 	TokenHash     string // of the accepted attempt's job token
 	TraceSize     int64
 	TraceArchived bool
+	Coverage      *float64      // of the code by the tests, in percent, as the log says
 	Variables     secret.Sealed // JSON of the variables typed when it was played
 	CreatedAt     time.Time
 	QueuedAt      *time.Time
@@ -468,10 +469,18 @@ func (tx *Tx) MarkRetried(id int64) (bool, error) {
 	return res.RowsAffected == 1, res.Error
 }
 
-// SetTrace stores the size of a job's trace, and whether it lies in the blob store now.
-func (tx *Tx) SetTrace(jobID, size int64, archived bool) error {
+// SetTrace stores the size of a job's trace, which lies in the blob store now, and the coverage that it tells.
+func (tx *Tx) SetTrace(jobID, size int64, coverage *float64) error {
 	return tx.db.Model(&Job{}).Where("id = ?", jobID).
-		Updates(map[string]any{"trace_size": size, "trace_archived": archived}).Error
+		Updates(map[string]any{"trace_size": size, "trace_archived": true, "coverage": coverage}).Error
+}
+
+// Coverage is the mean of what a pipeline's latest attempts cover; nil if none says.
+func (tx *Tx) Coverage(pipelineID int64) (*float64, error) {
+	var mean *float64
+	err := tx.db.Model(&Job{}).Where("pipeline_id = ? AND retried = ? AND coverage IS NOT NULL", pipelineID, false).
+		Select("AVG(coverage)").Scan(&mean).Error
+	return mean, err
 }
 
 // EraseJob notes that a job's trace and artifacts are gone.

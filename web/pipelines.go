@@ -211,9 +211,13 @@ func (s *Server) pipelinePage(r *request, c *inside) error {
 	}
 	var jobs []*models.Job
 	var by *models.User
+	var coverage *float64
 	version, over := "", false
 	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
 		if version, over, err = pipelineVersion(tx, pl.ID); err != nil {
+			return err
+		}
+		if coverage, err = tx.Coverage(pl.ID); err != nil {
 			return err
 		}
 		if pl, err = tx.Pipeline(pl.ID); err != nil {
@@ -246,6 +250,7 @@ func (s *Server) pipelinePage(r *request, c *inside) error {
 	d := data{
 		"Title": fmt.Sprintf("Pipeline #%d", pl.ID), "Pipeline": pl, "Stages": stages, "Starter": by, "MayUpdate": may,
 		"Retry": may && failed, "Cancel": may && stoppable && pl.Status != enum.Manual, "Wide": true, "Warned": warned && pl.Status == enum.Success,
+		"Coverage": coverage,
 	}
 	stated(d, pl.Status)
 	if !over {

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,6 +43,7 @@ var functions = template.FuncMap{
 	"lines":    markdownLines,
 	"sentence": func(r enum.FailureReason) string { return r.Sentence() },
 	"took":     func(seconds *int64) string { return tookText(seconds) },
+	"percent":  func(p *float64) string { return strconv.FormatFloat(*p, 'f', 2, 64) + "%" },
 	"under":    strings.HasPrefix,
 	"roles":    func() []enum.AccessLevel { return roles },
 	"join":     func(s []string) string { return strings.Join(s, ", ") },
