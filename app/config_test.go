@@ -345,3 +345,45 @@ plain: {script: ['echo "Total: 1%"']}
 		})
 	})
 }
+
+// TestDotenv: what a job writes into its dotenv report are variables of the jobs that fetch its artifacts, above those of
+// the configuration and below those of the project; a report that cannot be read is refused, and its job says why.
+func TestDotenv(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		w.runner()
+		w.newProject("app")
+		w.variable("ABOVE", "project")
+		w.push("app", map[string]string{".gitlab-ci.yml": `
+variables: {VERSION: none, ABOVE: none}
+version:
+  stage: build
+  script: ['echo "VERSION=1.2" > a.env', 'echo "ABOVE=dotenv" >> a.env', 'echo "FULL=v$VERSION" >> a.env', "printf 'LAST=$VERSION-last' > b.env"]
+  artifacts: {reports: {dotenv: [a.env, b.env]}}
+.say: &say {script: ['echo "says $VERSION $ABOVE $FULL $LAST."']}
+later: {stage: test, <<: *say}
+needing: {stage: test, needs: [version], <<: *say}
+alone: {stage: test, needs: [], <<: *say}
+independent: {stage: test, dependencies: [], <<: *say}
+ordered: {stage: test, needs: [{job: version, artifacts: false}], <<: *say}
+wrong:
+  stage: test
+  script: ['echo "not one" > a.env']
+  artifacts: {reports: {dotenv: a.env}}
+  allow_failure: true
+`})
+		made := w.pipeline("success")
+		const with, without = "says 1.2 project vnone 1.2-last.", "says none project  ."
+		jobs := w.jobs(made.ID)
+		for name, want := range map[string]string{
+			"later": with, "needing": with, "alone": without, "independent": without, "ordered": without, "wrong": "Invalid Format (line 1)",
+		} {
+			if log := w.trace(jobs[name].ID); !strings.Contains(log, want) {
+				t.Errorf("%s does not say %q:\n%s", name, want, log)
+			}
+		}
+		if jobs["wrong"].Status != "failed" {
+			t.Errorf("a job with a report that cannot be read: %+v", jobs["wrong"])
+		}
+	})
+}

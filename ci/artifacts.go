@@ -1,6 +1,7 @@
 package ci
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -92,6 +93,14 @@ func (c *Coordinator) StoreArtifact(ctx context.Context, a *Attempt, u ArtifactU
 	if err != nil {
 		return nil, err
 	}
+	var handed *models.Dotenv
+	if u.Type == "dotenv" {
+		var raw []byte
+		if raw, handed, err = c.dotenv(a.Job.ID, u.Format, body); err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(raw)
+	}
 	sum := sha256.New()
 	row.Size, err = c.blobs.Put(ctx, row.BlobKey, io.TeeReader(&capped{r: body, left: c.maxArtifact(ctx, project)}, sum))
 	if err != nil {
@@ -100,7 +109,10 @@ func (c *Coordinator) StoreArtifact(ctx context.Context, a *Attempt, u ArtifactU
 	row.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
 		row.ID = 0
-		return tx.CreateArtifact(row)
+		if err := tx.CreateArtifact(row); err != nil || handed == nil {
+			return err
+		}
+		return tx.SetDotenv(handed)
 	})
 	if err == nil {
 		return row, nil

@@ -209,8 +209,11 @@ func (c *Coordinator) prepare(ctx context.Context, jobID int64, e *runnerEntry, 
 		if reason = unfit(f, m); reason != "" {
 			return nil
 		}
-		deps, reason, err = c.dependencies(tx, f)
-		return err
+		if deps, reason, err = c.dependencies(tx, f); err != nil {
+			return err
+		}
+		f.handed, err = c.handedOn(tx, deps)
+		return sealedIsBroken(err)
 	})
 	if err != nil || reason != "" {
 		var broken *brokenJob

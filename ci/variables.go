@@ -118,6 +118,7 @@ type jobFacts struct {
 	commit     *gitrepo.Commit
 	tagMessage string
 	stored     variable.Collection
+	handed     variable.Collection // by the jobs whose artifacts it fetches
 	given      variable.Collection // of the pipeline
 	played     variable.Collection
 }
@@ -141,6 +142,7 @@ func (f *jobFacts) variables(s variable.Server, token string, now time.Time) var
 	v = append(v, variable.Runner(j)...)
 	v = append(v, yamlVariables(f.definition.Variables)...)
 	v = append(v, userVariables(f.user)...)
+	v = append(v, f.handed...)
 	v = append(v, f.stored...)
 	v = append(v, f.given...)
 	v = append(v, f.played...)

@@ -497,6 +497,15 @@ func (tx *Tx) DueScheduled(limit int) ([]*Job, error) {
 	return rows, err
 }
 
+// Dotenv is what a job's dotenv report hands on to later jobs. It outlives the report's file.
+type Dotenv struct {
+	JobID     int64         `gorm:"primaryKey;autoIncrement:false"`
+	Variables secret.Sealed // JSON
+}
+
+// Place is what the variables are sealed for.
+func (d *Dotenv) Place() string { return fmt.Sprintf("dotenvs.variables/%d", d.JobID) }
+
 // Artifact is a stored archive or report of a job. Its row exists only once its bytes are whole.
 type Artifact struct {
 	ID        int64
@@ -516,6 +525,16 @@ type Artifact struct {
 func (tx *Tx) CreateArtifact(a *Artifact) error {
 	a.CreatedAt = tx.now()
 	return translate(tx.db.Create(a).Error)
+}
+
+// SetDotenv stores the variables that a job hands on.
+func (tx *Tx) SetDotenv(d *Dotenv) error { return translate(tx.db.Create(d).Error) }
+
+// Dotenvs lists the variables that jobs hand on, by the jobs' ids.
+func (tx *Tx) Dotenvs(jobIDs ...int64) ([]*Dotenv, error) {
+	var rows []*Dotenv
+	err := tx.db.Where("job_id IN ?", jobIDs).Find(&rows).Error
+	return rows, err
 }
 
 // Artifacts lists the artifacts of jobs.
