@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"signalbox/models"
 )
 
@@ -384,6 +386,48 @@ wrong:
 		}
 		if jobs["wrong"].Status != "failed" {
 			t.Errorf("a job with a report that cannot be read: %+v", jobs["wrong"])
+		}
+	})
+}
+
+// TestFailureStopsPipeline: with on_job_failure all, the failure that counts ends what waits and what runs; one that is
+// allowed, or that is tried again, does not.
+func TestFailureStopsPipeline(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		w.newProject("app")
+		w.push("app", map[string]string{".gitlab-ci.yml": `
+workflow: {auto_cancel: {on_job_failure: all}}
+allowed: {stage: .pre, script: exit 1, allow_failure: true}
+long: {stage: build, script: sleep 600}
+bad: {stage: build, script: exit 1, retry: 1}
+waits: {stage: build, tags: [nowhere], script: x}
+hand: {stage: test, script: x, when: manual}
+later: {stage: test, script: x}
+after: {stage: deploy, script: x, when: always}
+`})
+		w.runner()
+		made := w.pipeline("failed")
+		states := map[string]string{}
+		w.eventually("the end of the long job", func() bool {
+			for name, j := range w.jobs(made.ID) {
+				states[name] = j.Status
+			}
+			return states["long"] == "canceled"
+		})
+		want := map[string]string{
+			"allowed": "failed", "bad": "failed", "long": "canceled", "waits": "canceled", "hand": "canceled", "later": "canceled", "after": "canceled",
+		}
+		if diff := cmp.Diff(want, states); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+		var tries []jobJSON
+		w.must(200, "GET", fmt.Sprintf("/projects/%s/pipelines/%d/jobs?include_retried=true", w.project, made.ID), nil, &tries)
+		if len(tries) != len(want)+1 {
+			t.Errorf("attempts: %+v", tries)
+		}
+		if _, body, _ := w.visitor("root", "root-password").get(fmt.Sprintf("/root/app/-/pipelines/%d", made.ID)); !strings.Contains(body, "stops the rest of this pipeline") {
+			t.Error("the page does not say why jobs were stopped")
 		}
 	})
 }

@@ -306,7 +306,7 @@ func (b *builder) store(ctx context.Context, pl *plan.Plan) (*models.Pipeline, e
 		jobs[i] = models.NewJob{Job: row, Definition: string(data)}
 	}
 	p := b.row()
-	p.Name = pl.Name
+	p.Name, p.OnJobFailure = pl.Name, pl.OnJobFailure
 	return p, b.write(ctx, p, jobs)
 }
 

@@ -128,8 +128,33 @@ func (m *mover) end(j *models.Job, e process.Event, o Outcome) error {
 		if _, err := m.clone(j, j.UserID, true); err != nil {
 			return err
 		}
+		return m.advance(nil)
+	}
+	if err := m.stop(j); err != nil {
+		return err
 	}
 	return m.advance(nil)
+}
+
+// stop ends the rest of a pipeline that a failure stops as a whole. It reads the pipeline's jobs, once.
+func (m *mover) stop(failed *models.Job) error {
+	if m.pipeline.OnJobFailure != process.StopAll || failed.Status != enum.Failed {
+		return nil
+	}
+	jobs, err := m.tx.PipelineJobs(m.pipeline.ID, false)
+	if err != nil {
+		return err
+	}
+	byID := make(map[int64]*models.Job, len(jobs))
+	for _, j := range jobs {
+		byID[j.ID] = j
+	}
+	for _, id := range process.Stopped(m.pipeline.OnJobFailure, snapshot([]*models.Job{failed})[0], snapshot(jobs)) {
+		if err := m.cancel(byID[id], false); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (m *mover) retries(j *models.Job, def *plan.Definition, o Outcome) (bool, error) {

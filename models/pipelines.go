@@ -30,6 +30,7 @@ type Pipeline struct {
 	FailureReason string
 	YAMLErrors    string `gorm:"column:yaml_errors"`
 	Name          string
+	OnJobFailure  string // workflow:auto_cancel:on_job_failure: all, or none if empty
 	// CreationKey makes creation happen once, however often its task runs.
 	CreationKey *string
 	CommitTitle string

@@ -40,6 +40,8 @@ type Plan struct {
 	Stages  []string
 	Jobs    []Job
 	LeftOut []LeftOut // the other jobs, and why they are not in it
+	// OnJobFailure is workflow:auto_cancel:on_job_failure, which the matching rule of the workflow may change.
+	OnJobFailure string
 }
 
 // LeftOut is a job that a pipeline does not get.
@@ -119,7 +121,7 @@ const maxNeeds = 50
 func Build(c *config.Config, f Facts) (*Plan, error) {
 	jobs := c.Jobs
 	root := c.Variables
-	added, _, err := workflow(c, newAsker(f, root))
+	added, rule, err := workflow(c, newAsker(f, root))
 	if err != nil {
 		return nil, err
 	}
@@ -134,6 +136,10 @@ func Build(c *config.Config, f Facts) (*Plan, error) {
 	}
 	weight, each := 0, sizeOf(root)
 	p := &Plan{Stages: c.Stages, Name: strings.TrimSpace(rules.collection().Expand(c.Workflow.Name, false))}
+	p.OnJobFailure = c.Workflow.AutoCancel.OnJobFailure
+	if rule != nil && rule.AutoCancel != nil && rule.AutoCancel.OnJobFailure != "" {
+		p.OnJobFailure = rule.AutoCancel.OnJobFailure
+	}
 	ordinary := false
 	for _, j := range jobs {
 		own := rules.of(j)

@@ -162,6 +162,17 @@ job: {script: x, rules: [{if: '$KIND == "rule"'}]}
 	if d := cmp.Diff(want, p.Jobs[0].Definition.Variables); d != "" {
 		t.Error(d)
 	}
+	for text, want := range map[string]string{
+		"workflow: {name: x}":                            "",
+		"workflow: {auto_cancel: {on_job_failure: all}}": "all",
+		"workflow: {auto_cancel: {on_job_failure: all}, rules: [{if: $BRANCH, auto_cancel: {on_job_failure: none}}]}":              "none",
+		"workflow: {auto_cancel: {on_job_failure: all}, rules: [{if: $BRANCH, auto_cancel: {on_new_commit: none}}]}":               "all",
+		"workflow: {rules: [{if: $NONE, auto_cancel: {on_job_failure: none}}, {if: $BRANCH, auto_cancel: {on_job_failure: all}}]}": "all",
+	} {
+		if p, err := planned(t, text+jobs, f); err != nil || p.OnJobFailure != want {
+			t.Errorf("%s: %+v, %v", text, p, err)
+		}
+	}
 	for _, rules := range []string{"[{if: $NONE}]", "[{when: never}]"} {
 		_, err := planned(t, "workflow: {rules: "+rules+"}"+jobs, f)
 		var refused *Refusal
