@@ -57,7 +57,7 @@ func Parse(text []byte) (docs []*Node, err error) {
 	if !utf8.Valid(text) {
 		return nil, &Error{Message: "the file is not valid UTF-8"}
 	}
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	text = bytes.ReplaceAll(bytes.TrimPrefix(text, []byte("\ufeff")), []byte("\r\n"), []byte("\n"))
 	if bytes.IndexByte(text, 0) >= 0 {
 		return nil, &Error{Message: "the file holds a NUL byte"}
 	}

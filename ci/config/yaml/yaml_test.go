@@ -100,6 +100,12 @@ func TestMappings(t *testing.T) {
 		"a: &x\n   - y\nb: *x":                                             `{"a": ["y"], "b": ["y"]}`,
 		"a: [b\n  -c\n d, e]":                                              `{"a": ["b -c d", "e"]}`,
 		"a:\n  b: &x\n  c: 1":                                              `{"a": {"b": null, "c": 1}}`,
+		"a: |\nb: \"c\"\nd: >-\ne: |\n\n.f:\n  g: |\nh:\n  - |\n  - i":     `{"a": "", "b": "c", "d": "", "e": "", ".f": {"g": ""}, "h": ["", "i"]}`,
+		"a:\n-\nb:\n  - # none\nc:\n  -\n  - d\n  -":                       `{"a": [null], "b": [null], "c": [null, "d", null]}`,
+		"a: !x # none\nb:\n- &x\nc: &y\n- 1\nd: &z":                        `{"a": null, "b": [null], "c": [1], "d": null}`,
+		"a: 'x\r\n  y'\r\nb: \"x\r\n\r\n  y\"\r\nc: |\r\n  x\r\n  y\r\n":   `{"a": "x y", "b": "x\ny", "c": "x\ny\n"}`,
+		"a: |\n    x  \n  \nb: c":                                          `{"a": "x  \n", "b": "c"}`,
+		"a: |\n  [  \n   \nb: c":                                           `{"a": "[  \n \n", "b": "c"}`,
 	} {
 		docs, err := Parse([]byte(in))
 		if err != nil {
