@@ -18,7 +18,6 @@ import (
 	"signalbox/ci/variable"
 	"signalbox/internal/fault"
 	"signalbox/internal/gitrepo"
-	"signalbox/internal/secret"
 	"signalbox/models"
 )
 
@@ -29,7 +28,8 @@ type files struct {
 	ctx     context.Context
 	b       *builder // whose project, commit and person
 	vars    variable.Collection
-	most    int // how many files may be included
+	hidden  []string // what must not be told of them
+	most    int      // how many files may be included
 	trees   map[string][]string
 	changes map[string]changedPaths
 }
@@ -58,37 +58,11 @@ func (f *files) load(file config.File, inputs map[string]any) (*config.Result, e
 	f.ctx = ctx
 	r, err := config.LoadWith(file, f.options(inputs))
 	f.ctx = whole
-	for _, e := range append(r.Errors[:len(r.Errors):len(r.Errors)], r.Warnings...) {
-		e.Text, e.Hint = f.hide(e.Text), f.hide(e.Hint)
-		for i := range e.Via {
-			e.Via[i] = f.hide(e.Via[i])
-		}
-	}
-	if c := r.Config; c != nil {
-		for i := range c.Includes {
-			l := &c.Includes[i].Location
-			l.Name, l.Project, l.Ref = f.hide(l.Name), f.hide(l.Project), f.hide(l.Ref)
-		}
-	}
+	f.hideResult(r)
 	if (err != nil || r.Errors != nil) && whole.Err() == nil && context.Cause(ctx) == errSlowIncludes {
 		return &config.Result{Errors: []*config.Error{{Text: "Request timed out when fetching configuration files.", File: file.Name}}}, nil
 	}
 	return r, err
-}
-
-// hide takes the values of masked variables out of a text that people will read.
-func (f *files) hide(text string) string { return secret.Mask(text, f.vars.Masked()) }
-
-// hideIn does it with what is known of a pipeline, or why there is none.
-func (f *files) hideIn(p *plan.Plan, err error) (*plan.Plan, error) {
-	var refused *plan.Refusal
-	if errors.As(err, &refused) {
-		refused.Text = f.hide(refused.Text)
-	}
-	if p != nil {
-		p.Name = f.hide(p.Name)
-	}
-	return p, err
 }
 
 // includeRule asks a rule of an include: files lie where the file that holds the rule lies.

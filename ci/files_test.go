@@ -29,6 +29,30 @@ func TestHiddenValuesOfWhichOneBeginsAnother(t *testing.T) {
 	}
 }
 
+// TestHiddenForms: what a message makes of a value is hidden too.
+func TestHiddenForms(t *testing.T) {
+	f := &files{vars: variable.Collection{
+		{Key: "A", Value: `pass&w<rd"1234`, Masked: true}, {Key: "B", Value: "/abcDEF12345=", Masked: true}, {Key: "C", Value: "to ken|1234", Masked: true},
+	}}
+	for text, want := range map[string]string{
+		`{"foo":"pass\u0026w\u003crd\"1234"}`: `{"foo":"[MASKED]"}`,
+		`{"foo"=>"pass&w<rd\"1234"}`:          `{"foo"=>"[MASKED]"}`,
+		"`abcDEF12345=` is no YAML":           "`[MASKED]` is no YAML",
+		"https://h/x?t=to+ken%7C1234":         "https://h/x?t=[MASKED]",
+		"https://h/to%20ken%7C1234.yml":       "https://h/[MASKED].yml",
+		"abc":                                 "abc",
+	} {
+		if got := f.hide(text); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+	secret := &config.Error{Text: "x", File: "https://h/to%20ken%7C1234.yml", Line: 1, Column: 1}
+	f.hideResult(&config.Result{Errors: []*config.Error{secret}})
+	if report := secret.Report(); report != "https://h/[MASKED].yml:1:1: x" {
+		t.Error(report)
+	}
+}
+
 // slow is an address that takes its time; with none it never answers.
 type slow time.Duration
 

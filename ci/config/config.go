@@ -286,5 +286,6 @@ type positions struct {
 	bodies  map[string]*yaml.Node
 	tops    map[string][]top    // of each file
 	bases   map[string][]string // what each key of the root extends
-	current string              // the job that is being read
+	ways    map[[2]string][]string
+	current string // the job that is being read
 }

@@ -107,10 +107,10 @@ func (u *unit) values(specs []*input) (map[string]*yaml.Node, *yaml.Node, string
 	values := map[string]*yaml.Node{}
 	names := []string{}
 	var wrong []found
-	known := map[string]*yaml.Node{}
+	known := map[string]any{}
 	if u.inputs != nil {
 		for _, p := range u.inputs.Pairs {
-			known[p.Key.Text] = p.Value
+			known[p.Key.Text] = p.Value.Value()
 		}
 	}
 	for _, spec := range specs {
@@ -120,7 +120,7 @@ func (u *unit) values(specs []*input) (map[string]*yaml.Node, *yaml.Node, string
 			wrong = append(wrong, found{given, "`" + spec.name + "` input: " + problem})
 			continue
 		}
-		values[spec.name], known[spec.name] = v, v
+		values[spec.name], known[spec.name] = v, v.Value()
 		names = append(names, spec.name)
 	}
 	if wrong != nil {

@@ -135,7 +135,7 @@ func (in *input) readRules(n *yaml.Node) string {
 }
 
 // resolve gives the value that counts. known are the inputs that stand before this one, and what was given to others.
-func (in *input) resolve(given *yaml.Node, known map[string]*yaml.Node) (*yaml.Node, string) {
+func (in *input) resolve(given *yaml.Node, known map[string]any) (*yaml.Node, string) {
 	if in.problem != "" {
 		return nil, in.problem
 	}
@@ -145,7 +145,7 @@ func (in *input) resolve(given *yaml.Node, known map[string]*yaml.Node) (*yaml.N
 		required = required && r.value == nil
 	}
 	for _, r := range in.rules {
-		if r.condition == nil || r.condition.Matches(expression.Values{Inputs: plainValues(known)}) {
+		if r.condition == nil || r.condition.Matches(expression.Values{Inputs: known}) {
 			spec.options, spec.value = r.options, r.value
 			break
 		}
@@ -170,14 +170,6 @@ func (in *input) resolve(given *yaml.Node, known map[string]*yaml.Node) (*yaml.N
 		return &yaml.Node{Kind: yaml.Null}, ""
 	}
 	return spec.value, ""
-}
-
-func plainValues(nodes map[string]*yaml.Node) map[string]any {
-	out := make(map[string]any, len(nodes))
-	for k, n := range nodes {
-		out[k] = n.Value()
-	}
-	return out
 }
 
 // check holds a value against the specification; what names it in messages.

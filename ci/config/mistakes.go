@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"signalbox/ci/config/yaml"
 )
@@ -154,7 +155,8 @@ func (l *loader) bad(at *yaml.Node, location, format string, args ...any) {
 func excerpt(lines []string, line, column int) string {
 	var b strings.Builder
 	for n := max(1, line-1); n <= min(line, len(lines)); n++ {
-		text := []rune(strings.TrimSuffix(lines[n-1], "\r"))
+		line := lines[n-1]
+		text := []rune(strings.TrimSuffix(line[:min(len(line), 161*utf8.UTFMax)], "\r")) // a line may be a megabyte
 		if len(text) > 160 {
 			text = append(text[:159:159], '…')
 		}

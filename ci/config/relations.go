@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -26,7 +27,7 @@ func (l *loader) relations(c *Config) {
 		if done[j.baseName()] { // all instances say the same
 			continue
 		}
-		if r.mistakes > maxRelations {
+		if r.full() {
 			break
 		}
 		mark := l.mark()
@@ -55,6 +56,9 @@ const (
 	// maxSuggested is for how many of them names are compared with those of all jobs.
 	maxSuggested = 20
 )
+
+// full says that no more mistakes are looked for.
+func (r *relations) full() bool { return r.mistakes > maxRelations }
 
 func (r *relations) wrong(at *yaml.Node, text string) {
 	r.mistakes++
@@ -90,11 +94,16 @@ func named(n *yaml.Node, value string) *yaml.Node {
 
 func (r *relations) check(j *Job) {
 	if j.StageIndex < 0 {
-		r.wrong(r.at(j, "stage", j.Stage), j.Name+" job: chosen stage "+j.Stage+" does not exist; available stages are "+strings.Join(r.c.Stages, ", "))
-		r.l.suggest(j.Stage, r.c.Stages)
+		r.wrong(r.at(j, "stage", j.Stage), j.Name+" job: chosen stage "+j.Stage+" does not exist; available stages are "+r.stages())
+		if r.mistakes <= maxSuggested {
+			r.l.suggest(j.Stage, r.c.Stages)
+		}
 	}
 	if j.Dependencies != nil {
 		for _, name := range *j.Dependencies {
+			if r.full() {
+				break
+			}
 			r.dependency(j, name)
 		}
 	}
@@ -116,6 +125,16 @@ func (r *relations) check(j *Job) {
 	if body := r.l.bodies[j.baseName()]; body.Get("publish") != nil && body.Get("pages").Get("publish") != nil {
 		r.wrong(r.at(j, "pages", ""), j.Name+" job: use either "+j.Name+":publish or "+j.Name+":pages:publish")
 	}
+}
+
+// stages lists the stages: all of them for the mistake that GitLab tells, some for those after it.
+func (r *relations) stages() string {
+	const some = 10
+	all := r.c.Stages
+	if r.mistakes == 0 || len(all) <= some {
+		return strings.Join(all, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(all[:some], ", "), len(all)-some)
 }
 
 func (r *relations) suggest(name string) {
@@ -150,7 +169,7 @@ func (r *relations) generator(j *Job) {
 	for _, i := range j.Trigger.Include {
 		include, _ := i.(map[string]any)
 		name, ok := include["job"].(string)
-		if !ok {
+		if !ok || r.full() {
 			continue
 		}
 		other := r.byName[name]
@@ -172,6 +191,9 @@ func (r *relations) needs(j *Job, keyword string, needs []Need) {
 	seen := map[string]int{}
 	var twice []string
 	for _, n := range needs {
+		if r.full() {
+			break
+		}
 		if n.Cross != nil {
 			continue
 		}

@@ -129,9 +129,11 @@ func (l *loader) stages(v *yaml.Node) []string {
 	if !ok || v.Kind != yaml.List && v.Kind != yaml.Null {
 		l.bad(v, "stages config", "should be an array of strings or a nested array of strings up to 10 levels deep")
 	}
+	known := map[string]bool{".pre": true, ".post": true}
 	for _, s := range list {
 		l.nameOfStage(s, "stages config")
-		if s.Text != ".pre" && s.Text != ".post" && !slices.Contains(out, s.Text) {
+		if !known[s.Text] {
+			known[s.Text] = true
 			out = append(out, s.Text)
 		}
 	}

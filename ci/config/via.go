@@ -45,7 +45,7 @@ func (l *loader) via(file string, line int) []string {
 	var out []string
 	if owner, ok := l.owner(file, line); ok && l.current != "" && owner.name != l.current {
 		place := fmt.Sprintf("`%s`, %s:%d", owner.name, file, owner.line)
-		if path := l.extending(l.current, owner.name, map[string]bool{}); path != nil {
+		if path := l.wayTo(owner.name); path != nil {
 			out = append(out, "`"+strings.Join(path[:len(path)-1], "` extends `")+"` extends "+place)
 		} else {
 			out = append(out, "`"+l.current+"` takes it from "+place)
@@ -55,6 +55,20 @@ func (l *loader) via(file string, line int) []string {
 		out = append(out, file+" is included by "+strings.Join(chain, ", that by "))
 	}
 	return out
+}
+
+// wayTo is the way from the job that is being read to what it stands on, which many mistakes may share.
+func (l *loader) wayTo(owner string) []string {
+	key := [2]string{l.current, owner}
+	path, known := l.ways[key]
+	if !known {
+		if l.ways == nil {
+			l.ways = map[[2]string][]string{}
+		}
+		path = l.extending(l.current, owner, map[string]bool{})
+		l.ways[key] = path
+	}
+	return path
 }
 
 // extending is the way from a job to what it stands on. seen are the keys that do not lead there.
