@@ -67,6 +67,9 @@ func (f *files) load(file config.File, inputs map[string]any) (*config.Result, e
 
 // includeRule asks a rule of an include: files lie where the file that holds the rule lies.
 func (f *files) includeRule(from config.Context, r config.Rule) (bool, error) {
+	if err := f.ctx.Err(); err != nil {
+		return false, err
+	}
 	if r.If != nil && !r.If.Matches(expression.Values{Variable: f.vars.Get}) {
 		return false, nil
 	}

@@ -120,11 +120,10 @@ func (a *asker) with(f Facts, job variable.Collection) variable.Collection {
 	return append(append(out, f.User...), f.Variables[f.Predefined:]...)
 }
 
-// cycle says in GitLab's words that the variables of a job go in a circle. Jobs that bring no references of their own
-// cost nothing.
+// cycle says in GitLab's words that the variables of a job go in a circle. A job costs what its own variables refer to,
+// and only one that may have a circle what there is in all.
 func (a *asker) cycle() string {
-	refers := func(v config.Variable) bool { return !v.Raw && strings.ContainsAny(v.Value, "$%") }
-	if a.shared.cycle == nil && !slices.ContainsFunc(a.job.Variables, refers) {
+	if a.shared.cycle == nil && !a.mayCircle() {
 		return ""
 	}
 	_, err := a.collection().ExpandAll()
@@ -133,6 +132,36 @@ func (a *asker) cycle() string {
 		return a.job.Name + ": " + circle.Error()
 	}
 	return ""
+}
+
+// mayCircle follows what a job's own variables refer to: without a way back there is no circle, as there is none among
+// the variables that all jobs share.
+func (a *asker) mayCircle() bool {
+	const under, done = 1, 2
+	state := map[string]int{}
+	var follow func(name, value string) bool
+	follow = func(name, value string) bool {
+		state[name] = under
+		for _, other := range variable.References(value) {
+			switch state[other] {
+			case under:
+				return true
+			case done:
+				continue
+			}
+			if next, ok := a.get(other); ok && follow(other, next) {
+				return true
+			}
+		}
+		state[name] = done
+		return false
+	}
+	for _, v := range a.job.Variables {
+		if !v.Raw && state[v.Key] == 0 && follow(v.Key, v.Value) {
+			return true
+		}
+	}
+	return false
 }
 
 // text replaces the variables in a pattern; what is not known stays as it is.

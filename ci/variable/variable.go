@@ -100,6 +100,12 @@ func Expand(text string, values map[string]string, keep bool) string {
 	})
 }
 
+// Bounds of what values may make of a text, and of a whole collection, in bytes: references beyond them stay as they are.
+const (
+	maxExpanded    = 1 << 20
+	maxAllExpanded = 16 << 20
+)
+
 func replace(pattern *regexp.Regexp, text string, value func(key, whole string) string) string {
 	var b strings.Builder
 	for {
@@ -116,11 +122,14 @@ func replace(pattern *regexp.Regexp, text string, value func(key, whole string) 
 				key = text[m[2*g]:m[2*g+1]]
 			}
 		}
-		if key == "" {
-			b.WriteString(whole) // $$ and %%
-		} else {
-			b.WriteString(value(key, whole))
+		written := whole // $$ and %%
+		if key != "" {
+			written = value(key, whole)
 		}
+		if len(written) > len(whole) && b.Len()+len(written) > maxExpanded {
+			written = whole
+		}
+		b.WriteString(written)
 		text = text[m[1]:]
 	}
 }
@@ -134,7 +143,8 @@ func (e *CycleError) Error() string {
 
 // ExpandAll expands the values among themselves, in the order of their references. References to unknown,
 // raw and file variables stay: the runner resolves them. The values of raw variables are not looked at. On
-// a circle it returns the collection unchanged and a CycleError. Cost: linear in the total size of values.
+// a circle it returns the collection unchanged and a CycleError. Cost: linear in the total size of the values, and of what
+// they become, which is bounded.
 func (c Collection) ExpandAll() (Collection, error) {
 	e := &expander{
 		out: append(Collection(nil), c...), state: make([]int, len(c)),
@@ -160,9 +170,8 @@ type expander struct {
 	state []int // 0 new, 1 under way, 2 done
 	last  map[string]int
 	prev  []int // the earlier variable of the same key
+	spent int   // bytes that were put in
 }
-
-const maxExpanded = 1 << 20
 
 func (e *expander) visit(i int, path []string) error {
 	v := &e.out[i]
@@ -185,9 +194,10 @@ func (e *expander) visit(i int, path []string) error {
 	}
 	v.Value = replace(escaped, v.Value, func(key, whole string) string {
 		j, ok := e.target(i, key)
-		if !ok || e.out[j].Raw || e.out[j].File || len(v.Value)+len(e.out[j].Value) > maxExpanded {
+		if !ok || e.out[j].Raw || e.out[j].File || e.spent > maxAllExpanded {
 			return whole
 		}
+		e.spent += len(e.out[j].Value)
 		return e.out[j].Value
 	})
 	e.state[i] = 2
@@ -220,6 +230,9 @@ func Slug(s string) string {
 
 // References lists the names of the variables that a text refers to.
 func References(text string) []string {
+	if !strings.ContainsAny(text, "$%") {
+		return nil
+	}
 	var out []string
 	for _, m := range reference.FindAllStringSubmatch(text, -1) {
 		out = append(out, name(m))

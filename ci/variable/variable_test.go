@@ -155,3 +155,29 @@ func TestPredefined(t *testing.T) {
 		t.Errorf("masked %v", m)
 	}
 }
+
+// TestExpansionsAreBounded: values of values of values cannot become more than a few megabytes.
+func TestExpansionsAreBounded(t *testing.T) {
+	long := strings.Repeat("x", 1000)
+	c := Collection{{Key: "A", Value: long}}
+	for i, key := range []string{"B", "C", "D", "E"} {
+		c = append(c, Variable{Key: key, Value: strings.Repeat("$"+string(rune('A'+i)), 1000)})
+	}
+	all, err := c.ExpandAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := 0
+	for _, v := range all {
+		total += len(v.Value)
+	}
+	if b, _ := all.Get("B"); b != strings.Repeat(long, 1000) {
+		t.Errorf("what fits is not expanded: %d bytes", len(b))
+	}
+	if total > maxAllExpanded+maxExpanded {
+		t.Errorf("%d bytes", total)
+	}
+	if text := c.Expand(strings.Repeat("$A", 100_000), true); len(text) > maxExpanded+200_000 {
+		t.Errorf("a text of %d bytes", len(text))
+	}
+}
