@@ -17,6 +17,11 @@ func mend(in token.Tokens) (token.Tokens, *Error) {
 	next := place{1, 1}
 	brackets, skip := 0, false
 	for i, t := range in {
+		if t.Type == token.InvalidType || t.Type == token.TagType { // its line end stands before the next token again
+			line := *t
+			line.Origin = strings.TrimSuffix(t.Origin, "\n")
+			t = &line
+		}
 		from := next.after(t.Origin[:len(t.Origin)-len(strings.TrimLeft(t.Origin, " \t\r\n"))])
 		next = next.after(t.Origin)
 		if skip {
@@ -198,8 +203,14 @@ func whole(t *token.Token) *token.Token {
 
 // continues says whether a token may be one more piece of a plain text: a key is none.
 func continues(tokens token.Tokens, i int) bool {
-	if tokens[i].Type == token.SequenceEntryType { // a dash in the text
+	switch tokens[i].Type {
+	case token.SequenceEntryType: // a dash in the text
 		return i+1 < len(tokens) && isPlain(tokens[i+1]) && !isKey(tokens, i+1)
+	case token.AnchorType, token.AliasType, token.TagType: // a line that begins with &, * or !
+		return true
+	case token.InvalidType: // or with a pipe, or the sign for output
+		line := strings.TrimSpace(tokens[i].Origin)
+		return strings.HasPrefix(line, "|") || strings.HasPrefix(line, ">")
 	}
 	return isPlain(tokens[i]) && !isKey(tokens, i)
 }
