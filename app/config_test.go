@@ -384,6 +384,23 @@ wrong:
 				t.Errorf("%s does not say %q:\n%s", name, want, log)
 			}
 		}
+		kept := func() (rows []*models.Dotenv) {
+			err := w.node.db.Read(t.Context(), func(tx *models.Tx) (err error) {
+				rows, err = tx.Dotenvs(jobs["version"].ID, jobs["wrong"].ID)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return rows
+		}
+		if rows := kept(); len(rows) != 1 || rows[0].JobID != jobs["version"].ID {
+			t.Errorf("kept: %+v", rows)
+		}
+		w.must(201, "POST", fmt.Sprintf("/projects/%s/jobs/%d/erase", w.project, jobs["version"].ID), nil, nil)
+		if len(kept()) != 0 {
+			t.Error("an erased job still hands on variables")
+		}
 		if jobs["wrong"].Status != "failed" {
 			t.Errorf("a job with a report that cannot be read: %+v", jobs["wrong"])
 		}

@@ -484,8 +484,11 @@ func (tx *Tx) Coverage(pipelineID int64) (*float64, error) {
 	return mean, err
 }
 
-// EraseJob notes that a job's trace and artifacts are gone.
+// EraseJob notes that a job's trace and artifacts are gone, and with them what it handed on.
 func (tx *Tx) EraseJob(jobID, userID int64) error {
+	if err := tx.db.Where("job_id = ?", jobID).Delete(&Dotenv{}).Error; err != nil {
+		return err
+	}
 	return tx.db.Model(&Job{}).Where("id = ?", jobID).Updates(map[string]any{
 		"erased_at": tx.now(), "erased_by_id": userID, "trace_size": 0, "token_hash": "",
 	}).Error
