@@ -426,3 +426,39 @@ func TestTwoLastJobsFinishAtTheSameMoment(t *testing.T) {
 		}
 	})
 }
+
+// TestManyFirstRequests: a new machine may ask with all its slots at once, and is one machine all the same.
+func TestManyFirstRequests(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		token := w.ready(t)
+		const slots, rounds = 8, 5
+		for round := range rounds {
+			answers := make(chan int, slots)
+			for range slots {
+				go func() {
+					body := fmt.Sprintf(`{"token":%q,"system_id":"s_%d","info":{"name":"x","version":"17.0.0"}}`, token, round)
+					res, err := http.Post(w.node.Local+"/api/v4/jobs/request", "application/json", strings.NewReader(body))
+					if err != nil {
+						answers <- 0
+						return
+					}
+					res.Body.Close()
+					answers <- res.StatusCode
+				}()
+			}
+			for range slots {
+				if status := <-answers; status != http.StatusNoContent {
+					t.Errorf("round %d: status %d", round, status)
+				}
+			}
+		}
+		var machines []struct {
+			SystemID string `json:"system_id"`
+		}
+		w.must(200, "GET", "/runners/1/managers", nil, &machines)
+		if len(machines) < rounds {
+			t.Errorf("machines: %+v", machines)
+		}
+	})
+}

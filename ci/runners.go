@@ -244,8 +244,24 @@ func (c *Coordinator) manager(ctx context.Context, e *runnerEntry, info RunnerIn
 		c.contacts.manager(m.ID, c.db.Now())
 		return m, nil
 	}
-	fresh := &models.RunnerManager{RunnerID: e.runner.ID, SystemID: info.SystemID}
+	fresh, err := c.saveManager(ctx, e, info)
+	if errors.Is(err, models.ErrDuplicate) { // another request of the same machine made it at the same moment
+		fresh, err = c.saveManager(ctx, e, info)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.runners.mu.Lock()
+	e.managers[info.SystemID] = fresh
+	c.runners.mu.Unlock()
+	return fresh, nil
+}
+
+// saveManager notes what a machine says of itself; ErrDuplicate if it is made anew at this moment.
+func (c *Coordinator) saveManager(ctx context.Context, e *runnerEntry, info RunnerInfo) (*models.RunnerManager, error) {
+	fresh := &models.RunnerManager{}
 	err := c.db.Write(ctx, func(tx *models.Tx) error {
+		*fresh = models.RunnerManager{RunnerID: e.runner.ID, SystemID: info.SystemID}
 		old, err := tx.Manager(e.runner.ID, info.SystemID)
 		switch {
 		case err == nil:
@@ -259,13 +275,7 @@ func (c *Coordinator) manager(ctx context.Context, e *runnerEntry, info RunnerIn
 		fresh.Features, fresh.ContactedAt = info.Features, &now
 		return tx.SaveManager(fresh)
 	})
-	if err != nil {
-		return nil, err
-	}
-	c.runners.mu.Lock()
-	e.managers[info.SystemID] = fresh
-	c.runners.mu.Unlock()
-	return fresh, nil
+	return fresh, err
 }
 
 // limit bounds what a runner says of itself.
