@@ -1,0 +1,85 @@
+package models
+
+import (
+	"fmt"
+	"time"
+
+	"signalbox/internal/secret"
+)
+
+// Dotenv is what a job's dotenv report hands on to later jobs. It outlives the report's file.
+type Dotenv struct {
+	JobID     int64         `gorm:"primaryKey;autoIncrement:false"`
+	Variables secret.Sealed // JSON
+}
+
+// Place is what the variables are sealed for.
+func (d *Dotenv) Place() string { return fmt.Sprintf("dotenvs.variables/%d", d.JobID) }
+
+// Artifact is a stored archive or report of a job. Its row exists only once its bytes are whole.
+type Artifact struct {
+	ID        int64
+	JobID     int64
+	ProjectID int64
+	Type      string
+	Format    string
+	Filename  string
+	Size      int64
+	SHA256    string `gorm:"column:sha256"`
+	BlobKey   string
+	ExpireAt  *time.Time
+	CreatedAt time.Time
+}
+
+// CreateArtifact stores an artifact; ErrDuplicate if the job has one of the type.
+func (tx *Tx) CreateArtifact(a *Artifact) error {
+	a.CreatedAt = tx.now()
+	return translate(tx.db.Create(a).Error)
+}
+
+// SetDotenv stores the variables that a job hands on.
+func (tx *Tx) SetDotenv(d *Dotenv) error { return translate(tx.db.Create(d).Error) }
+
+// Dotenvs lists the variables that jobs hand on, by the jobs' ids.
+func (tx *Tx) Dotenvs(jobIDs ...int64) ([]*Dotenv, error) {
+	var rows []*Dotenv
+	err := tx.db.Where("job_id IN ?", jobIDs).Find(&rows).Error
+	return rows, err
+}
+
+// Artifacts lists the artifacts of jobs.
+func (tx *Tx) Artifacts(jobIDs ...int64) ([]*Artifact, error) {
+	var rows []*Artifact
+	err := tx.db.Where("job_id IN ?", jobIDs).Order("id").Find(&rows).Error
+	return rows, err
+}
+
+// Artifact finds a job's artifact of a type.
+func (tx *Tx) Artifact(jobID int64, kind string) (*Artifact, error) {
+	return first[Artifact](tx.db.Where("job_id = ? AND type = ?", jobID, kind))
+}
+
+// ExpiredArtifacts lists artifacts whose time is over.
+func (tx *Tx) ExpiredArtifacts(limit int) ([]*Artifact, error) {
+	var rows []*Artifact
+	err := tx.db.Where("expire_at IS NOT NULL AND expire_at <= ?", tx.now()).Order("expire_at").Limit(limit).Find(&rows).Error
+	return rows, err
+}
+
+// KeepArtifacts lets the artifacts of a job stay, and says how many there are.
+func (tx *Tx) KeepArtifacts(jobID int64) (int64, error) {
+	res := tx.db.Model(&Artifact{}).Where("job_id = ?", jobID).Update("expire_at", nil)
+	return res.RowsAffected, res.Error
+}
+
+// ProjectArtifacts lists artifacts of a project that are older than a time.
+func (tx *Tx) ProjectArtifacts(projectID int64, before time.Time, limit int) ([]*Artifact, error) {
+	var rows []*Artifact
+	err := tx.db.Where("project_id = ? AND created_at <= ?", projectID, before).Order("id").Limit(limit).Find(&rows).Error
+	return rows, err
+}
+
+// DeleteArtifacts removes rows; the caller removes the blobs after the commit.
+func (tx *Tx) DeleteArtifacts(ids []int64) error {
+	return tx.db.Where("id IN ?", ids).Delete(&Artifact{}).Error
+}
