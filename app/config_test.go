@@ -325,6 +325,19 @@ plain: {script: ['echo "Total: 1%"']}
 			pipeline, jobs := told()
 			return pipeline == "73.75" && jobs["unit"] == 97.5 && jobs["other"] == 50.0
 		})
+		for _, name := range []string{"silent", "plain"} { // the coverage is read when the log is archived
+			w.eventually("the archived log of "+name, func() (archived bool) {
+				err := w.node.db.Read(t.Context(), func(tx *models.Tx) error {
+					j, err := tx.Job(w.jobs(made.ID)[name].ID)
+					archived = err == nil && j.TraceArchived
+					return err
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return archived
+			})
+		}
 		if _, jobs := told(); jobs["silent"] != nil || jobs["plain"] != nil {
 			t.Errorf("jobs without coverage: %v", jobs)
 		}

@@ -102,7 +102,7 @@ func (c *Coordinator) handedOn(tx *models.Tx, from []Dependency) (variable.Colle
 		}
 		var vars variable.Collection
 		if err := json.Unmarshal([]byte(text), &vars); err != nil {
-			return nil, fmt.Errorf("variables handed on by job %d: %w", id, err)
+			return nil, &brokenJob{fmt.Errorf("variables handed on by job %d: %w", id, err)}
 		}
 		out = append(out, vars...)
 	}
