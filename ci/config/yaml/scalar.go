@@ -82,8 +82,11 @@ func clock(n *Node, text string) {
 	}
 }
 
+// separators are what numbers may be grouped with.
+var separators = strings.NewReplacer(",", "", "_", "")
+
 func float(n *Node, text string) {
-	clean := strings.NewReplacer(",", "", "_", "").Replace(text)
+	clean := separators.Replace(text)
 	if v, err := strconv.ParseFloat(clean, 64); err == nil {
 		n.Kind, n.Float = Float, v
 	}
@@ -91,7 +94,7 @@ func float(n *Node, text string) {
 
 // integer leaves numbers over 64 bits as text: nothing in a configuration can mean one.
 func integer(n *Node, text string) {
-	clean := strings.NewReplacer(",", "", "_", "").Replace(text)
+	clean := separators.Replace(text)
 	sign, digits := "", clean
 	if clean[0] == '-' || clean[0] == '+' {
 		sign, digits = clean[:1], clean[1:]
