@@ -40,6 +40,7 @@ func Register(r gin.IRouter, c *ci.Coordinator, auth *access.Authenticator, chat
 	s.pipelineRoutes(at)
 	s.jobRoutes(at)
 	s.artifactRoutes(at)
+	s.resourceRoutes(at)
 	s.runnerRoutes(at)
 	s.variableRoutes(at)
 	s.lintRoutes(at)

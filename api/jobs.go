@@ -174,6 +174,15 @@ func (s *Server) jobs(c *call, rows []*models.Job) ([]jobEntity, error) {
 	return each(rows, func(j *models.Job) jobEntity { return s.jobOf(j, c.project, a) }), nil
 }
 
+// basicJobs renders jobs of the call's project as short lists do.
+func (s *Server) basicJobs(c *call, rows []*models.Job) ([]jobBasic, error) {
+	a, err := s.around(c, c.project, rows)
+	if err != nil {
+		return nil, err
+	}
+	return each(rows, func(j *models.Job) jobBasic { return s.basicJob(j, c.project, a) }), nil
+}
+
 func (s *Server) basicJob(j *models.Job, p *models.Project, a *around) jobBasic {
 	now := s.ci.DB().Now()
 	e := jobBasic{

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -22,14 +23,15 @@ import (
 // call is one request: who asks, and what its address names, found and allowed before the endpoint runs.
 type call struct {
 	*gin.Context
-	s        *Server
-	actor    access.Actor
-	subject  access.Subject
-	project  *models.Project
-	group    *models.Namespace
-	pipeline *models.Pipeline
-	job      *models.Job
-	runner   *models.Runner
+	s         *Server
+	actor     access.Actor
+	subject   access.Subject
+	project   *models.Project
+	group     *models.Namespace
+	pipeline  *models.Pipeline
+	job       *models.Job
+	runner    *models.Runner
+	resources *models.ResourceGroup
 }
 
 func (c *call) ctx() context.Context { return c.Request.Context() }
@@ -63,6 +65,9 @@ type reply struct {
 
 // accepted is the answer to what is done afterwards.
 var accepted = reply{http.StatusAccepted, gin.H{"message": "202 Accepted"}}
+
+// jsonNull is the answer that there is nothing, where GitLab says so with a body.
+var jsonNull = json.RawMessage("null")
 
 type done struct{}
 

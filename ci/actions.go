@@ -76,7 +76,7 @@ func (c *Coordinator) PlayJob(ctx context.Context, a access.Actor, jobID int64, 
 			return fault.New(fault.Invalid, "400 Bad request - Unplayable Job")
 		}
 		job = j
-		err := m.move(j, process.Enqueue, func(j *models.Job) {
+		err := m.start(j, func(j *models.Job) {
 			j.UserID = a.User.ID
 			c.give(j, vars)
 		})
@@ -148,7 +148,7 @@ func (c *Coordinator) CancelJob(ctx context.Context, a access.Actor, jobID int64
 		if !j.Status.Cancelable() && !(j.Status == enum.Canceling && force) {
 			return fault.New(fault.NotAllowed, "Job is not cancelable")
 		}
-		if err := m.cancel(j, force); err != nil {
+		if err := m.cancel(j, force, "canceled by "+a.Name()); err != nil {
 			return err
 		}
 		return m.advance(nil)
@@ -156,7 +156,8 @@ func (c *Coordinator) CancelJob(ctx context.Context, a access.Actor, jobID int64
 	return job, err
 }
 
-func (m *mover) cancel(j *models.Job, force bool) error {
+// cancel stops a job; why is kept with it, for people.
+func (m *mover) cancel(j *models.Job, force bool, why string) error {
 	event := process.Cancel
 	if j.Status == enum.Running && !force {
 		h, err := m.tx.HandOut(j.ID)
@@ -167,7 +168,7 @@ func (m *mover) cancel(j *models.Job, force bool) error {
 			event = process.StartCancel
 		}
 	}
-	if err := m.move(j, event, nil); err != nil {
+	if err := m.move(j, event, func(j *models.Job) { j.StatusReason = why }); err != nil {
 		return err
 	}
 	m.tx.AfterCommit(func() { m.c.hub.Publish(TopicTrace(j.ID)) })
@@ -199,7 +200,7 @@ func (c *Coordinator) CancelPipeline(ctx context.Context, a access.Actor, id int
 	return c.onPipeline(ctx, a, id, func(m *mover, jobs []*models.Job) error {
 		for _, j := range jobs {
 			if j.Status.Cancelable() {
-				if err := m.cancel(j, false); err != nil {
+				if err := m.cancel(j, false, "canceled by "+a.Name()); err != nil {
 					return err
 				}
 			}

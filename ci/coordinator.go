@@ -29,6 +29,9 @@ const (
 	TaskChatReply = "chat-reply" // a chat job ended: answer the chat
 	TaskArchive   = "archive"    // a job ended: move its log to the blob store
 
+	TaskResource  = "resource-group" // a resource may be free: give it to the next job
+	TaskRedundant = "redundant"      // a pipeline was made: cancel those of older commits
+
 	TaskPurge         = "purge"          // jobs were deleted: remove what lies in the stores
 	TaskDeleteProject = "delete-project" // a project was deleted: remove what it holds
 	TaskDropArtifacts = "drop-artifacts" // the artifacts of a project are to be removed
@@ -110,6 +113,8 @@ func New(p Parts) *Coordinator {
 	}
 	p.Tasks.Handle(TaskPush, c.runPush)
 	p.Tasks.Handle(TaskArchive, c.runArchive)
+	p.Tasks.Handle(TaskResource, c.runResource)
+	p.Tasks.Handle(TaskRedundant, c.runRedundant)
 	p.Tasks.Handle(TaskPurge, c.runPurge)
 	p.Tasks.Handle(TaskDeleteProject, c.runDeleteProject)
 	p.Tasks.Handle(TaskDropArtifacts, c.runDropArtifacts)

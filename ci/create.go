@@ -108,7 +108,8 @@ type builder struct {
 	protected bool
 	commit    *gitrepo.Commit
 
-	predefined int // how many of its variables are predefined
+	planned    *plan.Plan // once it is decided
+	predefined int        // how many of its variables are predefined
 }
 
 // gather reads the ref and the commit and asks whether the actor may.
@@ -299,6 +300,7 @@ func (b *builder) store(ctx context.Context, pl *plan.Plan) (*models.Pipeline, e
 		row := &models.Job{
 			ProjectID: b.r.Project.ID, UserID: b.r.Actor.User.ID, Name: j.Name, Stage: j.Stage, StageIndex: j.StageIndex, Position: i,
 			Needs: j.Needs, When: j.When, AllowFailure: j.AllowFailure, Status: enum.Created, Tags: j.Tags,
+			Interruptible: j.Definition.Interruptible,
 		}
 		if row.Tags == nil {
 			row.Tags = []string{}
@@ -306,7 +308,8 @@ func (b *builder) store(ctx context.Context, pl *plan.Plan) (*models.Pipeline, e
 		jobs[i] = models.NewJob{Job: row, Definition: string(data)}
 	}
 	p := b.row()
-	p.Name, p.OnJobFailure = pl.Name, pl.OnJobFailure
+	p.Name, p.OnJobFailure, p.OnNewCommit = pl.Name, pl.OnJobFailure, pl.OnNewCommit
+	b.planned = pl
 	return p, b.write(ctx, p, jobs)
 }
 
@@ -325,6 +328,9 @@ func (b *builder) write(ctx context.Context, p *models.Pipeline, jobs []models.N
 		if err := tx.CreatePipeline(p, b.c.sealPipelineVariables(b.r.Variables)); err != nil {
 			return err
 		}
+		if err := b.groups(tx, jobs); err != nil {
+			return err
+		}
 		if err := tx.CreateJobs(p.ID, jobs); err != nil {
 			return err
 		}
@@ -337,6 +343,9 @@ func (b *builder) write(ctx context.Context, p *models.Pipeline, jobs []models.N
 				return err
 			}
 		}
+		if err := b.outdates(tx, p); err != nil {
+			return err
+		}
 		m := b.c.mover(tx, p, b.r.Project)
 		return m.advance(rows)
 	})
@@ -348,4 +357,25 @@ func (b *builder) write(ctx context.Context, p *models.Pipeline, jobs []models.N
 		return err
 	}
 	return err
+}
+
+// groups finds or makes the resource groups of the jobs.
+func (b *builder) groups(tx *models.Tx, jobs []models.NewJob) error {
+	known := map[string]*models.ResourceGroup{}
+	for i := range jobs {
+		key := b.planned.Jobs[i].ResourceGroup
+		if key == "" {
+			continue
+		}
+		g := known[key]
+		if g == nil {
+			var err error
+			if g, err = tx.EnsureResourceGroup(b.r.Project.ID, key, b.r.Project.ResourceGroupMode()); err != nil {
+				return err
+			}
+			known[key] = g
+		}
+		jobs[i].Job.ResourceGroupID = &g.ID
+	}
+	return nil
 }

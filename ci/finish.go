@@ -130,31 +130,20 @@ func (m *mover) end(j *models.Job, e process.Event, o Outcome) error {
 		}
 		return m.advance(nil)
 	}
-	if err := m.stop(j); err != nil {
-		return err
-	}
-	return m.advance(nil)
+	return m.follow(j)
 }
 
-// stop ends the rest of a pipeline that a failure stops as a whole. It reads the pipeline's jobs, once.
-func (m *mover) stop(failed *models.Job) error {
+// follow lets the pipeline go on after a job ended, unless a failure stops it as a whole.
+func (m *mover) follow(failed *models.Job) error {
 	if m.pipeline.OnJobFailure != process.StopAll || failed.Status != enum.Failed {
-		return nil
+		return m.advance(nil)
 	}
 	jobs, err := m.tx.PipelineJobs(m.pipeline.ID, false)
 	if err != nil {
 		return err
 	}
-	byID := make(map[int64]*models.Job, len(jobs))
-	for _, j := range jobs {
-		byID[j.ID] = j
-	}
-	for _, id := range process.Stopped(m.pipeline.OnJobFailure, snapshot([]*models.Job{failed})[0], snapshot(jobs)) {
-		if err := m.cancel(byID[id], false); err != nil {
-			return err
-		}
-	}
-	return nil
+	stopped := process.Stopped(m.pipeline.OnJobFailure, snapshot([]*models.Job{failed})[0], snapshot(jobs))
+	return m.cancelAll(jobs, stopped, "job "+failed.Name+" failed (workflow:auto_cancel:on_job_failure)")
 }
 
 func (m *mover) retries(j *models.Job, def *plan.Definition, o Outcome) (bool, error) {
@@ -176,6 +165,7 @@ func (m *mover) clone(j *models.Job, userID int64, now bool) (*models.Job, error
 		PipelineID: j.PipelineID, ProjectID: j.ProjectID, DefinitionID: j.DefinitionID, UserID: userID, Name: j.Name, Stage: j.Stage,
 		StageIndex: j.StageIndex, Position: j.Position, Needs: j.Needs, When: j.When, AllowFailure: j.AllowFailure,
 		EnqueueNow: now && manual, Status: enum.Created, Tags: j.Tags, Variables: j.Variables,
+		Interruptible: j.Interruptible, ResourceGroupID: j.ResourceGroupID,
 	}
 	return next, m.tx.CloneJob(next)
 }

@@ -43,7 +43,7 @@ func (m *mover) move(j *models.Job, e process.Event, change func(*models.Job)) e
 	if !ok {
 		return fault.New(fault.NotAllowed, "a job that is %s cannot get the event %s", from, e)
 	}
-	j.Status = to
+	j.Status, j.StatusReason = to, ""
 	if change != nil {
 		change(j)
 	}
@@ -58,6 +58,12 @@ func (m *mover) move(j *models.Job, e process.Event, change func(*models.Job)) e
 		return err
 	}
 	return m.queue(j, from)
+}
+
+// start lets a job get on its way.
+func (m *mover) start(j *models.Job, change func(*models.Job)) error {
+	one := snapshot([]*models.Job{j})
+	return m.move(j, one[0].Start(), change)
 }
 
 // stamp sets the times that belong to the new status.
@@ -88,6 +94,9 @@ func (m *mover) stamp(j *models.Job, from enum.Status) error {
 
 // queue keeps the small tables of pending and running work in step with the status.
 func (m *mover) queue(j *models.Job, from enum.Status) error {
+	if err := m.resource(j); err != nil {
+		return err
+	}
 	if j.Status == enum.Pending {
 		return m.enqueue(j)
 	}
@@ -175,7 +184,7 @@ func (m *mover) advance(jobs []*models.Job) error {
 		for _, r := range rows {
 			states = append(states, process.Job{
 				ID: r.ID, Name: r.Name, Stage: r.StageIndex, Needs: r.Needs, When: r.When, AllowFailure: r.AllowFailure,
-				EnqueueNow: r.EnqueueNow, Status: r.Status,
+				EnqueueNow: r.EnqueueNow, Resource: r.Resource, Status: r.Status,
 			})
 		}
 	}
@@ -188,7 +197,7 @@ func (m *mover) advance(jobs []*models.Job) error {
 				return err
 			}
 		}
-		if err := m.move(j, ch.Event, nil); err != nil {
+		if err := m.move(j, ch.Event, func(j *models.Job) { j.StatusReason = ch.Reason }); err != nil {
 			return err
 		}
 		moved[ch.ID] = j.Status
@@ -213,7 +222,7 @@ func snapshot(jobs []*models.Job) []process.Job {
 	for i, j := range jobs {
 		out[i] = process.Job{
 			ID: j.ID, Name: j.Name, Stage: j.StageIndex, Needs: j.Needs, When: j.When, AllowFailure: j.AllowFailure,
-			EnqueueNow: j.EnqueueNow, Status: j.Status,
+			EnqueueNow: j.EnqueueNow, Resource: j.ResourceGroupID != nil, Interruptible: j.Interruptible, Status: j.Status,
 		}
 	}
 	return out

@@ -31,7 +31,7 @@ func (c *Coordinator) DeletePipeline(ctx context.Context, by access.Actor, id in
 		var p purge
 		for _, j := range jobs {
 			if j.Status.Cancelable() && !j.Retried {
-				if err := m.cancel(j, true); err != nil {
+				if err := m.cancel(j, true, "its pipeline is deleted"); err != nil {
 					return err
 				}
 			}

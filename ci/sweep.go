@@ -76,6 +76,7 @@ func (c *Coordinator) SweepOnce(ctx context.Context, reload bool) error {
 		c.sweepLost(ctx),
 		c.sweepScheduled(ctx),
 		c.sweepStuck(ctx),
+		c.sweepResources(ctx),
 		c.sweepArtifacts(ctx),
 	)
 }
@@ -211,7 +212,7 @@ func (c *Coordinator) sweepScheduled(ctx context.Context) error {
 			if j.Status != enum.Scheduled {
 				return nil
 			}
-			if err := m.move(j, process.Enqueue, nil); err != nil {
+			if err := m.start(j, nil); err != nil {
 				return err
 			}
 			return m.advance(nil)

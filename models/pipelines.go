@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,9 @@ type Pipeline struct {
 	YAMLErrors    string `gorm:"column:yaml_errors"`
 	Name          string
 	OnJobFailure  string // workflow:auto_cancel:on_job_failure: all, or none if empty
+	OnNewCommit   string // workflow:auto_cancel:on_new_commit; empty is conservative
+	// AutoCanceledByID is the newer pipeline that took this one's place.
+	AutoCanceledByID *int64
 	// CreationKey makes creation happen once, however often its task runs.
 	CreationKey *string
 	CommitTitle string
@@ -58,24 +62,28 @@ type Job struct {
 	EnqueueNow    bool // a retried manual or delayed job starts at once
 	Retried       bool
 	Status        enum.Status
+	StatusReason  string // why it is in its status, for people; "" where that needs no words
 	FailureReason enum.FailureReason
 	ExitCode      *int
 	Tags          []string `gorm:"serializer:json"`
-	Timeout       int      // seconds; set when the job is handed out
-	RunnerID      *int64
-	ManagerID     *int64
-	TokenHash     string // of the accepted attempt's job token
-	TraceSize     int64
-	TraceArchived bool
-	Coverage      *float64      // of the code by the tests, in percent, as the log says
-	Variables     secret.Sealed // JSON of the variables typed when it was played
-	CreatedAt     time.Time
-	QueuedAt      *time.Time
-	ScheduledAt   *time.Time
-	StartedAt     *time.Time
-	FinishedAt    *time.Time
-	ErasedAt      *time.Time
-	ErasedByID    *int64
+	Interruptible bool     // a newer commit may cancel it while it runs
+	// ResourceGroupID is the group whose resource it needs to run.
+	ResourceGroupID *int64
+	Timeout         int // seconds; set when the job is handed out
+	RunnerID        *int64
+	ManagerID       *int64
+	TokenHash       string // of the accepted attempt's job token
+	TraceSize       int64
+	TraceArchived   bool
+	Coverage        *float64      // of the code by the tests, in percent, as the log says
+	Variables       secret.Sealed // JSON of the variables typed when it was played
+	CreatedAt       time.Time
+	QueuedAt        *time.Time
+	ScheduledAt     *time.Time
+	StartedAt       *time.Time
+	FinishedAt      *time.Time
+	ErasedAt        *time.Time
+	ErasedByID      *int64
 }
 
 // JobDefinition is what a job does, as JSON of plan.Definition: written once, shared by its retries.
@@ -165,6 +173,22 @@ func (tx *Tx) LockPipeline(id int64) (*Pipeline, error) {
 func (tx *Tx) UpdatePipelineStatus(p *Pipeline) error {
 	p.UpdatedAt = tx.now()
 	return tx.db.Model(p).Select("status", "started_at", "finished_at", "duration", "updated_at").Updates(p).Error
+}
+
+// NoteAutoCanceled stores which pipeline took another one's place.
+func (tx *Tx) NoteAutoCanceled(p *Pipeline) error {
+	return tx.db.Model(p).Select("auto_canceled_by_id").Updates(p).Error
+}
+
+// AlivePipelines lists the pipelines of a ref that are older than p and have not ended, oldest first: the newest of them
+// since a time. An index of what is alive bounds the cost.
+func (tx *Tx) AlivePipelines(p *Pipeline, since time.Time, limit int) ([]*Pipeline, error) {
+	var rows []*Pipeline
+	err := tx.db.Where(`project_id = ? AND ref = ? AND tag = ? AND id < ? AND created_at > ? AND status IN ('created',
+		'waiting_for_resource', 'preparing', 'waiting_for_callback', 'pending', 'running', 'manual', 'scheduled')`,
+		p.ProjectID, p.Ref, p.Tag, p.ID, since).Order("id DESC").Limit(limit).Find(&rows).Error
+	slices.Reverse(rows)
+	return rows, err
 }
 
 // PipelineFilter narrows a list of pipelines; what is empty does not.
@@ -355,13 +379,14 @@ type JobState struct {
 	When         enum.When
 	AllowFailure bool
 	EnqueueNow   bool
+	Resource     bool
 	Status       enum.Status
 }
 
 // JobStates lists the latest attempts of a pipeline's jobs in the order of stages. It reads columns by hand,
 // which costs a fraction of whole rows.
 func (tx *Tx) JobStates(pipelineID int64) ([]JobState, error) {
-	rows, err := tx.db.Raw(`SELECT id, name, stage_index, needs, job_when, allow_failure, enqueue_now, status
+	rows, err := tx.db.Raw(`SELECT id, name, stage_index, needs, job_when, allow_failure, enqueue_now, resource_group_id IS NOT NULL, status
 		FROM jobs WHERE pipeline_id = ? AND retried = ? ORDER BY stage_index, position, id`, pipelineID, false).Rows()
 	if err != nil {
 		return nil, err
@@ -371,7 +396,7 @@ func (tx *Tx) JobStates(pipelineID int64) ([]JobState, error) {
 	for rows.Next() {
 		var j JobState
 		var needs sql.NullString
-		if err := rows.Scan(&j.ID, &j.Name, &j.StageIndex, &needs, &j.When, &j.AllowFailure, &j.EnqueueNow, &j.Status); err != nil {
+		if err := rows.Scan(&j.ID, &j.Name, &j.StageIndex, &needs, &j.When, &j.AllowFailure, &j.EnqueueNow, &j.Resource, &j.Status); err != nil {
 			return nil, err
 		}
 		if needs.Valid && needs.String != "null" {

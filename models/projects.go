@@ -89,6 +89,14 @@ func (p *Project) ConfigPath() string {
 	return ".gitlab-ci.yml"
 }
 
+// ResourceGroupMode is the order of jobs in resource groups that the project gets from now on.
+func (p *Project) ResourceGroupMode() enum.ProcessMode {
+	if p.Settings.ResourceGroupMode != "" {
+		return enum.ProcessMode(p.Settings.ResourceGroupMode)
+	}
+	return enum.Unordered
+}
+
 // ProtectedRef limits who may change the branches or tags that match its name (`*` is a wildcard).
 type ProtectedRef struct {
 	ID             int64

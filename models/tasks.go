@@ -81,6 +81,13 @@ func (tx *Tx) DueTasks() (bool, error) {
 	return n > 0, err
 }
 
+// TasksLeft says whether a task is due or running; tests wait for that.
+func (tx *Tx) TasksLeft() (bool, error) {
+	var n int64
+	err := tx.db.Model(&Task{}).Where("run_at <= ?", tx.now()).Limit(1).Count(&n).Error
+	return n > 0, err
+}
+
 // DoneTask removes a task that ran.
 func (tx *Tx) DoneTask(id int64) error { return tx.db.Where("id = ?", id).Delete(&Task{}).Error }
 

@@ -268,6 +268,12 @@ func cardOf(j *models.Job) jobCard {
 	switch {
 	case j.Status == enum.Failed:
 		card.Why = j.FailureReason.Sentence()
+	case j.StatusReason != "" && j.Status == enum.Skipped:
+		card.Why = "skipped: " + j.StatusReason
+	case j.StatusReason != "":
+		card.Why = j.StatusReason
+	case j.Status == enum.WaitingForResource:
+		card.Why = "waits for a resource that another job has"
 	case j.Status == enum.Pending && len(j.Tags) > 0:
 		card.Why = "waits for a runner with the tags " + strings.Join(j.Tags, ", ")
 	case j.Status == enum.Pending:
@@ -363,6 +369,11 @@ func (s *Server) jobPage(r *request, c *inside) error {
 				return err
 			}
 		}
+		if j.Status == enum.WaitingForResource {
+			if err := s.explainResource(tx, d, j); err != nil {
+				return err
+			}
+		}
 		users, err := tx.Users([]int64{j.UserID})
 		d["By"] = users[j.UserID]
 		if j.RunnerID != nil {
@@ -384,6 +395,20 @@ func (s *Server) jobPage(r *request, c *inside) error {
 		d["Live"] = liveAt(fmt.Sprintf("/%s/-/jobs/%d/live", c.project.FullPath, j.ID), string(j.Status))
 	}
 	return s.show(r, c, "job", d)
+}
+
+// explainResource says which job has the resource that another one waits for.
+func (s *Server) explainResource(tx *models.Tx, d data, j *models.Job) error {
+	g, err := tx.ResourceGroup(*j.ResourceGroupID)
+	if err != nil {
+		return err
+	}
+	d["Resource"] = g
+	if g.HolderID == nil {
+		return nil
+	}
+	d["Holder"], err = tx.Job(*g.HolderID)
+	return err
 }
 
 // explainWait says what a job waits for, in words.

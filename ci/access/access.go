@@ -28,6 +28,14 @@ type Actor struct {
 // Admin says whether the actor administers the instance.
 func (a Actor) Admin() bool { return a.User != nil && a.User.Admin }
 
+// Name is what the actor is called where people read of it.
+func (a Actor) Name() string {
+	if a.User == nil {
+		return "signalbox"
+	}
+	return "@" + a.User.Username
+}
+
 // ID is the user's id; 0 for nobody.
 func (a Actor) ID() int64 {
 	if a.User == nil {
@@ -68,6 +76,9 @@ const (
 	ReadCommands      Ability = "read_commands"
 	CreateCommand     Ability = "create_command"
 	ReadProtectedRefs Ability = "read_protected_refs"
+
+	ReadResourceGroups   Ability = "read_resource_group"
+	UpdateResourceGroups Ability = "update_resource_group"
 )
 
 // The abilities about groups.
@@ -142,6 +153,9 @@ var table = map[Ability]rule{
 	ReadCommands:      {level: enum.Reporter},
 	CreateCommand:     {level: enum.Developer, write: true},
 	ReadProtectedRefs: {level: enum.Reporter, open: true},
+
+	ReadResourceGroups:   {level: enum.Developer},
+	UpdateResourceGroups: {level: enum.Developer, write: true},
 
 	ReadGroup:           {level: enum.Guest, open: true, group: true},
 	AdminGroup:          {level: enum.Owner, group: true},

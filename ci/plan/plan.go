@@ -42,6 +42,7 @@ type Plan struct {
 	LeftOut []LeftOut // the other jobs, and why they are not in it
 	// OnJobFailure is workflow:auto_cancel:on_job_failure, which the matching rule of the workflow may change.
 	OnJobFailure string
+	OnNewCommit  string // workflow:auto_cancel:on_new_commit, in the same way
 }
 
 // LeftOut is a job that a pipeline does not get.
@@ -56,7 +57,9 @@ type Job struct {
 	AllowFailure bool
 	Tags         []string
 	Needs        *[]string
-	Definition   Definition
+	// ResourceGroup is the key of the group whose resource the job needs; "" if none.
+	ResourceGroup string
+	Definition    Definition
 
 	optional []bool // which of the needs may be absent
 }
@@ -136,9 +139,9 @@ func Build(c *config.Config, f Facts) (*Plan, error) {
 	}
 	weight, each := 0, sizeOf(root)
 	p := &Plan{Stages: c.Stages, Name: strings.TrimSpace(rules.collection().Expand(c.Workflow.Name, false))}
-	p.OnJobFailure = c.Workflow.AutoCancel.OnJobFailure
-	if rule != nil && rule.AutoCancel != nil && rule.AutoCancel.OnJobFailure != "" {
-		p.OnJobFailure = rule.AutoCancel.OnJobFailure
+	p.autoCancel(c.Workflow.AutoCancel)
+	if rule != nil && rule.AutoCancel != nil {
+		p.autoCancel(*rule.AutoCancel)
 	}
 	ordinary := false
 	for _, j := range jobs {
@@ -170,6 +173,9 @@ func Build(c *config.Config, f Facts) (*Plan, error) {
 		}
 		one := build(own, j)
 		d.apply(&one)
+		if err := one.inGroup(own, j); err != nil {
+			return nil, err
+		}
 		p.Jobs = append(p.Jobs, one)
 	}
 	if err := checkNeeds(p.Jobs); err != nil {
@@ -182,6 +188,34 @@ func Build(c *config.Config, f Facts) (*Plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// autoCancel lays what a workflow or its rule says over what was said before.
+func (p *Plan) autoCancel(a config.AutoCancel) {
+	if a.OnJobFailure != "" {
+		p.OnJobFailure = a.OnJobFailure
+	}
+	if a.OnNewCommit != "" {
+		p.OnNewCommit = a.OnNewCommit
+	}
+}
+
+// resourceKey is what the key of a resource group may look like once its variables are replaced.
+var resourceKey = regexp.MustCompile(`^[A-Za-z0-9_\-/${}. ]{1,255}$`)
+
+// inGroup finds a job's resource group. A key that comes out empty is none, as on GitLab; one that cannot be a key is
+// refused, where GitLab would run the job without its group.
+func (j *Job) inGroup(a *asker, from *config.Job) error {
+	key := strings.TrimSpace(a.expand(from.ResourceGroup))
+	if key == "" {
+		return nil
+	}
+	if !resourceKey.MatchString(key) {
+		return &Refusal{Reason: ConfigError, Text: fmt.Sprintf("%s: the resource_group %q can have up to 255 letters, digits, spaces, "+
+			"'-', '_', '/', '$', '{', '}' and '.' (%s)", j.Name, key, from.At)}
+	}
+	j.ResourceGroup = key
+	return nil
 }
 
 // maxSize is about how many bytes the jobs of one pipeline may hold. What all jobs inherit counts for each.

@@ -189,7 +189,7 @@ func workflow(c *config.Config, a *asker) (vars []config.Variable, rule *config.
 func later(j *config.Job) string {
 	var words []string
 	for word, used := range map[string]bool{
-		"trigger": j.Trigger != nil, "run": j.Run != nil, "resource_group": j.ResourceGroup != "", "environment": j.Environment != nil,
+		"trigger": j.Trigger != nil, "run": j.Run != nil, "environment": j.Environment != nil,
 		"release": j.Release != nil, "id_tokens": j.IDTokens != nil, "secrets": j.Secrets != nil, "identity": j.Identity != "",
 		"needs of other pipelines": j.Needs != nil && hasCross(*j.Needs),
 		"artifacts:access":         j.Artifacts != nil && j.Artifacts.Access != "" && j.Artifacts.Access != "all",

@@ -164,16 +164,29 @@ func (a *asker) mayCircle() bool {
 	return false
 }
 
+// expand replaces the variables in a text; what is not known becomes nothing.
+func (a *asker) expand(s string) string {
+	if !strings.ContainsAny(s, "$%") {
+		return s
+	}
+	return variable.Expand(s, a.known(), false)
+}
+
 // text replaces the variables in a pattern; what is not known stays as it is.
 func (a *asker) text(s string) string {
 	if !strings.ContainsAny(s, "$%") {
 		return s
 	}
+	return variable.Expand(s, a.known(), true)
+}
+
+// known is what all variables come to.
+func (a *asker) known() map[string]string {
 	if a.expanded == nil {
 		all, _ := a.collection().ExpandAll() // circles are told elsewhere
 		a.expanded = all.Map()
 	}
-	return variable.Expand(s, a.expanded, true)
+	return a.expanded
 }
 
 func (a *asker) texts(patterns []string) []string {

@@ -15,7 +15,18 @@ type Job struct {
 	When         s.When
 	AllowFailure bool
 	EnqueueNow   bool // a retried manual or delayed job starts without waiting to be played again
-	Status       s.Status
+	Resource     bool // it is in a resource group
+
+	Interruptible bool // a newer commit may cancel it while it runs
+	Status        s.Status
+}
+
+// Start is the event by which a job gets on its way: to a runner, or to the queue of its resource group.
+func (j *Job) Start() Event {
+	if j.Resource {
+		return Wait
+	}
+	return Enqueue
 }
 
 // Change is a move that follows from the state of the others. Reason says why, for people.
@@ -39,11 +50,12 @@ func Advance(jobs []Job) []Change {
 			if j.Status != s.Created {
 				continue
 			}
-			previous := w.previous(j, &lower)
+			before := w.before(j, &lower)
+			previous := before.previous(j.Needs != nil)
 			if !previous.Completed() {
 				continue
 			}
-			event, reason := decide(j, previous)
+			event, reason := decide(j, previous, before)
 			target, _ := Move(j.Status, event)
 			out = append(out, Change{ID: j.ID, From: j.Status, To: target, Event: event, Reason: reason})
 			j.Status = target
@@ -101,25 +113,22 @@ func (w *world) order(stage int) []int {
 	return out
 }
 
-// previous is the status that decides about a job: of the stages before, or of the jobs that it needs.
-func (w *world) previous(j *Job, lower *set) s.Status {
-	before, dag := lower, false
-	if j.Needs != nil {
-		before, dag = &set{}, true
-		for _, n := range *j.Needs {
-			if i, ok := w.byName[n]; ok {
-				before.add(&w.jobs[i])
-			}
+// before are the jobs that decide about a job: those of the stages before, or those that it needs.
+func (w *world) before(j *Job, lower *set) *set {
+	if j.Needs == nil {
+		return lower
+	}
+	needed := &set{}
+	for _, n := range *j.Needs {
+		if i, ok := w.byName[n]; ok {
+			needed.add(&w.jobs[i])
 		}
 	}
-	if st := before.status(dag); st != "" {
-		return st
-	}
-	return s.Success
+	return needed
 }
 
 // decide is the table of `when` (facts: pipeline-semantics 4.5).
-func decide(j *Job, previous s.Status) (Event, string) {
+func decide(j *Job, previous s.Status, before *set) (Event, string) {
 	dag := j.Needs != nil
 	allowed := previous == s.Success || previous == s.Skipped && !dag
 	switch j.When {
@@ -131,26 +140,31 @@ func decide(j *Job, previous s.Status) (Event, string) {
 		allowed = false
 	}
 	if !allowed {
-		return Skip, skipReason(j, previous)
+		return Skip, skipReason(j, previous, before)
 	}
 	switch {
 	case j.When == s.WhenManual && !j.EnqueueNow:
-		return Actionize, "it is `when: manual`: somebody has to start it"
+		return Actionize, "waits to be started by hand"
 	case j.When == s.Delayed && !j.EnqueueNow:
-		return Schedule, "it is `when: delayed`"
+		return Schedule, "starts later (when: delayed)"
 	}
-	return Enqueue, ""
+	return j.Start(), ""
 }
 
-func skipReason(j *Job, previous s.Status) string {
-	before := "the stages before"
+// skipReason says why a job is skipped, and names a job that is to blame.
+func skipReason(j *Job, previous s.Status, before *set) string {
+	if j.When == s.OnFailure && previous == s.Success {
+		return "it runs on failure, and nothing before it failed"
+	}
+	kind := "job"
 	if j.Needs != nil {
-		before = "the jobs that it needs"
+		kind = "needed job"
 	}
-	if j.When == s.OnFailure {
-		return "it runs on failure, and " + before + " ended as " + string(previous)
+	name, ended := before.blame(previous)
+	if name == "" {
+		return "what comes before it ended as " + string(previous)
 	}
-	return before + " ended as " + string(previous)
+	return kind + " " + name + " " + ended
 }
 
 // Dependents lists the skipped jobs that get another chance when the given jobs are played or retried: those

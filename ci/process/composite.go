@@ -9,21 +9,48 @@ type set struct {
 	warn    int
 	ignored int
 	total   int
+	first   map[s.Status]string // the name of the first job in each status, which decisions are explained with
+	left    string              // the first job that is ignored
 }
 
 func (c *set) add(j *Job) {
 	if c.n == nil {
-		c.n = map[s.Status]int{}
+		c.n, c.first = map[s.Status]int{}, map[s.Status]string{}
 	}
 	c.total++
 	switch {
 	case j.AllowFailure && (j.Status == s.Failed || j.Status == s.Canceled):
 		c.warn++
 	case j.AllowFailure && j.Status == s.Manual:
-		c.ignored++
+		if c.ignored++; c.ignored == 1 {
+			c.left = j.Name
+		}
 	default:
-		c.n[j.Status]++
+		if c.n[j.Status]++; c.n[j.Status] == 1 {
+			c.first[j.Status] = j.Name
+		}
 	}
+}
+
+// previous is the status that decides about a job that comes after the set.
+func (c *set) previous(dag bool) s.Status {
+	if st := c.status(dag); st != "" {
+		return st
+	}
+	return s.Success
+}
+
+// blame names a job that made the set what it is, and says how it ended.
+func (c *set) blame(composite s.Status) (name, ended string) {
+	switch name = c.first[composite]; {
+	case composite == s.Failed:
+		return name, "failed"
+	case composite == s.Canceled:
+		return name, "was canceled"
+	case name == "" && composite == s.Skipped:
+		return c.left, "waits to be started by hand"
+	}
+	return name, "was skipped"
 }
 
 // only says whether nothing else is in the set; warn and ignored count where they are named.

@@ -15,6 +15,8 @@ type Event string
 // The events of a job.
 const (
 	Enqueue     Event = "enqueue"     // it may run now
+	Wait        Event = "wait"        // it may run once its resource group is free
+	Acquire     Event = "acquire"     // its resource group is free
 	Actionize   Event = "actionize"   // it waits to be played
 	Schedule    Event = "schedule"    // it waits for its time
 	Unschedule  Event = "unschedule"  // it waits to be played instead
@@ -31,6 +33,8 @@ const (
 // happen. Nothing else in signalbox gives a job a status.
 var moves = map[Event]map[s.Status]s.Status{
 	Enqueue:    to(s.Pending, s.Created, s.Skipped, s.Manual, s.Scheduled),
+	Wait:       to(s.WaitingForResource, s.Created, s.Skipped, s.Manual, s.Scheduled),
+	Acquire:    to(s.Pending, s.WaitingForResource),
 	Actionize:  to(s.Manual, s.Created),
 	Schedule:   to(s.Scheduled, s.Created),
 	Unschedule: to(s.Manual, s.Scheduled),

@@ -1,0 +1,213 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	processing "signalbox/ci/process"
+	"signalbox/models"
+)
+
+type pipelineCase struct {
+	ID           string   `json:"id"`
+	Title        string   `json:"title"`
+	Stages       []string `json:"stages"`
+	OnJobFailure string   `json:"on_job_failure"`
+	Jobs         []struct {
+		Name         string    `json:"name"`
+		Stage        string    `json:"stage"`
+		When         string    `json:"when"`
+		AllowFailure bool      `json:"allow_failure"`
+		Needs        *[]string `json:"needs"`
+		Retry        int       `json:"retry"`
+	} `json:"jobs"`
+	Steps []struct {
+		Event    string            `json:"event"`
+		Jobs     []string          `json:"jobs"`
+		Pipeline string            `json:"pipeline"`
+		Stages   map[string]string `json:"stages"`
+		Status   map[string]string `json:"job_status"`
+	} `json:"steps"`
+}
+
+// config writes the case as a configuration. Needed jobs that the case leaves out are kept out by a rule.
+func (c *pipelineCase) config() string {
+	root := map[string]any{"stages": c.Stages}
+	if c.OnJobFailure != "" {
+		root["workflow"] = map[string]any{"auto_cancel": map[string]any{"on_job_failure": c.OnJobFailure}}
+	}
+	for _, j := range c.Jobs {
+		job := map[string]any{"stage": j.Stage, "script": "true", "when": j.When, "allow_failure": j.AllowFailure, "retry": j.Retry}
+		if j.When == "delayed" {
+			job["start_in"] = "30 seconds"
+		}
+		if j.Needs != nil {
+			needs := []map[string]any{}
+			for _, n := range *j.Needs {
+				needs = append(needs, map[string]any{"job": n, "optional": true})
+				if root[n] == nil {
+					root[n] = map[string]any{"stage": c.Stages[0], "script": "true", "rules": []map[string]string{{"when": "never"}}}
+				}
+			}
+			job["needs"] = needs
+		}
+		root[j.Name] = job
+	}
+	text, _ := json.Marshal(root) // JSON is YAML
+	return string(text)
+}
+
+// TestCasesThroughTheCoordinator plays GitLab's cases once more: each as a configuration that is pushed, with a runner
+// and a person that do what the steps say over HTTP.
+func TestCasesThroughTheCoordinator(t *testing.T) {
+	raw, err := os.ReadFile("../ci/process/testdata/pipeline.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []pipelineCase
+	if err := json.Unmarshal(raw, &cases); err != nil {
+		t.Fatal(err)
+	}
+	each(t, func(t *testing.T, o models.Options) {
+		clock := &shiftingClock{}
+		w := start(t, o, func(s *Settings) { s.Now, s.AcceptWithin = clock.now, 24*time.Hour })
+		hands := map[bool]*hand{true: w.hand(true), false: w.hand(false)}
+		var shift time.Duration
+		for i, c := range cases {
+			t.Run(c.ID, func(t *testing.T) {
+				w := w.in(t)
+				w.newProject(fmt.Sprintf("case-%d", i))
+				w.push(fmt.Sprintf("case-%d", i), map[string]string{".gitlab-ci.yml": c.config()})
+				w.eventually("a pipeline", func() bool { return len(w.pipelines()) == 1 })
+				graceful := false
+				for _, s := range c.Steps {
+					graceful = graceful || s.Event == "cancel_graceful"
+				}
+				p := &played{w: w, c: &c, id: w.pipelines()[0].ID, hand: hands[graceful], clock: clock, shift: &shift}
+				p.hand.t = t
+				p.play(t)
+			})
+		}
+	})
+}
+
+// played is a case that is played.
+type played struct {
+	w     *world
+	c     *pipelineCase
+	id    int64
+	hand  *hand
+	clock *shiftingClock
+	shift *time.Duration
+}
+
+func (p *played) play(t *testing.T) {
+	started := false
+	for _, s := range p.c.Steps {
+		if s.Jobs == nil {
+			p.pipelineEvent(t, s.Event)
+		}
+		for _, name := range s.Jobs {
+			p.jobEvent(t, s.Event, p.w.jobs(p.id)[name].ID)
+		}
+		p.hand.take()
+		got := map[string]string{}
+		for name, j := range p.w.jobs(p.id) {
+			got[name] = j.Status
+		}
+		if d := cmp.Diff(s.Status, got); d != "" {
+			t.Errorf("%s: after %s %v (-want +got):\n%s", p.c.Title, s.Event, s.Jobs, d)
+		}
+		// The cases end some jobs that nobody started. Here a runner starts each before it ends it, and a pipeline that
+		// ran does not become pending again.
+		started = started || slices.Contains([]string{"run", "success", "drop"}, s.Event)
+		want := s.Pipeline
+		if want == "pending" && started {
+			want = "running"
+		}
+		if st := p.w.of(p.id).Status; st != want {
+			t.Errorf("%s: after %s %v the pipeline is %s, want %s", p.c.Title, s.Event, s.Jobs, st, want)
+		}
+	}
+	p.recompute(t)
+}
+
+func (p *played) pipelineEvent(t *testing.T, event string) {
+	path := fmt.Sprintf("/projects/%s/pipelines/%d/", p.w.project, p.id)
+	switch event {
+	case "create":
+	case "retry":
+		p.w.must(201, "POST", path+"retry", nil, nil)
+	case "cancel_pipeline":
+		p.w.must(200, "POST", path+"cancel", nil, nil)
+	default:
+		t.Fatalf("unknown event %q", event)
+	}
+}
+
+func (p *played) jobEvent(t *testing.T, event string, id int64) {
+	switch event {
+	case "run":
+		p.hand.run(id)
+	case "success":
+		p.hand.success(id)
+	case "drop":
+		p.hand.fail(id)
+	case "cancel", "cancel_graceful":
+		p.w.act(id, "cancel")
+	case "play", "retry":
+		p.w.act(id, event)
+	case "enqueue_scheduled":
+		*p.shift += 31 * time.Second
+		p.clock.set(*p.shift)
+		p.w.eventually("the delayed job", func() bool {
+			var j jobJSON
+			p.w.must(200, "GET", fmt.Sprintf("/projects/%s/jobs/%d", p.w.project, id), nil, &j)
+			return j.Status != "scheduled"
+		})
+	default:
+		t.Fatalf("unknown event %q", event)
+	}
+}
+
+// recompute holds the pipeline's status against what its stored jobs give.
+func (p *played) recompute(t *testing.T) {
+	err := p.w.node.db.Read(context.Background(), func(tx *models.Tx) error {
+		rows, err := tx.JobStates(p.id)
+		if err != nil {
+			return err
+		}
+		var jobs []processing.Job
+		for _, r := range rows {
+			jobs = append(jobs, processing.Job{ID: r.ID, Name: r.Name, Status: r.Status, AllowFailure: r.AllowFailure})
+		}
+		pl, err := tx.Pipeline(p.id)
+		if err != nil {
+			return err
+		}
+		if got := processing.Apply(pl.Status, processing.Composite(jobs)); got != pl.Status {
+			t.Errorf("the pipeline is %s, its jobs give %s", pl.Status, got)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func statuses(jobs map[string]jobJSON) string {
+	var out []string
+	for name, j := range jobs {
+		out = append(out, name+":"+j.Status)
+	}
+	slices.Sort(out)
+	return strings.Join(out, " ")
+}
