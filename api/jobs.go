@@ -232,7 +232,15 @@ func (s *Server) jobOf(j *models.Job, p *models.Project, a *around) jobEntity {
 	return e
 }
 
+// renderJob renders a job, or a bridge as what it is.
 func (s *Server) renderJob(c *call, j *models.Job) (any, error) {
+	if j.Bridge {
+		e, err := s.bridges(c, []*models.Job{j})
+		if err != nil {
+			return nil, err
+		}
+		return e[0], nil
+	}
 	e, err := s.jobs(c, []*models.Job{j})
 	if err != nil {
 		return nil, err
@@ -240,8 +248,18 @@ func (s *Server) renderJob(c *call, j *models.Job) (any, error) {
 	return e[0], nil
 }
 
-// inJob finds the job of :job_id in its project.
+// inJob finds the job of :job_id in its project. Bridges are no jobs to those who ask for one.
 func inJob(a access.Ability) place {
+	return inProcessable(a).within(func(c *call) error {
+		if c.job.Bridge {
+			return missing(models.ErrNotFound, "Job")
+		}
+		return nil
+	})
+}
+
+// inProcessable finds the job or bridge of :job_id in its project.
+func inProcessable(a access.Ability) place {
 	return project(a).within(func(c *call) error {
 		n, err := c.id("job_id", "Job")
 		if err != nil {
@@ -263,8 +281,8 @@ func (s *Server) jobRoutes(r routes) {
 	r.get("/projects/:id/jobs", project(access.ReadPipelines), with(s.listJobs))
 	r.get(one, inJob(access.ReadJob), func(c *call) (any, error) { return s.renderJob(c, c.job) })
 	r.get(one+"/trace", inJob(access.ReadJob), s.trace)
-	r.post(one+"/play", inJob(access.UpdateJob), with(s.play))
-	r.post(one+"/retry", inJob(access.UpdateJob), with(func(c *call, _ *struct {
+	r.post(one+"/play", inProcessable(access.UpdateJob), with(s.play))
+	r.post(one+"/retry", inProcessable(access.UpdateJob), with(func(c *call, _ *struct {
 		Inputs map[string]any `param:"inputs"`
 	},
 	) (any, error) {
@@ -345,7 +363,7 @@ func (s *Server) listJobs(c *call, p *jobList) (any, error) {
 	page.Descending = p.Sort != "asc" || !p.Keyset()
 	var rows []*models.Job
 	err = c.read(func(tx *models.Tx) (err error) {
-		rows, _, err = tx.ListJobs(models.JobFilter{ProjectID: c.project.ID, Statuses: p.statuses(), Ref: p.Ref, Current: !p.Retried}, page)
+		rows, _, err = tx.ListJobs(models.JobFilter{ProjectID: c.project.ID, Statuses: p.statuses(), Ref: p.Ref, Current: !p.Retried, Bridges: new(bool)}, page)
 		return err
 	})
 	if err != nil {

@@ -177,8 +177,7 @@ func (s *Server) pipelineRoutes(r routes) {
 	})
 	r.get(one+"/variables", inPipeline(access.ReadPipelineVars), s.pipelineVariables)
 	r.get(one+"/jobs", inPipeline(access.ReadPipelines), with(s.pipelineJobs))
-	// No pipeline starts others here yet, so no pipeline has bridges.
-	r.get(one+"/bridges", inPipeline(access.ReadPipelines), with(func(_ *call, p *jobList) (any, error) { return paged([]int{}, p.Page, 0), nil }))
+	r.get(one+"/bridges", inPipeline(access.ReadPipelines), with(s.pipelineBridges))
 	r.put(one+"/metadata", inPipeline(access.UpdatePipeline), with(func(c *call, p *struct {
 		Name string `param:"name,required"`
 	},
@@ -406,7 +405,7 @@ func (s *Server) pipelineJobs(c *call, p *jobList) (any, error) {
 	var rows []*models.Job
 	var total int64
 	err := c.read(func(tx *models.Tx) (err error) {
-		rows, total, err = tx.ListJobs(models.JobFilter{PipelineID: c.pipeline.ID, Statuses: p.statuses(), Retried: p.Retried}, page)
+		rows, total, err = tx.ListJobs(models.JobFilter{PipelineID: c.pipeline.ID, Statuses: p.statuses(), Retried: p.Retried, Bridges: new(bool)}, page)
 		return err
 	})
 	if err != nil {

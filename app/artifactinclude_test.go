@@ -44,10 +44,11 @@ plain: {script: echo nothing is kept}
 			project, err = tx.Project(parent.ProjectID)
 			return err
 		}))
+		bridge := w.jobs(parentID)["generator"].ID
 		child := func(include string, parent *models.Pipeline) (*models.Pipeline, error) {
 			sha := w.push("app", map[string]string{".gitlab-ci.yml": "include: [" + include + "]\n"})
 			return w.node.CI.CreatePipeline(context.Background(), ci.PipelineRequest{
-				Project: project, Actor: actor, Source: enum.SourceAPI, Ref: "main", SHA: sha, Parent: parent,
+				Project: project, Actor: actor, Source: enum.SourceAPI, Ref: "main", SHA: sha, Upstream: parent, Bridge: &models.Job{ID: bridge},
 			})
 		}
 		p, err := child("{artifact: made.yml, job: generator, inputs: {env: production}}", parent)

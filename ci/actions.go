@@ -61,6 +61,8 @@ func (c *Coordinator) onJob(ctx context.Context, a access.Actor, jobID int64, ac
 	})
 }
 
+var errUnplayable = fault.New(fault.Invalid, "400 Bad request - Unplayable Job")
+
 // PlayJob starts a job that waits to be started, as the one who starts it, with variables of its own. One that
 // was started by hand before and ended is tried again.
 func (c *Coordinator) PlayJob(ctx context.Context, a access.Actor, jobID int64, vars []variable.Variable) (job *models.Job, err error) {
@@ -70,10 +72,16 @@ func (c *Coordinator) PlayJob(ctx context.Context, a access.Actor, jobID int64, 
 			if job, err = m.again(j, a.User.ID, true); err != nil {
 				return err
 			}
-			return m.revive(a.User.ID, job.ID)
+			if err = m.revive(a.User.ID, job.ID); err == nil {
+				job, err = m.tx.Job(job.ID)
+			}
+			return err
+		}
+		if shown, err := m.shows(j); err != nil || shown {
+			return errors.Join(err, errUnplayable)
 		}
 		if !process.Playable(j.Status) {
-			return fault.New(fault.Invalid, "400 Bad request - Unplayable Job")
+			return errUnplayable
 		}
 		job = j
 		err := m.start(j, func(j *models.Job) {
@@ -123,7 +131,10 @@ func (c *Coordinator) RetryJob(ctx context.Context, a access.Actor, jobID int64)
 		if next, err = m.again(j, a.User.ID, true); err != nil {
 			return err
 		}
-		return m.revive(a.User.ID, next.ID)
+		if err = m.revive(a.User.ID, next.ID); err == nil {
+			next, err = m.tx.Job(next.ID) // as it stands now
+		}
+		return err
 	})
 	return next, err
 }
@@ -150,6 +161,11 @@ func (c *Coordinator) CancelJob(ctx context.Context, a access.Actor, jobID int64
 		}
 		if err := m.cancel(j, force, "canceled by "+a.Name()); err != nil {
 			return err
+		}
+		if j.Bridge {
+			if err := m.cancelDownstream(j, "canceled by "+a.Name()); err != nil {
+				return err
+			}
 		}
 		return m.advance(nil)
 	})
@@ -198,6 +214,9 @@ func (c *Coordinator) onPipeline(ctx context.Context, a access.Actor, id int64, 
 // CancelPipeline stops every job of a pipeline that can be stopped.
 func (c *Coordinator) CancelPipeline(ctx context.Context, a access.Actor, id int64) (*models.Pipeline, error) {
 	return c.onPipeline(ctx, a, id, func(m *mover, jobs []*models.Job) error {
+		if err := m.cancelChildren(id, "canceled by "+a.Name()); err != nil {
+			return err
+		}
 		for _, j := range jobs {
 			if j.Status.Cancelable() {
 				if err := m.cancel(j, false, "canceled by "+a.Name()); err != nil {
@@ -255,7 +274,7 @@ func (c *Coordinator) EraseJob(ctx context.Context, a access.Actor, jobID int64)
 		if !mayErase(a, subject.On(p.Ref, p.Tag), job, p) {
 			return errForbidden
 		}
-		if !job.Status.Completed() || job.ErasedAt != nil {
+		if !job.Status.Completed() || job.ErasedAt != nil || job.Bridge {
 			return fault.New(fault.Forbidden, "403 Forbidden - Job is not erasable!")
 		}
 		if artifacts, err = tx.Artifacts(jobID); err != nil {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"signalbox/ci/access"
 	"signalbox/ci/config"
 	"signalbox/internal/blob"
 	"signalbox/internal/fault"
@@ -144,8 +145,8 @@ func (c *Coordinator) OpenArtifact(ctx context.Context, row *models.Artifact) (b
 	return o, err
 }
 
-// DependencyArtifact finds the archive of a job for a running job that may fetch it: one of the same
-// project.
+// DependencyArtifact finds the archive of a job for a running job that may fetch it: one of the same project, or of one
+// whose artifacts its user may read.
 func (c *Coordinator) DependencyArtifact(ctx context.Context, reader *models.Job, producerID int64) (row *models.Artifact, err error) {
 	err = c.db.Read(ctx, func(tx *models.Tx) error {
 		producer, err := tx.Job(producerID)
@@ -153,7 +154,9 @@ func (c *Coordinator) DependencyArtifact(ctx context.Context, reader *models.Job
 			return err
 		}
 		if producer.ProjectID != reader.ProjectID {
-			return models.ErrNotFound
+			if err := c.mayFetch(tx, reader, producer); err != nil {
+				return err
+			}
 		}
 		row, err = tx.Artifact(producerID, "archive")
 		return err
@@ -162,6 +165,24 @@ func (c *Coordinator) DependencyArtifact(ctx context.Context, reader *models.Job
 		return nil, fault.New(fault.NotFound, "404 Not Found")
 	}
 	return row, err
+}
+
+// mayFetch asks whether the user of a job may read what a job of another project made.
+func (c *Coordinator) mayFetch(tx *models.Tx, reader, producer *models.Job) error {
+	user, err := tx.User(reader.UserID)
+	if err != nil {
+		return err
+	}
+	project, err := tx.Project(producer.ProjectID)
+	if err != nil {
+		return err
+	}
+	actor := access.Actor{User: user}
+	subject, err := access.SubjectOf(tx, actor, project)
+	if err == nil && !access.Allowed(actor, access.ReadArtifacts, subject) {
+		err = models.ErrNotFound
+	}
+	return err
 }
 
 // cleanName keeps the last part of the name that a runner gives.

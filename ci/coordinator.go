@@ -29,8 +29,11 @@ const (
 	TaskChatReply = "chat-reply" // a chat job ended: answer the chat
 	TaskArchive   = "archive"    // a job ended: move its log to the blob store
 
-	TaskResource  = "resource-group" // a resource may be free: give it to the next job
-	TaskRedundant = "redundant"      // a pipeline was made: cancel those of older commits
+	TaskDownstream = "downstream"      // a bridge may start its pipeline
+	TaskUpstream   = "upstream"        // a pipeline changed: its bridge shows it
+	TaskCancel     = "cancel-pipeline" // a pipeline is to end with the one above it
+	TaskResource   = "resource-group"  // a resource may be free: give it to the next job
+	TaskRedundant  = "redundant"       // a pipeline was made: cancel those of older commits
 
 	TaskPurge         = "purge"          // jobs were deleted: remove what lies in the stores
 	TaskDeleteProject = "delete-project" // a project was deleted: remove what it holds
@@ -113,6 +116,9 @@ func New(p Parts) *Coordinator {
 	}
 	p.Tasks.Handle(TaskPush, c.runPush)
 	p.Tasks.Handle(TaskArchive, c.runArchive)
+	p.Tasks.Handle(TaskDownstream, c.runDownstream)
+	p.Tasks.Handle(TaskUpstream, c.runUpstream)
+	p.Tasks.Handle(TaskCancel, c.runCancel)
 	p.Tasks.Handle(TaskResource, c.runResource)
 	p.Tasks.Handle(TaskRedundant, c.runRedundant)
 	p.Tasks.Handle(TaskPurge, c.runPurge)

@@ -28,8 +28,11 @@ type PipelineRequest struct {
 	Variables []variable.Variable // of the pipeline itself
 	ChatJob   string              // chat: the one job that is wanted
 	Inputs    map[string]any      // of the configuration, with the types of JSON
-	// Parent is the pipeline that this one is a child of: its jobs' artifacts may hold the configuration.
-	Parent *models.Pipeline
+	// Upstream is the pipeline whose job Bridge starts this one.
+	Upstream *models.Pipeline
+	Bridge   *models.Job
+	// Config is the configuration of a child pipeline; nil reads it from the project.
+	Config *config.File
 	// Key makes creation happen once: a second request of the same key gets the first one's pipeline.
 	Key string
 	// Within runs in the transaction that stores the pipeline.
@@ -139,7 +142,7 @@ func (b *builder) gather(ctx context.Context) error {
 		return fault.New(fault.Forbidden, "You do not have sufficient permission to run a pipeline on '%s'. "+
 			"Please select a different branch or contact your administrator for assistance.", b.short)
 	}
-	if len(r.Variables) > 0 && r.Source != enum.SourceChat && subject.Level < r.Project.VariablesMinimumRole {
+	if len(r.Variables) > 0 && !r.Source.SetsVariables() && subject.Level < r.Project.VariablesMinimumRole {
 		return fault.New(fault.Invalid, "Insufficient permissions to set pipeline variables")
 	}
 	b.protected = len(access.Matching(subject.Protected, b.short, b.tag)) > 0
@@ -185,14 +188,8 @@ func (b *builder) resolve(ctx context.Context) error {
 
 // plan reads the configuration of the commit and decides on the jobs.
 func (b *builder) plan(ctx context.Context) (*plan.Plan, error) {
-	file := b.r.Project.ConfigPath()
-	text, err := b.c.Repo(b.r.Project).File(ctx, b.ref.SHA, file, maxConfig)
-	switch {
-	case errors.Is(err, gitrepo.ErrNotFound):
-		return nil, fault.New(fault.Invalid, "Missing CI config file")
-	case errors.Is(err, gitrepo.ErrTooLarge):
-		return nil, &ConfigError{Errors: []*config.Error{{Text: "The parsed YAML is too big", File: file}}}
-	case err != nil:
+	root, err := b.config(ctx)
+	if err != nil {
 		return nil, err
 	}
 	vars, err := b.variables(ctx)
@@ -200,7 +197,7 @@ func (b *builder) plan(ctx context.Context) (*plan.Plan, error) {
 		return nil, err
 	}
 	files := b.files(ctx, vars)
-	found, err := files.load(config.File{Name: file, Content: text}, b.r.Inputs)
+	found, err := files.load(*root, b.r.Inputs)
 	if err != nil {
 		return nil, err
 	}
@@ -209,6 +206,22 @@ func (b *builder) plan(ctx context.Context) (*plan.Plan, error) {
 	}
 	p, err := plan.Build(found.Config, b.facts(vars, files))
 	return files.hideIn(p, err)
+}
+
+// config finds the file that the configuration begins with.
+func (b *builder) config(ctx context.Context) (*config.File, error) {
+	if b.r.Config != nil {
+		return b.r.Config, nil
+	}
+	file := b.r.Project.ConfigPath()
+	text, err := b.c.Repo(b.r.Project).File(ctx, b.ref.SHA, file, maxConfig)
+	switch {
+	case errors.Is(err, gitrepo.ErrNotFound):
+		return nil, fault.New(fault.Invalid, "Missing CI config file")
+	case errors.Is(err, gitrepo.ErrTooLarge):
+		return nil, &ConfigError{Errors: []*config.Error{{Text: "The parsed YAML is too big", File: file}}}
+	}
+	return &config.File{Name: file, Content: text}, err
 }
 
 func (b *builder) facts(vars variable.Collection, files *files) plan.Facts {
@@ -222,7 +235,7 @@ func (b *builder) facts(vars variable.Collection, files *files) plan.Facts {
 
 // variables are those that keywords such as `tags` may refer to when the pipeline is made.
 func (b *builder) variables(ctx context.Context) (variable.Collection, error) {
-	vars := variable.Base(b.c.server(), projectFacts(b.r.Project), b.commitFacts(), variable.Pipeline{Source: string(b.r.Source)})
+	vars := variable.Base(b.c.server(), projectFacts(b.r.Project), b.commitFacts(), variable.Pipeline{Source: string(b.r.Source), Upstream: b.upstream()})
 	b.predefined = len(vars)
 	err := b.c.db.Read(ctx, func(tx *models.Tx) error {
 		stored, err := b.c.storedVariables(tx, b.r.Project, b.protected)
@@ -241,6 +254,13 @@ func (b *builder) commitFacts() variable.Commit {
 	return commitFacts(b.commit, &models.Pipeline{
 		Ref: b.short, Tag: b.tag, SHA: b.ref.SHA, BeforeSHA: b.r.BeforeSHA, Protected: b.protected,
 	}, "")
+}
+
+func (b *builder) upstream() variable.Upstream {
+	if b.r.Upstream == nil {
+		return variable.Upstream{}
+	}
+	return variable.Upstream{Pipeline: b.r.Upstream.ID, Project: b.r.Upstream.ProjectID, Job: b.r.Bridge.ID}
 }
 
 // skipped stores a pipeline without jobs for a commit that asks for none.
@@ -287,6 +307,10 @@ func (b *builder) row() *models.Pipeline {
 	if b.r.Key != "" {
 		p.CreationKey = &b.r.Key
 	}
+	if u := b.r.Upstream; u != nil {
+		root := u.Root()
+		p.SourceJobID, p.UpstreamID, p.RootID = &b.r.Bridge.ID, &u.ID, &root
+	}
 	return p
 }
 
@@ -300,7 +324,7 @@ func (b *builder) store(ctx context.Context, pl *plan.Plan) (*models.Pipeline, e
 		row := &models.Job{
 			ProjectID: b.r.Project.ID, UserID: b.r.Actor.User.ID, Name: j.Name, Stage: j.Stage, StageIndex: j.StageIndex, Position: i,
 			Needs: j.Needs, When: j.When, AllowFailure: j.AllowFailure, Status: enum.Created, Tags: j.Tags,
-			Interruptible: j.Definition.Interruptible,
+			Interruptible: j.Definition.Interruptible, Bridge: j.Definition.Trigger != nil,
 		}
 		if row.Tags == nil {
 			row.Tags = []string{}

@@ -4,8 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"slices"
+	"strconv"
 
+	"signalbox/ci/access"
+	"signalbox/ci/config"
+	"signalbox/ci/variable"
 	"signalbox/models"
 	"signalbox/models/enum"
 )
@@ -13,6 +18,16 @@ import (
 // dependencies lists the earlier jobs whose artifacts a job fetches (facts: pipeline-semantics 6.1). A
 // missing one that was erased or has expired is a reason to fail.
 func (c *Coordinator) dependencies(tx *models.Tx, f *jobFacts) ([]Dependency, enum.FailureReason, error) {
+	own, reason, err := c.ownDependencies(tx, f)
+	if err != nil || reason != "" {
+		return nil, reason, err
+	}
+	cross, reason, err := c.crossDependencies(tx, f)
+	return append(own, cross...), reason, err
+}
+
+// ownDependencies are those of the job's own pipeline.
+func (c *Coordinator) ownDependencies(tx *models.Tx, f *jobFacts) ([]Dependency, enum.FailureReason, error) {
 	d := f.definition
 	if d.Dependencies != nil && len(*d.Dependencies) == 0 || d.Needs != nil && len(*d.Needs) == 0 {
 		return nil, "", nil
@@ -28,14 +43,22 @@ func (c *Coordinator) dependencies(tx *models.Tx, f *jobFacts) ([]Dependency, en
 		return nil, "", err
 	}
 	var wanted []*models.Job
-	var ids []int64
 	for _, j := range jobs {
-		if wantsArtifacts(f, j) {
-			wanted, ids = append(wanted, j), append(ids, j.ID)
+		if !j.Bridge && wantsArtifacts(f, j) {
+			wanted = append(wanted, j)
 		}
 	}
-	if len(ids) == 0 {
+	return archivesOf(tx, wanted)
+}
+
+// archivesOf finds what jobs left. One that was erased, or whose archive has expired, is a reason to fail.
+func archivesOf(tx *models.Tx, wanted []*models.Job) ([]Dependency, enum.FailureReason, error) {
+	if len(wanted) == 0 {
 		return nil, "", nil
+	}
+	ids := make([]int64, len(wanted))
+	for i, j := range wanted {
+		ids[i] = j.ID
 	}
 	artifacts, err := tx.Artifacts(ids...)
 	if err != nil {
@@ -55,6 +78,81 @@ func (c *Coordinator) dependencies(tx *models.Tx, f *jobFacts) ([]Dependency, en
 		out = append(out, dep)
 	}
 	return out, "", nil
+}
+
+// crossDependencies are those of other pipelines: of the same family of parents and children, or the latest successful
+// one of another project, whose artifacts the job's user may read. One that is not there is a reason to fail.
+func (c *Coordinator) crossDependencies(tx *models.Tx, f *jobFacts) ([]Dependency, enum.FailureReason, error) {
+	if len(f.definition.CrossNeeds) == 0 {
+		return nil, "", nil
+	}
+	vars := f.bridgeVariables(c.server())
+	var wanted []*models.Job
+	for _, n := range f.definition.CrossNeeds {
+		if !n.Artifacts {
+			continue
+		}
+		find := c.ofFamily
+		if n.Project != "" {
+			find = c.ofProject
+		}
+		j, err := find(tx, f, n, vars)
+		if errors.Is(err, models.ErrNotFound) {
+			return nil, enum.MissingDependencyFailure, nil
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		wanted = append(wanted, j)
+	}
+	return archivesOf(tx, wanted)
+}
+
+// ofFamily finds a job of a pipeline that is related to the job's own.
+func (c *Coordinator) ofFamily(tx *models.Tx, f *jobFacts, n config.CrossNeed, vars variable.Collection) (*models.Job, error) {
+	id, err := strconv.ParseInt(vars.Expand(n.Pipeline, false), 10, 64)
+	if err != nil {
+		return nil, models.ErrNotFound
+	}
+	p, err := tx.Pipeline(id)
+	if err != nil {
+		return nil, err
+	}
+	if p.ProjectID != f.pipeline.ProjectID || p.Root() != f.pipeline.Root() {
+		return nil, models.ErrNotFound
+	}
+	return successful(tx, p, vars.Expand(n.Job, false))
+}
+
+// ofProject finds a job of the latest successful pipeline of a ref in a project that the job's user may read.
+func (c *Coordinator) ofProject(tx *models.Tx, f *jobFacts, n config.CrossNeed, vars variable.Collection) (*models.Job, error) {
+	project, err := tx.ProjectByPath(vars.Expand(n.Project, false))
+	if err != nil {
+		return nil, err
+	}
+	if project.ID != f.project.ID {
+		actor := access.Actor{User: f.user}
+		subject, err := access.SubjectOf(tx, actor, project)
+		if err != nil {
+			return nil, err
+		}
+		if !access.Allowed(actor, access.ReadArtifacts, subject) {
+			return nil, models.ErrNotFound
+		}
+	}
+	p, err := tx.LatestPipeline(project.ID, vars.Expand(n.Ref, false), "", enum.Success)
+	if err != nil {
+		return nil, err
+	}
+	return successful(tx, p, vars.Expand(n.Job, false))
+}
+
+func successful(tx *models.Tx, p *models.Pipeline, name string) (*models.Job, error) {
+	j, err := tx.JobByName(p.ID, name)
+	if err == nil && (j.Status != enum.Success || j.Bridge) {
+		err = models.ErrNotFound
+	}
+	return j, err
 }
 
 func wantsArtifacts(f *jobFacts, other *models.Job) bool {

@@ -19,6 +19,7 @@ import (
 	"signalbox/internal/fault"
 	"signalbox/internal/gitrepo"
 	"signalbox/models"
+	"signalbox/models/enum"
 )
 
 // files answers what configurations and rules ask of repositories, for one pipeline and the person that it is
@@ -46,7 +47,7 @@ type changedPaths struct {
 func (f *files) options(inputs map[string]any) config.Options {
 	return config.Options{
 		Inputs: inputs, Variables: f.vars, Resolver: f, Project: f.b.r.Project.FullPath, SHA: f.b.ref.SHA, Rules: f.includeRule,
-		Pattern: rubyregexp.Check, Child: f.b.r.Parent != nil, MaxIncludes: f.most,
+		Pattern: rubyregexp.Check, Child: f.b.r.Upstream != nil && f.b.r.Source != enum.SourcePipeline, MaxIncludes: f.most,
 	}
 }
 

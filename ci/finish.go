@@ -17,6 +17,7 @@ type Outcome struct {
 	Success  bool
 	Reason   enum.FailureReason
 	ExitCode *int
+	Text     string // more about it, for people
 	// TraceSize and TraceSum are what the runner says it sent; nil if it says nothing.
 	TraceSize *int64
 	TraceSum  *uint32
@@ -116,7 +117,7 @@ func (m *mover) end(j *models.Job, e process.Event, o Outcome) error {
 		if e != process.Drop || j.Status == enum.Canceled {
 			return
 		}
-		j.FailureReason, j.ExitCode = o.Reason, o.ExitCode
+		j.FailureReason, j.ExitCode, j.StatusReason = o.Reason, o.ExitCode, o.Text
 		if o.ExitCode != nil && slices.Contains(def.AllowCodes, *o.ExitCode) {
 			j.AllowFailure = true
 		}
@@ -135,7 +136,7 @@ func (m *mover) end(j *models.Job, e process.Event, o Outcome) error {
 
 // follow lets the pipeline go on after a job ended, unless a failure stops it as a whole.
 func (m *mover) follow(failed *models.Job) error {
-	if m.pipeline.OnJobFailure != process.StopAll || failed.Status != enum.Failed {
+	if m.pipeline.OnJobFailure != process.StopAll || failed.Status != enum.Failed || failed.AllowFailure {
 		return m.advance(nil)
 	}
 	jobs, err := m.tx.PipelineJobs(m.pipeline.ID, false)
@@ -143,7 +144,11 @@ func (m *mover) follow(failed *models.Job) error {
 		return err
 	}
 	stopped := process.Stopped(m.pipeline.OnJobFailure, snapshot([]*models.Job{failed})[0], snapshot(jobs))
-	return m.cancelAll(jobs, stopped, "job "+failed.Name+" failed (workflow:auto_cancel:on_job_failure)")
+	why := "job " + failed.Name + " failed (workflow:auto_cancel:on_job_failure)"
+	if err := m.cancelChildren(m.pipeline.ID, why); err != nil {
+		return err
+	}
+	return m.cancelAll(jobs, stopped, why)
 }
 
 func (m *mover) retries(j *models.Job, def *plan.Definition, o Outcome) (bool, error) {
@@ -165,7 +170,7 @@ func (m *mover) clone(j *models.Job, userID int64, now bool) (*models.Job, error
 		PipelineID: j.PipelineID, ProjectID: j.ProjectID, DefinitionID: j.DefinitionID, UserID: userID, Name: j.Name, Stage: j.Stage,
 		StageIndex: j.StageIndex, Position: j.Position, Needs: j.Needs, When: j.When, AllowFailure: j.AllowFailure,
 		EnqueueNow: now && manual, Status: enum.Created, Tags: j.Tags, Variables: j.Variables,
-		Interruptible: j.Interruptible, ResourceGroupID: j.ResourceGroupID,
+		Interruptible: j.Interruptible, ResourceGroupID: j.ResourceGroupID, Bridge: j.Bridge,
 	}
 	return next, m.tx.CloneJob(next)
 }

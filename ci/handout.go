@@ -256,6 +256,11 @@ func (c *Coordinator) readFacts(tx *models.Tx, jobID int64, f *jobFacts) (err er
 	if f.pipeline, err = tx.Pipeline(f.job.PipelineID); err != nil {
 		return err
 	}
+	if f.pipeline.UpstreamID != nil {
+		if f.upstream, err = tx.Pipeline(*f.pipeline.UpstreamID); err != nil && !errors.Is(err, models.ErrNotFound) {
+			return err
+		}
+	}
 	if f.project, err = tx.Project(f.job.ProjectID); err != nil {
 		return err
 	}

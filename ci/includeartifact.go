@@ -20,7 +20,7 @@ func (f *files) artifact(from config.Context, l config.Location) ([]byte, config
 	at.Source = "artifact " + l.Job + ":" + l.Name
 	var row *models.Artifact
 	err := f.c.db.Read(f.ctx, func(tx *models.Tx) error {
-		job, err := tx.JobByName(f.b.r.Parent.ID, l.Job)
+		job, err := tx.JobByName(f.b.r.Upstream.ID, l.Job)
 		if err == nil {
 			row, err = tx.Artifact(job.ID, "archive")
 		}

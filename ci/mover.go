@@ -40,6 +40,9 @@ var errMoved = fault.New(fault.Conflict, "The job was changed at the same moment
 func (m *mover) move(j *models.Job, e process.Event, change func(*models.Job)) error {
 	from := j.Status
 	to, ok := process.Move(from, e)
+	if j.Bridge {
+		to, ok = process.MoveBridge(from, e)
+	}
 	if !ok {
 		return fault.New(fault.NotAllowed, "a job that is %s cannot get the event %s", from, e)
 	}
@@ -57,7 +60,7 @@ func (m *mover) move(j *models.Job, e process.Event, change func(*models.Job)) e
 	if err != nil {
 		return err
 	}
-	return m.queue(j, from)
+	return m.queue(j, from, e)
 }
 
 // start lets a job get on its way.
@@ -93,11 +96,16 @@ func (m *mover) stamp(j *models.Job, from enum.Status) error {
 }
 
 // queue keeps the small tables of pending and running work in step with the status.
-func (m *mover) queue(j *models.Job, from enum.Status) error {
+func (m *mover) queue(j *models.Job, from enum.Status, e process.Event) error {
 	if err := m.resource(j); err != nil {
 		return err
 	}
-	if j.Status == enum.Pending {
+	switch {
+	case j.Bridge && j.Status == enum.Pending && e != process.Reopen:
+		return m.c.soon(m.tx, TaskDownstream, j.ID)
+	case j.Bridge && !j.Status.Completed():
+		return nil
+	case j.Status == enum.Pending:
 		return m.enqueue(j)
 	}
 	if from == enum.Pending && j.Status != enum.Running {
@@ -145,7 +153,7 @@ func (m *mover) enqueue(j *models.Job) error {
 
 // finished stores the effects that a job's end has outside its pipeline.
 func (m *mover) finished(j *models.Job) error {
-	if j.StartedAt != nil {
+	if j.StartedAt != nil && !j.Bridge {
 		if err := m.tx.AddTask(&models.Task{Kind: TaskArchive, Key: taskKey(TaskArchive, j.ID), Payload: fmt.Sprint(j.ID)}); err != nil {
 			return err
 		}
@@ -233,6 +241,11 @@ func (m *mover) status(next enum.Status) error {
 	p, now := m.pipeline, m.tx.Now()
 	if next == p.Status && !next.Completed() {
 		return nil
+	}
+	if next != p.Status && p.SourceJobID != nil {
+		if err := m.c.soon(m.tx, TaskUpstream, p.ID); err != nil {
+			return err
+		}
 	}
 	p.Status = next
 	if next == enum.Running && p.StartedAt == nil {

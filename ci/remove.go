@@ -18,7 +18,21 @@ type purge struct {
 }
 
 // DeletePipeline removes a pipeline with its jobs, logs and artifacts. What still runs is canceled first.
+// Its child pipelines go first: if that is interrupted, the rest is still there to be deleted.
 func (c *Coordinator) DeletePipeline(ctx context.Context, by access.Actor, id int64) error {
+	var children []*models.Pipeline
+	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
+		children, err = tx.ChildPipelines(id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, child := range children {
+		if err := c.DeletePipeline(ctx, by, child.ID); err != nil && fault.KindOf(err) != fault.NotFound {
+			return err
+		}
+	}
 	return c.db.Write(ctx, func(tx *models.Tx) error {
 		m, err := c.lock(tx, id)
 		if err != nil {
@@ -119,7 +133,7 @@ func (c *Coordinator) runDeleteProject(ctx context.Context, t *models.Task) erro
 	for {
 		var rows []*models.Pipeline
 		err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
-			rows, _, err = tx.ListPipelines(task.Project, models.PipelineFilter{}, models.Page{PerPage: 100, Uncounted: true})
+			rows, _, err = tx.ListPipelines(task.Project, models.PipelineFilter{Children: true}, models.Page{PerPage: 100, Uncounted: true})
 			return err
 		})
 		if err != nil {

@@ -115,6 +115,7 @@ type jobFacts struct {
 	project    *models.Project
 	user       *models.User
 	runner     *models.Runner
+	upstream   *models.Pipeline // that started the pipeline; nil if none did
 	commit     *gitrepo.Commit
 	tagMessage string
 	stored     variable.Collection
@@ -126,8 +127,7 @@ type jobFacts struct {
 // variables puts everything a job sees in GitLab's order (facts: pipeline-semantics 3.2), expanded as far as
 // the server can.
 func (f *jobFacts) variables(s variable.Server, token string, now time.Time) variable.Collection {
-	p := projectFacts(f.project)
-	pl := variable.Pipeline{ID: f.pipeline.ID, IID: f.pipeline.IID, Name: f.pipeline.Name, Source: string(f.pipeline.Source), CreatedAt: f.pipeline.CreatedAt}
+	p, pl := projectFacts(f.project), f.pipelineFacts()
 	j := variable.Job{
 		ID: f.job.ID, Name: f.job.Name, Stage: f.job.Stage, Manual: f.job.When == "manual" || f.job.When == "delayed", Token: token,
 		NodeIndex: f.definition.NodeIndex, NodeTotal: f.definition.NodeTotal,
@@ -151,6 +151,36 @@ func (f *jobFacts) variables(s variable.Server, token string, now time.Time) var
 		return v // a circle is left to the runner, as on GitLab
 	}
 	return expanded
+}
+
+func (f *jobFacts) pipelineFacts() variable.Pipeline {
+	pl := variable.Pipeline{ID: f.pipeline.ID, IID: f.pipeline.IID, Name: f.pipeline.Name, Source: string(f.pipeline.Source), CreatedAt: f.pipeline.CreatedAt}
+	if f.upstream != nil {
+		pl.Upstream = variable.Upstream{Pipeline: f.upstream.ID, Project: f.upstream.ProjectID, Job: *f.pipeline.SourceJobID}
+	}
+	return pl
+}
+
+// bridgeVariables are what a bridge knows, in the same order: nothing of a runner, and no token.
+func (f *jobFacts) bridgeVariables(s variable.Server) variable.Collection {
+	p, pl := projectFacts(f.project), f.pipelineFacts()
+	k := f.commit
+	if k == nil { // it is not read yet: what it says is empty
+		k = &gitrepo.Commit{}
+	}
+	commit := commitFacts(k, f.pipeline, f.tagMessage)
+	v := variable.PersistedPipeline(s, p, pl)
+	v = append(v, variable.JobPredefined(variable.Job{
+		Name: f.job.Name, Stage: f.job.Stage, Manual: f.job.When == "manual" || f.job.When == "delayed",
+		NodeIndex: f.definition.NodeIndex, NodeTotal: f.definition.NodeTotal,
+	})...)
+	v = append(append(v, variable.Base(s, p, commit, pl)...), variable.Configured(s, p, commit, pl)...)
+	v = append(append(v, yamlVariables(f.definition.Variables)...), userVariables(f.user)...)
+	v = append(append(append(append(v, f.handed...), f.stored...), f.given...), f.played...)
+	if expanded, err := v.ExpandAll(); err == nil {
+		return expanded
+	}
+	return v // a circle stays as it is written, as on GitLab
 }
 
 // MaskedValues lists the values that must not leave with anything that a job printed.

@@ -17,6 +17,7 @@ type Job struct {
 	ProjectID     int64
 	DefinitionID  int64
 	UserID        int64
+	Bridge        bool // it starts a pipeline, and shows what becomes of it
 	Name          string
 	Stage         string
 	StageIndex    int
@@ -170,8 +171,9 @@ type JobFilter struct {
 	ManagerID  int64
 	Ref        string
 	Statuses   []enum.Status
-	Retried    bool // of a pipeline: earlier attempts too
-	Current    bool // of a project: latest attempts alone
+	Retried    bool  // of a pipeline: earlier attempts too
+	Bridges    *bool // bridges alone, or jobs of runners alone
+	Current    bool  // of a project: latest attempts alone
 }
 
 // ListJobs pages through jobs.
@@ -185,6 +187,9 @@ func (tx *Tx) ListJobs(f JobFilter, p Page) ([]*Job, int64, error) {
 		if !f.Retried {
 			q.where("retried = ?", false)
 		}
+	}
+	if f.Bridges != nil {
+		q.where("bridge = ?", *f.Bridges)
 	}
 	if f.Current {
 		q.where("retried = ?", false)

@@ -31,6 +31,11 @@ type Pipeline struct {
 	OnNewCommit   string // workflow:auto_cancel:on_new_commit; empty is conservative
 	// AutoCanceledByID is the newer pipeline that took this one's place.
 	AutoCanceledByID *int64
+	// SourceJobID is the job that started it: a bridge, or one that used its token. UpstreamID is that job's pipeline, and
+	// RootID the first pipeline of all.
+	SourceJobID *int64
+	UpstreamID  *int64
+	RootID      *int64
 	// CreationKey makes creation happen once, however often its task runs.
 	CreationKey *string
 	CommitTitle string
@@ -107,6 +112,47 @@ func (tx *Tx) AlivePipelines(p *Pipeline, since time.Time, limit int) ([]*Pipeli
 	return rows, err
 }
 
+// Root is the first pipeline of those that started one another.
+func (p *Pipeline) Root() int64 {
+	if p.RootID != nil {
+		return *p.RootID
+	}
+	return p.ID
+}
+
+// FamilySize counts the pipelines that a root started, directly or through others, and the root.
+func (tx *Tx) FamilySize(root int64) (int64, error) {
+	var n int64
+	err := tx.db.Model(&Pipeline{}).Where("root_id = ?", root).Count(&n).Error
+	return n + 1, err
+}
+
+// DownstreamOf finds the pipeline that a bridge started.
+func (tx *Tx) DownstreamOf(bridgeID int64) (*Pipeline, error) {
+	return first[Pipeline](tx.db.Where("source_job_id = ?", bridgeID).Order("id DESC"))
+}
+
+// DownstreamsOf finds the pipelines that bridges started, by bridge.
+func (tx *Tx) DownstreamsOf(bridgeIDs []int64) (map[int64]*Pipeline, error) {
+	out := map[int64]*Pipeline{}
+	if len(bridgeIDs) == 0 {
+		return out, nil
+	}
+	var rows []*Pipeline
+	err := tx.db.Where("source_job_id IN ?", bridgeIDs).Order("id").Find(&rows).Error
+	for _, p := range rows {
+		out[*p.SourceJobID] = p
+	}
+	return out, err
+}
+
+// ChildPipelines lists the child pipelines of a pipeline.
+func (tx *Tx) ChildPipelines(id int64) ([]*Pipeline, error) {
+	var rows []*Pipeline
+	err := tx.db.Where("upstream_id = ? AND source = ?", id, enum.SourceParentPipeline).Order("id").Find(&rows).Error
+	return rows, err
+}
+
 // PipelineFilter narrows a list of pipelines; what is empty does not.
 type PipelineFilter struct {
 	Ref        string
@@ -121,6 +167,8 @@ type PipelineFilter struct {
 	// LatestOf keeps the newest pipeline of each of these refs; Tags says whether they are tags.
 	LatestOf []string
 	Tags     bool
+	// Children includes child pipelines, which lists leave out unless their source is asked for.
+	Children bool
 }
 
 // ListPipelines pages through a project's pipelines.
@@ -141,6 +189,8 @@ func (tx *Tx) ListPipelines(projectID int64, f PipelineFilter, p Page) ([]*Pipel
 	}
 	if f.Source != "" {
 		q.where("source = ?", f.Source)
+	} else if !f.Children {
+		q.where("source <> ?", enum.SourceParentPipeline)
 	}
 	if f.UserID != 0 {
 		q.where("user_id = ?", f.UserID)
@@ -176,7 +226,7 @@ func (tx *Tx) Pipelines(ids []int64) (map[int64]*Pipeline, error) {
 // LatestPipeline finds the newest pipeline of a commit on a ref; status narrows it if not empty, and an
 // empty sha takes any commit.
 func (tx *Tx) LatestPipeline(projectID int64, ref, sha string, status enum.Status) (*Pipeline, error) {
-	q := &query{tx.db.Where("project_id = ? AND ref = ?", projectID, ref)}
+	q := &query{tx.db.Where("project_id = ? AND ref = ? AND source <> ?", projectID, ref, enum.SourceParentPipeline)}
 	if sha != "" {
 		q.where("sha = ?", sha)
 	}
@@ -191,7 +241,7 @@ func (tx *Tx) LatestPipelinesOf(projectID int64, shas []string) (map[string]*Pip
 	out := map[string]*Pipeline{}
 	var rows []*Pipeline
 	err := tx.db.Where("id IN (?)", tx.db.Model(&Pipeline{}).Select("MAX(id)").
-		Where("project_id = ? AND sha IN ?", projectID, shas).Group("sha")).Find(&rows).Error
+		Where("project_id = ? AND sha IN ? AND source <> ?", projectID, shas, enum.SourceParentPipeline).Group("sha")).Find(&rows).Error
 	for _, p := range rows {
 		out[p.SHA] = p
 	}
@@ -209,7 +259,7 @@ func (tx *Tx) LatestPipelineOf(projects []*Project) (map[int64]*Pipeline, error)
 	parts := make([]string, len(projects))
 	var args []any
 	for i, p := range projects {
-		parts[i] = "SELECT * FROM (SELECT * FROM pipelines WHERE project_id = ? ORDER BY id DESC LIMIT 1) AS p" + strconv.Itoa(i)
+		parts[i] = "SELECT * FROM (SELECT * FROM pipelines WHERE project_id = ? AND source <> 'parent_pipeline' ORDER BY id DESC LIMIT 1) AS p" + strconv.Itoa(i)
 		args = append(args, p.ID)
 	}
 	var rows []*Pipeline

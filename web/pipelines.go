@@ -200,8 +200,10 @@ type stage struct {
 
 type jobCard struct {
 	*models.Job
-	Why  string // what it waits for, in words
-	Took *int64
+	Why string // what it waits for, in words
+	// Downstream is the pipeline that it started, if it may be seen.
+	Downstream *ci.Related
+	Took       *int64
 }
 
 func (s *Server) pipelinePage(r *request, c *inside) error {
@@ -234,6 +236,14 @@ func (s *Server) pipelinePage(r *request, c *inside) error {
 	if err != nil {
 		return err
 	}
+	started, err := s.ci.Downstream(r.Context(), r.actor, jobs)
+	if err != nil {
+		return err
+	}
+	up, source, err := s.ci.Upstream(r.Context(), r.actor, pl)
+	if err != nil {
+		return err
+	}
 	var stages []*stage
 	failed, warned, stoppable := false, false, false
 	for _, j := range jobs {
@@ -241,7 +251,11 @@ func (s *Server) pipelinePage(r *request, c *inside) error {
 			stages = append(stages, &stage{Name: j.Stage})
 		}
 		last := stages[len(stages)-1]
-		last.Jobs = append(last.Jobs, cardOf(j))
+		card := cardOf(j)
+		if d, ok := started[j.ID]; ok {
+			card.Downstream = &d
+		}
+		last.Jobs = append(last.Jobs, card)
 		failed = failed || j.Status == enum.Failed || j.Status == enum.Canceled
 		warned = warned || outcome(j) == warning
 		stoppable = stoppable || j.Status.Cancelable()
@@ -250,7 +264,7 @@ func (s *Server) pipelinePage(r *request, c *inside) error {
 	d := data{
 		"Title": fmt.Sprintf("Pipeline #%d", pl.ID), "Pipeline": pl, "Stages": stages, "Starter": by, "MayUpdate": may,
 		"Retry": may && failed, "Cancel": may && stoppable && pl.Status != enum.Manual, "Wide": true, "Warned": warned && pl.Status == enum.Success,
-		"Coverage": coverage,
+		"Coverage": coverage, "Upstream": up, "Source": source,
 	}
 	stated(d, pl.Status)
 	if !over {
@@ -266,12 +280,16 @@ func cardOf(j *models.Job) jobCard {
 		card.Took = &seconds
 	}
 	switch {
-	case j.Status == enum.Failed:
+	case j.Status == enum.Failed && j.StatusReason != "" && j.FailureReason != enum.UnknownFailure:
+		card.Why = j.FailureReason.Sentence() + ": " + j.StatusReason
+	case j.Status == enum.Failed && j.StatusReason == "":
 		card.Why = j.FailureReason.Sentence()
 	case j.StatusReason != "" && j.Status == enum.Skipped:
 		card.Why = "skipped: " + j.StatusReason
 	case j.StatusReason != "":
 		card.Why = j.StatusReason
+	case j.Bridge && (j.Status == enum.Pending || j.Status == enum.Running):
+		card.Why = "waits for the pipeline that it starts"
 	case j.Status == enum.WaitingForResource:
 		card.Why = "waits for a resource that another job has"
 	case j.Status == enum.Pending && len(j.Tags) > 0:
@@ -329,6 +347,13 @@ func (s *Server) jobPage(r *request, c *inside) error {
 		return err
 	}
 	d := data{"Title": fmt.Sprintf("%s #%d", j.Name, j.ID), "Pipeline": pl, "Job": cardOf(j), "Wide": true}
+	started, err := s.ci.Downstream(r.Context(), r.actor, []*models.Job{j})
+	if err != nil {
+		return err
+	}
+	if one, ok := started[j.ID]; ok {
+		d["Downstream"] = one
+	}
 	stated(d, j.Status)
 	if j.ErasedAt == nil {
 		log, err := s.ci.OpenTrace(r.Context(), j.ID)
@@ -390,7 +415,7 @@ func (s *Server) jobPage(r *request, c *inside) error {
 	d["Play"] = may && (j.Status == enum.Manual || j.Status == enum.Scheduled)
 	d["Cancel"] = may && j.Status.Cancelable() && j.Status != enum.Manual && j.Status != enum.Scheduled
 	d["Retry"] = may && !j.Retried && (j.Status == enum.Success || j.Status == enum.Failed || j.Status == enum.Canceled)
-	d["Erase"] = may && j.Status.Completed() && j.ErasedAt == nil
+	d["Erase"] = may && j.Status.Completed() && j.ErasedAt == nil && !j.Bridge
 	if !j.Status.Completed() && j.Status != enum.Manual {
 		d["Live"] = liveAt(fmt.Sprintf("/%s/-/jobs/%d/live", c.project.FullPath, j.ID), string(j.Status))
 	}

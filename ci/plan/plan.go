@@ -87,6 +87,9 @@ type Definition struct {
 	NodeIndex     int      `json:"node_index,omitempty"` // of parallel, from 1
 	NodeTotal     int      `json:"node_total,omitempty"`
 	Confirmation  string   `json:"manual_confirmation,omitempty"`
+
+	Trigger    *config.Trigger    `json:"trigger,omitempty"` // of a bridge
+	CrossNeeds []config.CrossNeed `json:"cross_needs,omitempty"`
 }
 
 // NeededArtifacts says whether a needed job's artifacts are fetched.
@@ -281,7 +284,7 @@ func build(a *asker, j *config.Job) Job {
 			BeforeScript: j.BeforeScript, Script: j.Script, AfterScript: j.AfterScript, Variables: merge(inherited(a.root, j), j.Variables),
 			Image: j.Image, Services: j.Services, Artifacts: j.Artifacts, Dependencies: j.Dependencies, Cache: j.Cache,
 			Timeout: j.Timeout, StartIn: j.StartIn, Retry: j.Retry, AllowCodes: j.AllowCodes, Interruptible: j.Interruptible,
-			Coverage: j.Coverage, Hooks: j.Hooks, Confirmation: j.Confirmation,
+			Coverage: j.Coverage, Hooks: j.Hooks, Confirmation: j.Confirmation, Trigger: j.Trigger,
 		},
 	}
 	if j.Instance != nil {
@@ -301,8 +304,12 @@ func build(a *asker, j *config.Job) Job {
 
 func (j *Job) setNeeds(needs []config.Need) {
 	names, artifacts := []string{}, []NeededArtifacts{}
-	j.optional = nil
+	j.optional, j.Definition.CrossNeeds = nil, nil
 	for _, n := range needs {
+		if n.Cross != nil {
+			j.Definition.CrossNeeds = append(j.Definition.CrossNeeds, *n.Cross)
+			continue
+		}
 		names = append(names, n.Job)
 		artifacts = append(artifacts, NeededArtifacts{Job: n.Job, Artifacts: n.Artifacts})
 		j.optional = append(j.optional, n.Optional)

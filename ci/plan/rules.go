@@ -189,10 +189,10 @@ func workflow(c *config.Config, a *asker) (vars []config.Variable, rule *config.
 func later(j *config.Job) string {
 	var words []string
 	for word, used := range map[string]bool{
-		"trigger": j.Trigger != nil, "run": j.Run != nil, "environment": j.Environment != nil,
+		"run": j.Run != nil, "environment": j.Environment != nil,
 		"release": j.Release != nil, "id_tokens": j.IDTokens != nil, "secrets": j.Secrets != nil, "identity": j.Identity != "",
-		"needs of other pipelines": j.Needs != nil && hasCross(*j.Needs),
-		"artifacts:access":         j.Artifacts != nil && j.Artifacts.Access != "" && j.Artifacts.Access != "all",
+		"needs:pipeline without a job": j.Needs != nil && showsUpstream(*j.Needs),
+		"artifacts:access":             j.Artifacts != nil && j.Artifacts.Access != "" && j.Artifacts.Access != "all",
 	} {
 		if used {
 			words = append(words, "`"+word+"`")
@@ -205,11 +205,7 @@ func later(j *config.Job) string {
 	return fmt.Sprintf("the job `%s` uses %s, which this version of signalbox reads but cannot run yet (%s)", j.Name, strings.Join(words, ", "), j.At)
 }
 
-func hasCross(needs []config.Need) bool {
-	for _, n := range needs {
-		if n.Cross != nil {
-			return true
-		}
-	}
-	return false
+// showsUpstream says whether a job has no work of its own but shows the state of another project's pipeline.
+func showsUpstream(needs []config.Need) bool {
+	return slices.ContainsFunc(needs, func(n config.Need) bool { return n.Cross != nil && n.Cross.Job == "" })
 }

@@ -251,8 +251,8 @@ func TestInheritedVariables(t *testing.T) {
 // TestWhatIsReadAndCannotRunYet is refused when a pipeline would need it, never left out without a word.
 func TestWhatIsReadAndCannotRunYet(t *testing.T) {
 	for _, keys := range []string{
-		"trigger: a/b", "script: x, environment: production", "script: x, release: {tag_name: v, description: d}",
-		"script: x, id_tokens: {T: {aud: a}}", "script: x, needs: [{pipeline: '1', job: a}]", "script: x, artifacts: {paths: [a], public: false}",
+		"script: x, environment: production", "script: x, release: {tag_name: v, description: d}",
+		"script: x, id_tokens: {T: {aud: a}}", "needs: {pipeline: a/b}", "script: x, artifacts: {paths: [a], public: false}",
 	} {
 		_, err := planned(t, "job: {"+keys+"}", Facts{Source: enum.SourcePush, Ref: "main"})
 		var refused *Refusal

@@ -76,9 +76,11 @@ type Transition struct {
 }
 
 // Transitions lists the whole state machine, for the documentation and its test.
-func Transitions() []Transition {
+func Transitions() []Transition { return transitions(moves) }
+
+func transitions(table map[Event]map[s.Status]s.Status) []Transition {
 	var out []Transition
-	for e, m := range moves {
+	for e, m := range table {
 		for f, t := range m {
 			out = append(out, Transition{e, f, t})
 		}

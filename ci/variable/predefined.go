@@ -39,7 +39,11 @@ type Pipeline struct {
 	Name      string // by workflow:name
 	Source    string
 	CreatedAt time.Time
+	Upstream  Upstream
 }
+
+// Upstream is the job that started a pipeline; its ids are 0 if none did.
+type Upstream struct{ Pipeline, Project, Job int64 }
 
 // Job is what the variables of a job are made of.
 type Job struct {
@@ -149,6 +153,11 @@ func (c *Collection) pipeline(p Pipeline) {
 		c.Add("CI_PIPELINE_IID", strconv.FormatInt(p.IID, 10))
 	}
 	c.Add("CI_PIPELINE_SOURCE", p.Source)
+	if u := p.Upstream; u.Pipeline != 0 {
+		c.Add("CI_UPSTREAM_PIPELINE_ID", strconv.FormatInt(u.Pipeline, 10))
+		c.Add("CI_UPSTREAM_PROJECT_ID", strconv.FormatInt(u.Project, 10))
+		c.Add("CI_UPSTREAM_JOB_ID", strconv.FormatInt(u.Job, 10))
+	}
 	if !p.CreatedAt.IsZero() {
 		c.Add("CI_PIPELINE_CREATED_AT", p.CreatedAt.UTC().Format(time.RFC3339))
 	}
@@ -186,16 +195,22 @@ func (c *Collection) commit(k Commit) {
 
 // Persisted lists what comes first for a job that goes to a runner: its ids, addresses and token.
 func Persisted(s Server, p Project, pl Pipeline, j Job) Collection {
-	var c Collection
+	c := PersistedPipeline(s, p, pl)
 	project := s.URL + "/" + p.Path
-	c.Add("CI_PIPELINE_ID", strconv.FormatInt(pl.ID, 10))
-	c.Add("CI_PIPELINE_URL", fmt.Sprintf("%s/-/pipelines/%d", project, pl.ID))
 	c.Add("CI_JOB_ID", strconv.FormatInt(j.ID, 10))
 	c.Add("CI_JOB_URL", fmt.Sprintf("%s/-/jobs/%d", project, j.ID))
 	c.AddSecret("CI_JOB_TOKEN", j.Token)
 	c.Add("CI_JOB_STARTED_AT", j.StartedAt.UTC().Format(time.RFC3339))
 	c.Add("CI_JOB_STARTED_AT_SLUG", Slug(j.StartedAt.UTC().Format(time.RFC3339)))
 	c = append(c, Variable{Key: "CI_REPOSITORY_URL", Value: RepositoryURL(s, p, j.Token)})
+	return c
+}
+
+// PersistedPipeline lists what jobs and bridges know once their pipeline is stored.
+func PersistedPipeline(s Server, p Project, pl Pipeline) Collection {
+	var c Collection
+	c.Add("CI_PIPELINE_ID", strconv.FormatInt(pl.ID, 10))
+	c.Add("CI_PIPELINE_URL", fmt.Sprintf("%s/%s/-/pipelines/%d", s.URL, p.Path, pl.ID))
 	return c
 }
 

@@ -26,6 +26,18 @@ const (
 	StuckPendingNoMatching   FailureReason = "stuck_pending_no_matching_runners"
 )
 
+// Reasons of bridges, which start other pipelines.
+const (
+	InsufficientBridgePermissions FailureReason = "insufficient_bridge_permissions"
+	DownstreamProjectNotFound     FailureReason = "downstream_bridge_project_not_found"
+	InvalidBridgeTrigger          FailureReason = "invalid_bridge_trigger"
+	DownstreamCreationFailed      FailureReason = "downstream_pipeline_creation_failed"
+	DescendantsTooDeep            FailureReason = "reached_max_descendant_pipelines_depth"
+	HierarchyTooLarge             FailureReason = "reached_max_pipeline_hierarchy_size"
+	PipelineLoop                  FailureReason = "pipeline_loop_detected"
+	DownstreamProjectEmpty        FailureReason = "downstream_project_trigger_resolved_to_empty"
+)
+
 // FailureReasons lists every reason by GitLab's name. The job payload sends it, so that runners report
 // the exact one, and `retry:when` accepts these words.
 var FailureReasons = []FailureReason{
@@ -109,4 +121,13 @@ var reasonSentences = map[FailureReason]string{
 	ServerTimeoutRunning:     "it ran past its timeout",
 	StuckPendingMatching:     "no runner took it within a day",
 	StuckPendingNoMatching:   "no runner can take it",
+
+	InsufficientBridgePermissions: "its user may not start a pipeline there",
+	DownstreamProjectNotFound:     "the project that it is to start a pipeline in is not there, or its user may not see it",
+	InvalidBridgeTrigger:          "it is to start another pipeline of its own project, which only trigger:include can",
+	DownstreamCreationFailed:      "the pipeline that it is to start could not be made",
+	DescendantsTooDeep:            "child pipelines can be nested two levels deep, and it would start one below",
+	HierarchyTooLarge:             "too many pipelines have started one another",
+	PipelineLoop:                  "pipelines would start one another in a circle",
+	DownstreamProjectEmpty:        "the name of the project that it is to start a pipeline in came out empty",
 }

@@ -1,0 +1,152 @@
+package ci
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"signalbox/ci/process"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+// runUpstream lets a bridge show what became of the pipeline that it started.
+func (c *Coordinator) runUpstream(ctx context.Context, t *models.Task) error {
+	id, err := idOf(t)
+	if err != nil {
+		return err
+	}
+	var source int64
+	err = c.db.Read(ctx, func(tx *models.Tx) error {
+		p, err := tx.Pipeline(id)
+		if err == nil && p.SourceJobID != nil {
+			source = *p.SourceJobID
+		}
+		return err
+	})
+	if err != nil || source == 0 {
+		return notThere(err)
+	}
+	return notThere(c.withJob(ctx, source, func(m *mover, j *models.Job) error {
+		if !j.Bridge || j.Retried {
+			return nil
+		}
+		p, err := m.tx.Pipeline(id)
+		if err != nil {
+			return notThere(err)
+		}
+		def, err := m.c.definition(m.tx, j)
+		if err != nil {
+			return err
+		}
+		return m.show(j, def.Trigger.Strategy, p)
+	}))
+}
+
+// show brings a bridge in line with its pipeline.
+func (m *mover) show(j *models.Job, strategy string, p *models.Pipeline) error {
+	why := fmt.Sprintf("pipeline #%d, which it started, is %s", p.ID, p.Status)
+	for _, e := range process.Follow(strategy, j.Status, p.Status) {
+		switch e {
+		case process.Drop:
+			return m.end(j, e, Outcome{Reason: enum.UnknownFailure, Text: why})
+		case process.Reopen:
+			err := m.move(j, e, func(j *models.Job) { j.FailureReason, j.FinishedAt, j.StatusReason = "", nil, why })
+			if err != nil {
+				return err
+			}
+			if err := m.revive(j.UserID, j.ID); err != nil {
+				return err
+			}
+		default:
+			if err := m.move(j, e, func(j *models.Job) { j.StatusReason = why }); err != nil {
+				return err
+			}
+			if err := m.advance(nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// shows says whether a bridge stands because the pipeline that it started does: then that one is to be played.
+func (m *mover) shows(j *models.Job) (bool, error) {
+	if !j.Bridge || j.Status != enum.Manual {
+		return false, nil
+	}
+	_, err := m.tx.DownstreamOf(j.ID)
+	if errors.Is(err, models.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+type cancelTask struct {
+	Pipeline int64  `json:"pipeline"`
+	Why      string `json:"why"`
+}
+
+// cancelDownstream stops the child pipeline of a bridge. Pipelines of other projects go on, as on GitLab.
+func (m *mover) cancelDownstream(j *models.Job, why string) error {
+	p, err := m.tx.DownstreamOf(j.ID)
+	if err != nil {
+		return notThere(err)
+	}
+	return m.cancelLater(p, why)
+}
+
+// cancelChildren stops all child pipelines of a pipeline.
+func (m *mover) cancelChildren(id int64, why string) error {
+	children, err := m.tx.ChildPipelines(id)
+	if err != nil {
+		return err
+	}
+	for _, p := range children {
+		if err := m.cancelLater(p, why); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cancelLater stores that a child pipeline is to end: it has a lock of its own.
+func (m *mover) cancelLater(p *models.Pipeline, why string) error {
+	if p.Source != enum.SourceParentPipeline || p.Status.Completed() {
+		return nil
+	}
+	text, err := json.Marshal(cancelTask{p.ID, why})
+	if err != nil {
+		return err
+	}
+	m.tx.AfterCommit(m.c.tasks.Wake)
+	return m.tx.AddTask(&models.Task{Kind: TaskCancel, Payload: string(text)})
+}
+
+func (c *Coordinator) runCancel(ctx context.Context, t *models.Task) error {
+	var task cancelTask
+	if err := json.Unmarshal([]byte(t.Payload), &task); err != nil {
+		return fmt.Errorf("payload %q: %w", t.Payload, err)
+	}
+	return c.db.Write(ctx, func(tx *models.Tx) error {
+		m, err := c.lock(tx, task.Pipeline)
+		if err != nil {
+			return notThere(err)
+		}
+		jobs, err := tx.PipelineJobs(task.Pipeline, false)
+		if err != nil {
+			return err
+		}
+		if err := m.cancelChildren(task.Pipeline, task.Why); err != nil {
+			return err
+		}
+		var ids []int64
+		for _, j := range jobs {
+			if j.Status.Cancelable() {
+				ids = append(ids, j.ID)
+			}
+		}
+		return m.cancelAll(jobs, ids, task.Why)
+	})
+}
