@@ -41,6 +41,8 @@ func Register(r gin.IRouter, c *ci.Coordinator, auth *access.Authenticator, chat
 	s.jobRoutes(at)
 	s.artifactRoutes(at)
 	s.resourceRoutes(at)
+	s.environmentRoutes(at)
+	s.deploymentRoutes(at)
 	s.runnerRoutes(at)
 	s.variableRoutes(at)
 	s.lintRoutes(at)

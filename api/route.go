@@ -23,15 +23,17 @@ import (
 // call is one request: who asks, and what its address names, found and allowed before the endpoint runs.
 type call struct {
 	*gin.Context
-	s         *Server
-	actor     access.Actor
-	subject   access.Subject
-	project   *models.Project
-	group     *models.Namespace
-	pipeline  *models.Pipeline
-	job       *models.Job
-	runner    *models.Runner
-	resources *models.ResourceGroup
+	s           *Server
+	actor       access.Actor
+	subject     access.Subject
+	project     *models.Project
+	group       *models.Namespace
+	pipeline    *models.Pipeline
+	job         *models.Job
+	runner      *models.Runner
+	resources   *models.ResourceGroup
+	environment *models.Environment
+	deployment  *models.Deployment
 }
 
 func (c *call) ctx() context.Context { return c.Request.Context() }
@@ -306,7 +308,7 @@ func user(a access.Ability) place {
 // openly are the abilities for which nobody needs to be signed in if the project or group is public.
 var openly = []access.Ability{
 	access.ReadProject, access.ReadPipelines, access.ReadJob, access.ReadArtifacts, access.ReadRepository, access.ReadCode, access.ReadGroup,
-	access.ReadProtectedRefs,
+	access.ReadProtectedRefs, access.ReadEnvironments,
 }
 
 // project finds the project of :id, by number or path.

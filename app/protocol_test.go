@@ -115,6 +115,7 @@ func (w *world) ready(t *testing.T) (token string) {
 	var r struct{ Token string }
 	w.must(201, "POST", "/user/runners", map[string]any{"runner_type": "instance_type"}, &r)
 	w.newProject("app")
+	w.must(200, "PUT", "/projects/"+w.project, map[string]any{"auto_cancel_pending_pipelines": "disabled"}, nil) // jobs come from several pushes
 	return r.Token
 }
 

@@ -32,6 +32,7 @@ const (
 	TaskDownstream = "downstream"      // a bridge may start its pipeline
 	TaskUpstream   = "upstream"        // a pipeline changed: its bridge shows it
 	TaskCancel     = "cancel-pipeline" // a pipeline is to end with the one above it
+	TaskDeployed   = "deployed"        // a job deployed: bring its environment up to date
 	TaskResource   = "resource-group"  // a resource may be free: give it to the next job
 	TaskRedundant  = "redundant"       // a pipeline was made: cancel those of older commits
 
@@ -119,6 +120,7 @@ func New(p Parts) *Coordinator {
 	p.Tasks.Handle(TaskDownstream, c.runDownstream)
 	p.Tasks.Handle(TaskUpstream, c.runUpstream)
 	p.Tasks.Handle(TaskCancel, c.runCancel)
+	p.Tasks.Handle(TaskDeployed, c.runDeployed)
 	p.Tasks.Handle(TaskResource, c.runResource)
 	p.Tasks.Handle(TaskRedundant, c.runRedundant)
 	p.Tasks.Handle(TaskPurge, c.runPurge)

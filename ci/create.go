@@ -238,7 +238,7 @@ func (b *builder) variables(ctx context.Context) (variable.Collection, error) {
 	vars := variable.Base(b.c.server(), projectFacts(b.r.Project), b.commitFacts(), variable.Pipeline{Source: string(b.r.Source), Upstream: b.upstream()})
 	b.predefined = len(vars)
 	err := b.c.db.Read(ctx, func(tx *models.Tx) error {
-		stored, err := b.c.storedVariables(tx, b.r.Project, b.protected)
+		stored, err := b.c.storedVariables(tx, b.r.Project, sight{protected: b.protected})
 		vars = append(vars, stored...)
 		return err
 	})
@@ -352,7 +352,7 @@ func (b *builder) write(ctx context.Context, p *models.Pipeline, jobs []models.N
 		if err := tx.CreatePipeline(p, b.c.sealPipelineVariables(b.r.Variables)); err != nil {
 			return err
 		}
-		if err := b.groups(tx, jobs); err != nil {
+		if err := errors.Join(b.groups(tx, jobs), b.environments(tx, jobs)); err != nil {
 			return err
 		}
 		if err := tx.CreateJobs(p.ID, jobs); err != nil {
@@ -371,6 +371,9 @@ func (b *builder) write(ctx context.Context, p *models.Pipeline, jobs []models.N
 			return err
 		}
 		m := b.c.mover(tx, p, b.r.Project)
+		if err := m.misplaced(rows); err != nil {
+			return err
+		}
 		return m.advance(rows)
 	})
 	if errors.Is(err, models.ErrDuplicate) && b.r.Key != "" {

@@ -45,6 +45,9 @@ func (c *Coordinator) runDownstream(ctx context.Context, t *models.Task) error {
 		if err := c.readFacts(tx, id, f); err != nil {
 			return err
 		}
+		if f.job.Status != enum.Pending {
+			return models.ErrNotFound
+		}
 		deps, _, err := c.dependencies(tx, f)
 		if err == nil {
 			f.handed, err = c.handedOn(tx, deps)
@@ -200,7 +203,7 @@ func (c *Coordinator) projectRequest(ctx context.Context, f *jobFacts, r *Pipeli
 	r.Inputs, _ = expandInputs(t.Inputs, vars).(map[string]any)
 	return c.db.Read(ctx, func(tx *models.Tx) (err error) {
 		// What is kept for protected refs of this project does not leave it.
-		if f.stored, err = c.storedVariables(tx, f.project, false); err != nil {
+		if f.stored, err = c.storedVariables(tx, f.project, sight{environment: f.sees().environment}); err != nil {
 			return err
 		}
 		r.Variables = f.forwarded(f.bridgeVariables(c.server()))

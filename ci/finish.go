@@ -171,6 +171,7 @@ func (m *mover) clone(j *models.Job, userID int64, now bool) (*models.Job, error
 		StageIndex: j.StageIndex, Position: j.Position, Needs: j.Needs, When: j.When, AllowFailure: j.AllowFailure,
 		EnqueueNow: now && manual, Status: enum.Created, Tags: j.Tags, Variables: j.Variables,
 		Interruptible: j.Interruptible, ResourceGroupID: j.ResourceGroupID, Bridge: j.Bridge,
+		EnvironmentID: j.EnvironmentID, EnvironmentAction: j.EnvironmentAction,
 	}
 	return next, m.tx.CloneJob(next)
 }

@@ -203,6 +203,9 @@ func (c *Coordinator) prepare(ctx context.Context, jobID int64, e *runnerEntry, 
 	var reason enum.FailureReason
 	err := c.db.Read(ctx, func(tx *models.Tx) error {
 		err := c.readFacts(tx, jobID, f)
+		if err == nil && f.job.Status != enum.Pending {
+			err = models.ErrNotFound
+		}
 		if err != nil {
 			return err
 		}
@@ -247,9 +250,6 @@ func (c *Coordinator) readFacts(tx *models.Tx, jobID int64, f *jobFacts) (err er
 	if f.job, err = tx.Job(jobID); err != nil {
 		return err
 	}
-	if f.job.Status != enum.Pending {
-		return models.ErrNotFound
-	}
 	if f.definition, err = c.definition(tx, f.job); err != nil {
 		return err
 	}
@@ -267,7 +267,12 @@ func (c *Coordinator) readFacts(tx *models.Tx, jobID int64, f *jobFacts) (err er
 	if f.user, err = tx.User(f.job.UserID); err != nil {
 		return err
 	}
-	if f.stored, err = c.storedVariables(tx, f.project, f.pipeline.Protected); err != nil {
+	if f.job.EnvironmentID != nil {
+		if f.environment, err = tx.Environment(*f.job.EnvironmentID); err != nil && !errors.Is(err, models.ErrNotFound) {
+			return err
+		}
+	}
+	if f.stored, err = c.storedVariables(tx, f.project, f.sees()); err != nil {
 		return sealedIsBroken(err)
 	}
 	if f.given, err = c.pipelineVariables(tx, f.pipeline.ID); err != nil {

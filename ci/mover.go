@@ -1,6 +1,7 @@
 package ci
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -65,6 +66,9 @@ func (m *mover) move(j *models.Job, e process.Event, change func(*models.Job)) e
 
 // start lets a job get on its way.
 func (m *mover) start(j *models.Job, change func(*models.Job)) error {
+	if late, err := m.outdated(j); err != nil || late {
+		return errors.Join(err, m.refuseOutdated(j))
+	}
 	one := snapshot([]*models.Job{j})
 	return m.move(j, one[0].Start(), change)
 }
@@ -97,7 +101,7 @@ func (m *mover) stamp(j *models.Job, from enum.Status) error {
 
 // queue keeps the small tables of pending and running work in step with the status.
 func (m *mover) queue(j *models.Job, from enum.Status, e process.Event) error {
-	if err := m.resource(j); err != nil {
+	if err := errors.Join(m.resource(j), m.deployment(j)); err != nil {
 		return err
 	}
 	switch {
@@ -122,13 +126,17 @@ func (m *mover) queue(j *models.Job, from enum.Status, e process.Event) error {
 	return nil
 }
 
-func (m *mover) enqueue(j *models.Job) error {
+// needProject reads the pipeline's project if it is not known yet.
+func (m *mover) needProject() (err error) {
 	if m.project == nil {
-		project, err := m.tx.Project(m.pipeline.ProjectID)
-		if err != nil {
-			return err
-		}
-		m.project = project
+		m.project, err = m.tx.Project(m.pipeline.ProjectID)
+	}
+	return err
+}
+
+func (m *mover) enqueue(j *models.Job) error {
+	if err := m.needProject(); err != nil {
+		return err
 	}
 	if m.traversal == "" {
 		ns, err := m.tx.Namespace(m.project.NamespaceID)
@@ -196,7 +204,7 @@ func (m *mover) advance(jobs []*models.Job) error {
 			})
 		}
 	}
-	moved := map[int64]enum.Status{}
+	moved, refused := map[int64]enum.Status{}, false
 	for _, ch := range process.Advance(states) {
 		j := known[ch.ID]
 		if j == nil {
@@ -205,7 +213,14 @@ func (m *mover) advance(jobs []*models.Job) error {
 				return err
 			}
 		}
-		if err := m.move(j, ch.Event, func(j *models.Job) { j.StatusReason = ch.Reason }); err != nil {
+		var err error
+		if ch.Event == process.Enqueue || ch.Event == process.Wait {
+			err = m.start(j, nil)
+			refused = refused || j.Status == enum.Failed
+		} else {
+			err = m.move(j, ch.Event, func(j *models.Job) { j.StatusReason = ch.Reason })
+		}
+		if err != nil {
 			return err
 		}
 		moved[ch.ID] = j.Status
@@ -214,6 +229,9 @@ func (m *mover) advance(jobs []*models.Job) error {
 		if st, ok := moved[states[i].ID]; ok {
 			states[i].Status = st
 		}
+	}
+	if refused { // what comes after it has another reason to move
+		return m.advance(nil)
 	}
 	m.tx.AfterCommit(func() {
 		m.c.hub.Publish(TopicPipeline(m.pipeline.ID))

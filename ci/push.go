@@ -168,6 +168,11 @@ func (c *Coordinator) runPush(ctx context.Context, t *models.Task) error {
 	}
 	made := 0
 	for i, ch := range push.Changes {
+		if branch, ok := strings.CutPrefix(ch.Ref, "refs/heads/"); ok && ch.Deletes() {
+			if err := c.branchGone(ctx, project, branch, user); err != nil {
+				return err
+			}
+		}
 		if ch.Deletes() || push.Options.Skip || made >= pushLimit {
 			continue
 		}
@@ -205,6 +210,18 @@ func (c *Coordinator) pushPipeline(ctx context.Context, t *models.Task, p *model
 		return nil
 	}
 	return err
+}
+
+// branchGone stops what a deleted branch was deployed to.
+func (c *Coordinator) branchGone(ctx context.Context, p *models.Project, branch string, by *models.User) error {
+	_, err := c.Repo(p).Resolve(ctx, "refs/heads/"+branch)
+	if err == nil { // git did not take the push, or the branch is there again
+		return nil
+	}
+	if !errors.Is(err, gitrepo.ErrNotFound) {
+		return err
+	}
+	return c.stopForBranch(ctx, p, branch, by)
 }
 
 // adoptDefaultBranch makes the first branch that is pushed to an empty project its default one, if the

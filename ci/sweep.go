@@ -77,6 +77,7 @@ func (c *Coordinator) SweepOnce(ctx context.Context, reload bool) error {
 		c.sweepScheduled(ctx),
 		c.sweepStuck(ctx),
 		c.sweepResources(ctx),
+		c.sweepEnvironments(ctx),
 		c.sweepArtifacts(ctx),
 	)
 }

@@ -1,10 +1,13 @@
 package ci
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"path"
+	"slices"
+	"strconv"
 	"time"
 
 	"signalbox/ci/config"
@@ -28,18 +31,40 @@ func commitFacts(k *gitrepo.Commit, p *models.Pipeline, tagMessage string) varia
 	}
 }
 
-// storedVariables are those of the instance, the groups and the project, as a job without environment sees
-// them. Protected ones go to protected refs alone.
-func (c *Coordinator) storedVariables(tx *models.Tx, p *models.Project, protected bool) (variable.Collection, error) {
+// sight says which of the stored variables a job sees: protected ones on protected refs, those of its environment.
+type sight struct {
+	protected   bool
+	environment string
+	all         bool // whatever environment they are for: to hide their values
+}
+
+// storedVariables are those of the instance, the groups and the project. Of one key, on one level, the more exact
+// environment scope counts (facts: pipeline-semantics 7.4).
+func (c *Coordinator) storedVariables(tx *models.Tx, p *models.Project, see sight) (variable.Collection, error) {
 	rows, err := tx.VariablesOf(p)
 	if err != nil {
 		return nil, err
 	}
-	var out variable.Collection
-	for _, r := range rows {
-		if r.Protected && !protected || r.EnvironmentScope != "*" {
-			continue
+	type weighed struct {
+		*models.Variable
+		level, weight int
+	}
+	var seen []weighed
+	level := 0
+	for i, r := range rows {
+		if i > 0 && (r.Scope != rows[i-1].Scope || r.ScopeID != rows[i-1].ScopeID) {
+			level++
 		}
+		matches, weight := variable.ScopeMatches(r.EnvironmentScope, see.environment)
+		if (see.protected || !r.Protected) && (matches || see.all) {
+			seen = append(seen, weighed{r, level, weight})
+		}
+	}
+	slices.SortStableFunc(seen, func(a, b weighed) int {
+		return cmp.Or(cmp.Compare(a.level, b.level), cmp.Compare(a.weight, b.weight))
+	})
+	var out variable.Collection
+	for _, r := range seen {
 		value, err := c.keys.Open(r.Place(), r.Value)
 		if err != nil {
 			return nil, fmt.Errorf("variable %s: %w", r.Key, err)
@@ -47,6 +72,15 @@ func (c *Coordinator) storedVariables(tx *models.Tx, p *models.Project, protecte
 		out = append(out, variable.Variable{Key: r.Key, Value: value, Masked: r.Masked, File: r.Type == "file", Raw: r.Raw})
 	}
 	return out, nil
+}
+
+// sees is what the job sees of stored variables.
+func (f *jobFacts) sees() sight {
+	s := sight{protected: f.pipeline.Protected}
+	if e := f.definition.Environment; e != nil {
+		s.environment = e.Name
+	}
+	return s
 }
 
 func (c *Coordinator) sealPipelineVariables(vars []variable.Variable) []*models.PipelineVariable {
@@ -109,19 +143,20 @@ func userVariables(u *models.User) variable.Collection {
 
 // jobFacts are what a payload is made of, once all is read.
 type jobFacts struct {
-	job        *models.Job
-	definition *plan.Definition
-	pipeline   *models.Pipeline
-	project    *models.Project
-	user       *models.User
-	runner     *models.Runner
-	upstream   *models.Pipeline // that started the pipeline; nil if none did
-	commit     *gitrepo.Commit
-	tagMessage string
-	stored     variable.Collection
-	handed     variable.Collection // by the jobs whose artifacts it fetches
-	given      variable.Collection // of the pipeline
-	played     variable.Collection
+	job         *models.Job
+	definition  *plan.Definition
+	pipeline    *models.Pipeline
+	project     *models.Project
+	user        *models.User
+	environment *models.Environment // of the job; nil if it has none
+	runner      *models.Runner
+	upstream    *models.Pipeline // that started the pipeline; nil if none did
+	commit      *gitrepo.Commit
+	tagMessage  string
+	stored      variable.Collection
+	handed      variable.Collection // by the jobs whose artifacts it fetches
+	given       variable.Collection // of the pipeline
+	played      variable.Collection
 }
 
 // variables puts everything a job sees in GitLab's order (facts: pipeline-semantics 3.2), expanded as far as
@@ -130,7 +165,7 @@ func (f *jobFacts) variables(s variable.Server, token string, now time.Time) var
 	p, pl := projectFacts(f.project), f.pipelineFacts()
 	j := variable.Job{
 		ID: f.job.ID, Name: f.job.Name, Stage: f.job.Stage, Manual: f.job.When == "manual" || f.job.When == "delayed", Token: token,
-		NodeIndex: f.definition.NodeIndex, NodeTotal: f.definition.NodeTotal,
+		NodeIndex: f.definition.NodeIndex, NodeTotal: f.definition.NodeTotal, Environment: f.environmentFacts(),
 		StartedAt: now, RunnerID: f.runner.ID, RunnerTags: f.runner.Tags, RunnerName: f.runner.Description,
 	}
 	var v variable.Collection
@@ -146,11 +181,30 @@ func (f *jobFacts) variables(s variable.Server, token string, now time.Time) var
 	v = append(v, f.stored...)
 	v = append(v, f.given...)
 	v = append(v, f.played...)
+	if e := f.environment; e != nil {
+		v.Add("CI_ENVIRONMENT_ID", strconv.FormatInt(e.ID, 10))
+		v.Add("CI_ENVIRONMENT_SLUG", e.Slug)
+	}
 	expanded, err := v.ExpandAll()
 	if err != nil {
 		return v // a circle is left to the runner, as on GitLab
 	}
 	return expanded
+}
+
+func (f *jobFacts) environmentFacts() variable.Environment {
+	e := f.definition.Environment
+	if e == nil {
+		return variable.Environment{}
+	}
+	out := variable.Environment{Name: e.Name, Action: e.Action, Tier: tierOf(e), URL: e.URL}
+	if f.environment != nil && e.DeploymentTier == "" {
+		out.Tier = f.environment.Tier
+	}
+	if f.environment != nil && e.URL == "" {
+		out.URL = f.environment.ExternalURL
+	}
+	return out
 }
 
 func (f *jobFacts) pipelineFacts() variable.Pipeline {
@@ -172,7 +226,7 @@ func (f *jobFacts) bridgeVariables(s variable.Server) variable.Collection {
 	v := variable.PersistedPipeline(s, p, pl)
 	v = append(v, variable.JobPredefined(variable.Job{
 		Name: f.job.Name, Stage: f.job.Stage, Manual: f.job.When == "manual" || f.job.When == "delayed",
-		NodeIndex: f.definition.NodeIndex, NodeTotal: f.definition.NodeTotal,
+		NodeIndex: f.definition.NodeIndex, NodeTotal: f.definition.NodeTotal, Environment: f.environmentFacts(),
 	})...)
 	v = append(append(v, variable.Base(s, p, commit, pl)...), variable.Configured(s, p, commit, pl)...)
 	v = append(append(v, yamlVariables(f.definition.Variables)...), userVariables(f.user)...)
@@ -190,7 +244,7 @@ func (c *Coordinator) MaskedValues(ctx context.Context, j *models.Job) (values [
 		if err != nil {
 			return err
 		}
-		stored, err := c.storedVariables(tx, project, true)
+		stored, err := c.storedVariables(tx, project, sight{protected: true, all: true})
 		values = stored.Masked()
 		return err
 	})

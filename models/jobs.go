@@ -33,6 +33,9 @@ type Job struct {
 	ExitCode      *int
 	Tags          []string `gorm:"serializer:json"`
 	Interruptible bool     // a newer commit may cancel it while it runs
+	// EnvironmentID is where it deploys to, or what it stops, as EnvironmentAction says.
+	EnvironmentID     *int64
+	EnvironmentAction string
 	// ResourceGroupID is the group whose resource it needs to run.
 	ResourceGroupID *int64
 	Timeout         int // seconds; set when the job is handed out
@@ -93,6 +96,16 @@ func (tx *Tx) CloneJob(j *Job) error {
 
 // Job finds a job by id.
 func (tx *Tx) Job(id int64) (*Job, error) { return first[Job](tx.db.Where("id = ?", id)) }
+
+// JobsByID finds jobs; a missing one is left out.
+func (tx *Tx) JobsByID(ids []int64) ([]*Job, error) {
+	var rows []*Job
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	err := tx.db.Where("id IN ?", ids).Order("id").Find(&rows).Error
+	return rows, err
+}
 
 // Definition finds what a job does.
 func (tx *Tx) Definition(id int64) (string, error) {

@@ -399,6 +399,13 @@ func (s *Server) jobPage(r *request, c *inside) error {
 				return err
 			}
 		}
+		if j.EnvironmentID != nil {
+			place, err := tx.Environment(*j.EnvironmentID)
+			if err != nil && !errors.Is(err, models.ErrNotFound) {
+				return err
+			}
+			d["Place"] = place
+		}
 		users, err := tx.Users([]int64{j.UserID})
 		d["By"] = users[j.UserID]
 		if j.RunnerID != nil {

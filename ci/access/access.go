@@ -77,6 +77,9 @@ const (
 	CreateCommand     Ability = "create_command"
 	ReadProtectedRefs Ability = "read_protected_refs"
 
+	ReadEnvironments     Ability = "read_environment" // and deployments
+	UpdateEnvironments   Ability = "update_environment"
+	DeleteDeployments    Ability = "destroy_deployment"
 	ReadResourceGroups   Ability = "read_resource_group"
 	UpdateResourceGroups Ability = "update_resource_group"
 )
@@ -154,6 +157,9 @@ var table = map[Ability]rule{
 	CreateCommand:     {level: enum.Developer, write: true},
 	ReadProtectedRefs: {level: enum.Reporter, open: true},
 
+	ReadEnvironments:     {level: enum.Reporter, open: true, jobs: true},
+	UpdateEnvironments:   {level: enum.Developer, write: true, jobs: true},
+	DeleteDeployments:    {level: enum.Maintainer, write: true, jobs: true},
 	ReadResourceGroups:   {level: enum.Developer},
 	UpdateResourceGroups: {level: enum.Developer, write: true},
 

@@ -88,8 +88,9 @@ type Definition struct {
 	NodeTotal     int      `json:"node_total,omitempty"`
 	Confirmation  string   `json:"manual_confirmation,omitempty"`
 
-	Trigger    *config.Trigger    `json:"trigger,omitempty"` // of a bridge
-	CrossNeeds []config.CrossNeed `json:"cross_needs,omitempty"`
+	Environment *config.Environment `json:"environment,omitempty"` // with its variables replaced, but for the address
+	Trigger     *config.Trigger     `json:"trigger,omitempty"`     // of a bridge
+	CrossNeeds  []config.CrossNeed  `json:"cross_needs,omitempty"`
 }
 
 // NeededArtifacts says whether a needed job's artifacts are fetched.
@@ -176,6 +177,7 @@ func Build(c *config.Config, f Facts) (*Plan, error) {
 		}
 		one := build(own, j)
 		d.apply(&one)
+		one.inEnvironment(own, j)
 		if err := one.inGroup(own, j); err != nil {
 			return nil, err
 		}
@@ -201,6 +203,17 @@ func (p *Plan) autoCancel(a config.AutoCancel) {
 	if a.OnNewCommit != "" {
 		p.OnNewCommit = a.OnNewCommit
 	}
+}
+
+// inEnvironment replaces the variables in what a job says of its environment. The address is left to the deployment,
+// which may know more.
+func (j *Job) inEnvironment(a *asker, from *config.Job) {
+	if from.Environment == nil {
+		return
+	}
+	e := *from.Environment
+	e.Name, e.DeploymentTier = strings.TrimSpace(a.expand(e.Name)), a.expand(e.DeploymentTier)
+	j.Definition.Environment = &e
 }
 
 // resourceKey is what the key of a resource group may look like once its variables are replaced.

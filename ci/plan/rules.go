@@ -189,7 +189,7 @@ func workflow(c *config.Config, a *asker) (vars []config.Variable, rule *config.
 func later(j *config.Job) string {
 	var words []string
 	for word, used := range map[string]bool{
-		"run": j.Run != nil, "environment": j.Environment != nil,
+		"run":     j.Run != nil,
 		"release": j.Release != nil, "id_tokens": j.IDTokens != nil, "secrets": j.Secrets != nil, "identity": j.Identity != "",
 		"needs:pipeline without a job": j.Needs != nil && showsUpstream(*j.Needs),
 		"artifacts:access":             j.Artifacts != nil && j.Artifacts.Access != "" && j.Artifacts.Access != "all",

@@ -21,9 +21,12 @@ const (
 	NoMatchingRunner         FailureReason = "no_matching_runner"
 	TraceSizeExceeded        FailureReason = "trace_size_exceeded"
 	BuildsDisabled           FailureReason = "builds_disabled"
-	ServerTimeoutRunning     FailureReason = "server_timeout_running"
-	StuckPendingMatching     FailureReason = "stuck_pending_with_matching_runners"
-	StuckPendingNoMatching   FailureReason = "stuck_pending_no_matching_runners"
+
+	EnvironmentCreationFailure FailureReason = "environment_creation_failure"
+	OutdatedDeployment         FailureReason = "failed_outdated_deployment_job"
+	ServerTimeoutRunning       FailureReason = "server_timeout_running"
+	StuckPendingMatching       FailureReason = "stuck_pending_with_matching_runners"
+	StuckPendingNoMatching     FailureReason = "stuck_pending_no_matching_runners"
 )
 
 // Reasons of bridges, which start other pipelines.
@@ -118,9 +121,12 @@ var reasonSentences = map[FailureReason]string{
 	NoMatchingRunner:         "no runner can take it",
 	TraceSizeExceeded:        "its log grew over the limit",
 	BuildsDisabled:           "CI/CD is switched off for its project",
-	ServerTimeoutRunning:     "it ran past its timeout",
-	StuckPendingMatching:     "no runner took it within a day",
-	StuckPendingNoMatching:   "no runner can take it",
+
+	EnvironmentCreationFailure: "its environment could not be made",
+	OutdatedDeployment:         "it would deploy an older commit over a newer one",
+	ServerTimeoutRunning:       "it ran past its timeout",
+	StuckPendingMatching:       "no runner took it within a day",
+	StuckPendingNoMatching:     "no runner can take it",
 
 	InsufficientBridgePermissions: "its user may not start a pipeline there",
 	DownstreamProjectNotFound:     "the project that it is to start a pipeline in is not there, or its user may not see it",

@@ -1,0 +1,146 @@
+package web
+
+import (
+	"fmt"
+
+	"signalbox/ci/access"
+	"signalbox/models"
+)
+
+// deployed is an environment or a deployment with what belongs to it.
+type deployed struct {
+	Environment *models.Environment
+	Deployment  *models.Deployment // of an environment the last successful one; nil if there is none
+	Job         *models.Job
+	User        *models.User
+	Again       bool // the asker may deploy it once more
+}
+
+// deployedBy reads the jobs and people of deployments.
+func deployedBy(tx *models.Tx, rows []deployed) error {
+	var jobs, users []int64
+	for _, r := range rows {
+		if r.Deployment != nil {
+			users = append(users, r.Deployment.UserID)
+			if r.Deployment.JobID != nil {
+				jobs = append(jobs, *r.Deployment.JobID)
+			}
+		}
+	}
+	found, err := tx.JobsByID(jobs)
+	if err != nil {
+		return err
+	}
+	byID := map[int64]*models.Job{}
+	for _, j := range found {
+		byID[j.ID] = j
+	}
+	people, err := tx.Users(users)
+	for i, r := range rows {
+		if r.Deployment == nil {
+			continue
+		}
+		rows[i].User = people[r.Deployment.UserID]
+		if r.Deployment.JobID != nil {
+			rows[i].Job = byID[*r.Deployment.JobID]
+		}
+	}
+	return err
+}
+
+func (s *Server) environmentsPage(r *request, c *inside) error {
+	p := paging(r)
+	state := r.URL.Query().Get("state")
+	if state != models.Stopped && state != "all" {
+		state = models.Available
+	}
+	d := data{"Title": "Environments", "State": state, "MayStop": c.may(r, access.UpdateEnvironments)}
+	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+		f := models.EnvironmentFilter{State: state}
+		if state == "all" {
+			f.State = ""
+		}
+		p.Descending = false
+		found, _, err := tx.Environments(c.project.ID, f, p)
+		if err != nil {
+			return err
+		}
+		ids := make([]int64, len(found))
+		for i, e := range found {
+			ids[i] = e.ID
+		}
+		last, err := tx.LastDeployments(ids)
+		if err != nil {
+			return err
+		}
+		rows := make([]deployed, len(found))
+		for i, e := range found {
+			rows[i] = deployed{Environment: e, Deployment: last[e.ID]}
+		}
+		d["Rows"], d["Pager"] = rows, pagerOf(p, len(rows))
+		return deployedBy(tx, rows)
+	})
+	if err != nil {
+		return err
+	}
+	return s.show(r, c, "environments", d)
+}
+
+func (s *Server) environmentOf(r *request, c *inside) (e *models.Environment, err error) {
+	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+		if e, err = tx.Environment(c.number(0)); err == nil && e.ProjectID != c.project.ID {
+			err = models.ErrNotFound
+		}
+		return missingPage(err)
+	})
+	return e, err
+}
+
+func (s *Server) environmentPage(r *request, c *inside) error {
+	e, err := s.environmentOf(r, c)
+	if err != nil {
+		return err
+	}
+	p := paging(r)
+	p.Descending = true
+	d := data{"Title": e.Name, "Environment": e, "MayStop": c.may(r, access.UpdateEnvironments)}
+	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+		found, _, err := tx.Deployments(c.project.ID, models.DeploymentFilter{EnvironmentID: e.ID}, p)
+		if err != nil {
+			return err
+		}
+		last, err := tx.LastDeployments([]int64{e.ID})
+		if err != nil {
+			return err
+		}
+		rows := make([]deployed, len(found))
+		for i, one := range found {
+			rows[i] = deployed{Environment: e, Deployment: one}
+		}
+		if err := deployedBy(tx, rows); err != nil {
+			return err
+		}
+		for i, row := range rows {
+			if j := row.Job; j != nil && !j.Retried && j.Status.Completed() {
+				rows[i].Again = access.Allowed(r.actor, access.UpdateJob, c.subject.On(row.Deployment.Ref, row.Deployment.Tag))
+			}
+		}
+		d["Rows"], d["Pager"], d["Last"] = rows, pagerOf(p, len(rows)), last[e.ID]
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.show(r, c, "environment", d)
+}
+
+func (s *Server) stopEnvironment(r *request, c *inside) error {
+	e, err := s.environmentOf(r, c)
+	if err != nil {
+		return err
+	}
+	if _, err := s.ci.StopEnvironment(r.Context(), r.actor, e.ID, false); err != nil {
+		return err
+	}
+	return s.to(r, fmt.Sprintf("/%s/-/environments/%d", c.project.FullPath, e.ID))
+}
