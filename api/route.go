@@ -34,6 +34,9 @@ type call struct {
 	resources   *models.ResourceGroup
 	environment *models.Environment
 	deployment  *models.Deployment
+	schedule    *models.PipelineSchedule
+	trigger     *models.Trigger
+	freeze      *models.FreezePeriod
 }
 
 func (c *call) ctx() context.Context { return c.Request.Context() }

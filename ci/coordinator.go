@@ -33,6 +33,7 @@ const (
 	TaskUpstream   = "upstream"        // a pipeline changed: its bridge shows it
 	TaskCancel     = "cancel-pipeline" // a pipeline is to end with the one above it
 	TaskDeployed   = "deployed"        // a job deployed: bring its environment up to date
+	TaskSchedule   = "schedule"        // a schedule is due: make its pipeline
 	TaskResource   = "resource-group"  // a resource may be free: give it to the next job
 	TaskRedundant  = "redundant"       // a pipeline was made: cancel those of older commits
 
@@ -121,6 +122,7 @@ func New(p Parts) *Coordinator {
 	p.Tasks.Handle(TaskUpstream, c.runUpstream)
 	p.Tasks.Handle(TaskCancel, c.runCancel)
 	p.Tasks.Handle(TaskDeployed, c.runDeployed)
+	p.Tasks.Handle(TaskSchedule, c.runSchedule)
 	p.Tasks.Handle(TaskResource, c.runResource)
 	p.Tasks.Handle(TaskRedundant, c.runRedundant)
 	p.Tasks.Handle(TaskPurge, c.runPurge)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"signalbox/ci/access"
@@ -31,6 +32,10 @@ type PipelineRequest struct {
 	// Upstream is the pipeline whose job Bridge starts this one.
 	Upstream *models.Pipeline
 	Bridge   *models.Job
+	// Schedule and Trigger are what made it, if one did; Payload is the variable with the trigger call.
+	Schedule *models.PipelineSchedule
+	Trigger  *models.Trigger
+	Payload  *variable.Variable
 	// Config is the configuration of a child pipeline; nil reads it from the project.
 	Config *config.File
 	// Key makes creation happen once: a second request of the same key gets the first one's pipeline.
@@ -112,6 +117,7 @@ type builder struct {
 	commit    *gitrepo.Commit
 
 	planned    *plan.Plan // once it is decided
+	frozen     bool       // the project wants nothing deployed now
 	predefined int        // how many of its variables are predefined
 }
 
@@ -126,7 +132,11 @@ func (b *builder) gather(ctx context.Context) error {
 	}
 	var subject access.Subject
 	err := b.c.db.Read(ctx, func(tx *models.Tx) (err error) {
-		subject, err = access.SubjectOf(tx, r.Actor, r.Project)
+		if subject, err = access.SubjectOf(tx, r.Actor, r.Project); err != nil {
+			return err
+		}
+		periods, err := tx.FreezePeriods(r.Project.ID)
+		b.frozen = frozen(periods, tx.Now())
 		return err
 	})
 	if err != nil {
@@ -144,6 +154,9 @@ func (b *builder) gather(ctx context.Context) error {
 	}
 	if len(r.Variables) > 0 && !r.Source.SetsVariables() && subject.Level < r.Project.VariablesMinimumRole {
 		return fault.New(fault.Invalid, "Insufficient permissions to set pipeline variables")
+	}
+	if r.Payload != nil { // needs no right to set variables
+		b.r.Variables = append(slices.Clone(r.Variables), *r.Payload)
 	}
 	b.protected = len(access.Matching(subject.Protected, b.short, b.tag)) > 0
 	return nil
@@ -235,7 +248,7 @@ func (b *builder) facts(vars variable.Collection, files *files) plan.Facts {
 
 // variables are those that keywords such as `tags` may refer to when the pipeline is made.
 func (b *builder) variables(ctx context.Context) (variable.Collection, error) {
-	vars := variable.Base(b.c.server(), projectFacts(b.r.Project), b.commitFacts(), variable.Pipeline{Source: string(b.r.Source), Upstream: b.upstream()})
+	vars := variable.Base(b.c.server(), projectFacts(b.r.Project), b.commitFacts(), b.pipelineFacts())
 	b.predefined = len(vars)
 	err := b.c.db.Read(ctx, func(tx *models.Tx) error {
 		stored, err := b.c.storedVariables(tx, b.r.Project, sight{protected: b.protected})
@@ -254,6 +267,18 @@ func (b *builder) commitFacts() variable.Commit {
 	return commitFacts(b.commit, &models.Pipeline{
 		Ref: b.short, Tag: b.tag, SHA: b.ref.SHA, BeforeSHA: b.r.BeforeSHA, Protected: b.protected,
 	}, "")
+}
+
+// pipelineFacts are those that includes may ask for already.
+func (b *builder) pipelineFacts() variable.Pipeline {
+	p := variable.Pipeline{Source: string(b.r.Source), Upstream: b.upstream(), Frozen: b.frozen}
+	if b.r.Schedule != nil {
+		p.Schedule = b.r.Schedule.Description
+	}
+	if b.r.Trigger != nil {
+		p.Trigger = b.r.Trigger.ShortToken
+	}
+	return p
 }
 
 func (b *builder) upstream() variable.Upstream {
@@ -306,6 +331,12 @@ func (b *builder) row() *models.Pipeline {
 	}
 	if b.r.Key != "" {
 		p.CreationKey = &b.r.Key
+	}
+	if b.r.Schedule != nil {
+		p.ScheduleID = &b.r.Schedule.ID
+	}
+	if b.r.Trigger != nil {
+		p.TriggerShortToken = b.r.Trigger.ShortToken
 	}
 	if u := b.r.Upstream; u != nil {
 		root := u.Root()

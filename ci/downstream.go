@@ -9,7 +9,6 @@ import (
 
 	"signalbox/ci/access"
 	"signalbox/ci/config"
-	"signalbox/ci/plan"
 	"signalbox/ci/process"
 	"signalbox/ci/variable"
 	"signalbox/internal/fault"
@@ -139,16 +138,10 @@ func (c *Coordinator) startDownstream(ctx context.Context, f *jobFacts) (*models
 
 // notMade tells refusals, which end the bridge, from errors that pass.
 func notMade(err error) error {
-	var refused *plan.Refusal
-	var broken *ConfigError
-	var cycle *variable.CycleError
-	switch {
-	case errors.As(err, &refused), errors.As(err, &broken), errors.As(err, &cycle):
-		return &bridgeFailure{enum.DownstreamCreationFailed, err.Error()}
-	case fault.KindOf(err) == fault.Internal, fault.KindOf(err) == fault.Unavailable:
+	if !refused(err) {
 		return err
 	}
-	return &bridgeFailure{enum.DownstreamCreationFailed, fault.Message(err)}
+	return &bridgeFailure{enum.DownstreamCreationFailed, err.Error()}
 }
 
 // childRequest asks for a pipeline of the same commit with another configuration.

@@ -261,6 +261,19 @@ func (c *Coordinator) readFacts(tx *models.Tx, jobID int64, f *jobFacts) (err er
 			return err
 		}
 	}
+	if f.pipeline.ScheduleID != nil {
+		schedule, err := tx.Schedule(*f.pipeline.ScheduleID)
+		if err == nil {
+			f.schedule = schedule.Description
+		} else if !errors.Is(err, models.ErrNotFound) {
+			return err
+		}
+	}
+	periods, err := tx.FreezePeriods(f.job.ProjectID)
+	if err != nil {
+		return err
+	}
+	f.frozen = frozen(periods, tx.Now())
 	if f.project, err = tx.Project(f.job.ProjectID); err != nil {
 		return err
 	}

@@ -39,6 +39,7 @@ type InstanceSettings struct {
 	ArtifactsExpireIn   string `json:"artifacts_expire_in,omitempty"`
 	PendingTimeoutHours int64  `json:"pending_timeout_hours,omitempty"`
 	MaxIncludes         int64  `json:"max_includes,omitempty"`  // files of one configuration
+	MaxSchedules        int64  `json:"max_schedules,omitempty"` // of one project
 	NoNewGroups         bool   `json:"no_new_groups,omitempty"` // users that are made from now on make no groups
 }
 
@@ -59,7 +60,18 @@ func (c *Coordinator) filled(s InstanceSettings) InstanceSettings {
 	if s.MaxIncludes == 0 {
 		s.MaxIncludes = config.MaxIncludes
 	}
+	if s.MaxSchedules == 0 {
+		s.MaxSchedules = defaultSchedules
+	}
 	return s
+}
+
+// defaultSchedules is GitLab's limit of a project's schedules.
+const defaultSchedules = 10
+
+// maxSchedules is how many schedules a project may have.
+func (c *Coordinator) maxSchedules(ctx context.Context) int64 {
+	return c.filled(c.current(ctx)).MaxSchedules
 }
 
 // maxTrace is the most bytes of a log.
@@ -128,6 +140,8 @@ func (c *Coordinator) SetInstanceSettings(ctx context.Context, by access.Actor, 
 		return fault.Field("max_trace_size", "must be from 1 to 10000 megabytes")
 	case set.PendingTimeoutHours < 1 || set.PendingTimeoutHours > 24*365:
 		return fault.Field("pending_job_timeout_hours", "must be from 1 to 8760 hours")
+	case set.MaxSchedules < 1 || set.MaxSchedules > 10_000:
+		return fault.Field("ci_pipeline_schedules", "must be from 1 to 10000")
 	case set.MaxIncludes < 1 || set.MaxIncludes > 1000:
 		return fault.Field("ci_max_includes", "must be from 1 to 1000")
 	}

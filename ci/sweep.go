@@ -78,6 +78,7 @@ func (c *Coordinator) SweepOnce(ctx context.Context, reload bool) error {
 		c.sweepStuck(ctx),
 		c.sweepResources(ctx),
 		c.sweepEnvironments(ctx),
+		c.sweepSchedules(ctx),
 		c.sweepArtifacts(ctx),
 	)
 }

@@ -150,6 +150,8 @@ type jobFacts struct {
 	user        *models.User
 	environment *models.Environment // of the job; nil if it has none
 	runner      *models.Runner
+	schedule    string           // what the schedule that made the pipeline is for
+	frozen      bool             // nothing is to be deployed now
 	upstream    *models.Pipeline // that started the pipeline; nil if none did
 	commit      *gitrepo.Commit
 	tagMessage  string
@@ -209,6 +211,7 @@ func (f *jobFacts) environmentFacts() variable.Environment {
 
 func (f *jobFacts) pipelineFacts() variable.Pipeline {
 	pl := variable.Pipeline{ID: f.pipeline.ID, IID: f.pipeline.IID, Name: f.pipeline.Name, Source: string(f.pipeline.Source), CreatedAt: f.pipeline.CreatedAt}
+	pl.Schedule, pl.Trigger, pl.Frozen = f.schedule, f.pipeline.TriggerShortToken, f.frozen
 	if f.upstream != nil {
 		pl.Upstream = variable.Upstream{Pipeline: f.upstream.ID, Project: f.upstream.ProjectID, Job: *f.pipeline.SourceJobID}
 	}

@@ -33,9 +33,11 @@ type Pipeline struct {
 	AutoCanceledByID *int64
 	// SourceJobID is the job that started it: a bridge, or one that used its token. UpstreamID is that job's pipeline, and
 	// RootID the first pipeline of all.
-	SourceJobID *int64
-	UpstreamID  *int64
-	RootID      *int64
+	SourceJobID       *int64
+	UpstreamID        *int64
+	RootID            *int64
+	ScheduleID        *int64 // the schedule that made it
+	TriggerShortToken string // the beginning of the trigger token that made it
 	// CreationKey makes creation happen once, however often its task runs.
 	CreationKey *string
 	CommitTitle string

@@ -77,7 +77,10 @@ const (
 	CreateCommand     Ability = "create_command"
 	ReadProtectedRefs Ability = "read_protected_refs"
 
-	ReadEnvironments     Ability = "read_environment" // and deployments
+	TriggerPipeline      Ability = "trigger_pipeline" // with the token of a job
+	AdminTriggers        Ability = "admin_triggers"
+	ManageSchedules      Ability = "manage_pipeline_schedules" // whoever owns them
+	ReadEnvironments     Ability = "read_environment"          // and deployments
 	UpdateEnvironments   Ability = "update_environment"
 	DeleteDeployments    Ability = "destroy_deployment"
 	ReadResourceGroups   Ability = "read_resource_group"
@@ -157,6 +160,9 @@ var table = map[Ability]rule{
 	CreateCommand:     {level: enum.Developer, write: true},
 	ReadProtectedRefs: {level: enum.Reporter, open: true},
 
+	TriggerPipeline:      {level: enum.Developer, write: true, jobs: true},
+	AdminTriggers:        {level: enum.Maintainer},
+	ManageSchedules:      {level: enum.Maintainer, write: true},
 	ReadEnvironments:     {level: enum.Reporter, open: true, jobs: true},
 	UpdateEnvironments:   {level: enum.Developer, write: true, jobs: true},
 	DeleteDeployments:    {level: enum.Maintainer, write: true, jobs: true},

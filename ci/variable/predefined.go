@@ -40,6 +40,9 @@ type Pipeline struct {
 	Source    string
 	CreatedAt time.Time
 	Upstream  Upstream
+	Schedule  string // what the schedule that made it is for
+	Trigger   string // the beginning of the trigger token that made it
+	Frozen    bool   // nothing is to be deployed now
 }
 
 // Upstream is the job that started a pipeline; its ids are 0 if none did.
@@ -153,6 +156,16 @@ func (c *Collection) pipeline(p Pipeline) {
 		c.Add("CI_PIPELINE_IID", strconv.FormatInt(p.IID, 10))
 	}
 	c.Add("CI_PIPELINE_SOURCE", p.Source)
+	if p.Schedule != "" {
+		c.Add("CI_PIPELINE_SCHEDULE_DESCRIPTION", p.Schedule)
+	}
+	if p.Trigger != "" {
+		c.Add("CI_PIPELINE_TRIGGERED", "true")
+		c.Add("CI_TRIGGER_SHORT_TOKEN", p.Trigger)
+	}
+	if p.Frozen {
+		c.Add("CI_DEPLOY_FREEZE", "true")
+	}
 	if u := p.Upstream; u.Pipeline != 0 {
 		c.Add("CI_UPSTREAM_PIPELINE_ID", strconv.FormatInt(u.Pipeline, 10))
 		c.Add("CI_UPSTREAM_PROJECT_ID", strconv.FormatInt(u.Project, 10))

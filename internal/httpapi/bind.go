@@ -180,7 +180,9 @@ func (b *binder) value(v reflect.Value, raw any, name string) bool {
 		v.Set(reflect.New(v.Type().Elem()))
 		return b.value(v.Elem(), raw, name)
 	case reflect.Interface:
-		v.Set(reflect.ValueOf(raw))
+		if raw != nil {
+			v.Set(reflect.ValueOf(raw))
+		}
 		return true
 	case reflect.Slice:
 		return b.slice(v, raw, name)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -195,6 +196,9 @@ func (p Params) Has(name string) bool {
 	_, given := p.values[name]
 	return given
 }
+
+// Values is a copy of all parameters, as JSON holds them.
+func (p Params) Values() map[string]any { return maps.Clone(p.values) }
 
 // scalar is a single value as text; false if it is a list or an object.
 func scalar(raw any) (string, bool) {

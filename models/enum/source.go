@@ -31,7 +31,9 @@ func (s Source) IgnoresSkip() bool {
 }
 
 // SetsVariables says whether variables come with the source itself, so that no role is asked for them.
-func (s Source) SetsVariables() bool { return s == SourceChat || s == SourceParentPipeline }
+func (s Source) SetsVariables() bool {
+	return s == SourceChat || s == SourceParentPipeline || s == SourceSchedule
+}
 
 // KeepsFailedPipeline says whether a pipeline whose configuration is broken is stored as failed, so that
 // people see it, rather than answered as an error. A chat command is different from GitLab on purpose:

@@ -1,0 +1,84 @@
+// Package cron reads the times of schedules as GitLab does, whose parser is Ruby's Fugit: five fields, a time zone by its
+// name in the IANA database or in Rails, and no time twice or not at all because of daylight saving.
+package cron
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/adhocore/gronx"
+)
+
+// ErrSyntax says that a text is no cron line of five fields, or one that never comes.
+var ErrSyntax = errors.New("syntax is invalid")
+
+// ErrZone says that a time zone has no such name.
+var ErrZone = errors.New("is not a time zone")
+
+var named = map[string]string{
+	"@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
+	"@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@noon": "0 12 * * *", "@hourly": "0 * * * *",
+}
+
+// Line is a cron line in a time zone.
+type Line struct {
+	text string
+	zone *time.Location
+}
+
+// Parse reads a cron line and the zone that it is meant in; "" is UTC.
+func Parse(text, zone string) (*Line, error) {
+	text = strings.ToLower(strings.TrimSpace(text))
+	if full, ok := named[text]; ok {
+		text = full
+	}
+	at, err := Zone(zone)
+	if err != nil {
+		return nil, err
+	}
+	if len(strings.Fields(text)) != 5 || !gronx.IsValid(text) {
+		return nil, ErrSyntax
+	}
+	l := &Line{strings.Join(strings.Fields(text), " "), at}
+	if _, err := l.Next(time.Now()); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// Next is the first time after the given one, in UTC.
+func (l *Line) Next(after time.Time) (time.Time, error) {
+	next, err := gronx.NextTickAfter(l.text, after.In(l.zone), false)
+	if err != nil {
+		return time.Time{}, ErrSyntax
+	}
+	return next.UTC(), nil
+}
+
+// Previous is the last time at or before the given one, in UTC.
+func (l *Line) Previous(before time.Time) (time.Time, error) {
+	previous, err := gronx.PrevTickBefore(l.text, before.In(l.zone), true)
+	if err != nil {
+		return time.Time{}, ErrSyntax
+	}
+	return previous.UTC(), nil
+}
+
+// Zone finds a time zone by its name.
+func Zone(name string) (*time.Location, error) {
+	if other, ok := rails[name]; ok {
+		name = other
+	}
+	if name == "" {
+		return time.UTC, nil
+	}
+	if name == "Local" {
+		return nil, ErrZone
+	}
+	at, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, ErrZone
+	}
+	return at, nil
+}
