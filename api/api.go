@@ -46,6 +46,8 @@ func Register(r gin.IRouter, c *ci.Coordinator, auth *access.Authenticator, chat
 	s.scheduleRoutes(at)
 	s.triggerRoutes(at)
 	s.freezeRoutes(at)
+	s.jobTokenRoutes(at)
+	s.releaseRoutes(at)
 	s.runnerRoutes(at)
 	s.variableRoutes(at)
 	s.lintRoutes(at)

@@ -5,9 +5,12 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/gin-gonic/gin"
+
 	"signalbox/ci/access"
 	"signalbox/internal/gitrepo"
 	"signalbox/internal/httpapi"
+	"signalbox/models"
 	"signalbox/models/enum"
 )
 
@@ -167,6 +170,15 @@ func (s *Server) branches(c *call, refs []gitrepo.Ref) ([]branchEntity, error) {
 
 func (s *Server) tags(c *call, refs []gitrepo.Ref) ([]tagEntity, error) {
 	repo := s.ci.Repo(c.project)
+	var published map[string]*models.Release
+	err := c.read(func(tx *models.Tx) (err error) {
+		names := each(refs, func(r gitrepo.Ref) string { return strings.TrimPrefix(r.Name, "refs/tags/") })
+		published, err = tx.ReleasesOfTags(c.project.ID, names)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	out := []tagEntity{}
 	for _, ref := range refs {
 		name := strings.TrimPrefix(ref.Name, "refs/tags/")
@@ -185,6 +197,9 @@ func (s *Server) tags(c *call, refs []gitrepo.Ref) ([]tagEntity, error) {
 		e := tagEntity{
 			Name: name, Message: given(text(message)), Target: target, Commit: s.commitOf(c.project, k),
 			Protected: len(access.Matching(c.subject.Protected, name, true)) > 0,
+		}
+		if r := published[name]; r != nil {
+			e.Release = gin.H{"tag_name": r.Tag, "description": r.Description}
 		}
 		if target != ref.SHA {
 			at := commitTime(k.Committer.When)

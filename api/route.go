@@ -37,6 +37,7 @@ type call struct {
 	schedule    *models.PipelineSchedule
 	trigger     *models.Trigger
 	freeze      *models.FreezePeriod
+	release     *models.Release
 }
 
 func (c *call) ctx() context.Context { return c.Request.Context() }
@@ -311,7 +312,7 @@ func user(a access.Ability) place {
 // openly are the abilities for which nobody needs to be signed in if the project or group is public.
 var openly = []access.Ability{
 	access.ReadProject, access.ReadPipelines, access.ReadJob, access.ReadArtifacts, access.ReadRepository, access.ReadCode, access.ReadGroup,
-	access.ReadProtectedRefs, access.ReadEnvironments,
+	access.ReadProtectedRefs, access.ReadEnvironments, access.ReadReleases,
 }
 
 // project finds the project of :id, by number or path.

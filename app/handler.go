@@ -50,6 +50,10 @@ func (n *Node) handler(trusted []netip.Prefix, auth *access.Authenticator) (http
 			io.WriteString(w, "GitLab OK")
 		case r.URL.Path == "/-/liveness":
 			writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+		case r.URL.Path == "/.well-known/openid-configuration":
+			n.discovery(w, r)
+		case r.URL.Path == "/oauth/discovery/keys", r.URL.Path == "/-/jwks":
+			n.publicKeys(w, r)
 		case r.URL.Path == "/-/readiness":
 			n.readiness(w, r)
 		default:

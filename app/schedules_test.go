@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -261,4 +262,43 @@ func TestDeployFreeze(t *testing.T) {
 		w.must(200, "PUT", fmt.Sprintf("%s/%d", base, f.ID), map[string]any{"cron_timezone": "Berlin"}, nil)
 		w.must(204, "DELETE", fmt.Sprintf("%s/%d", base, f.ID), nil, nil)
 	})
+}
+
+// TestThePageOfSchedules makes, changes, runs and deletes one as a person would.
+func TestThePageOfSchedules(t *testing.T) {
+	w := start(t, models.Options{})
+	w.newProject("app")
+	w.push("app", map[string]string{".gitlab-ci.yml": "job: {script: x}"})
+	w.eventually("the pipeline of the push", func() bool { return len(w.pipelines()) == 1 })
+	v := w.visitor("root", "root-password")
+	at := "/root/app/-/pipeline_schedules"
+	form := url.Values{"description": {"nightly"}, "ref": {"main"}, "cron": {"0 4 * * *"}, "timezone": {"Europe/Berlin"}, "active": {"1"}, "variables": {"A=1\r\nB=two words"}}
+	if status, page, _ := v.post(at, form, at+"/new"); status != 200 || !strings.Contains(page, "nightly") || !strings.Contains(page, "0 4 * * *") {
+		t.Fatalf("made: %d %s", status, page)
+	}
+	var list []scheduleJSON
+	w.must(200, "GET", "/projects/"+w.project+"/pipeline_schedules", nil, &list)
+	one := fmt.Sprintf("%s/%d", at, list[0].ID)
+	if _, page, _ := v.get(one + "/edit"); !strings.Contains(page, "B=two words") {
+		t.Errorf("to change: %s", page)
+	}
+	form.Set("variables", "B=2")
+	form.Set("cron", "wrong")
+	if status, page, _ := v.post(one, form, one+"/edit"); !strings.Contains(page, "syntax is invalid") {
+		t.Errorf("a wrong line: %d %s", status, page)
+	}
+	form.Set("cron", "5 4 * * *")
+	v.post(one, form, one+"/edit")
+	var s scheduleJSON
+	w.must(200, "GET", fmt.Sprintf("/projects/%s/pipeline_schedules/%d", w.project, list[0].ID), nil, &s)
+	if fmt.Sprint(s.Variables) != "[{B 2}]" {
+		t.Errorf("variables %v", s.Variables)
+	}
+	v.post(one+"/play", nil, at)
+	w.eventually("its pipeline", func() bool { return len(w.pipelines()) == 2 })
+	if _, page, _ := v.get(at); !strings.Contains(page, fmt.Sprintf("#%d", w.newest())) {
+		t.Errorf("the list: %s", page)
+	}
+	v.post(one+"/delete", nil, at)
+	w.must(404, "GET", fmt.Sprintf("/projects/%s/pipeline_schedules/%d", w.project, list[0].ID), nil, nil)
 }

@@ -94,6 +94,7 @@ type Coordinator struct {
 	contacts contacts
 	cached   atomic.Pointer[cachedSettings]
 	lease    lease
+	signer   atomic.Pointer[signingKey]
 }
 
 // Parts are what a Coordinator is made of.

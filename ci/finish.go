@@ -67,6 +67,15 @@ func (c *Coordinator) Finish(ctx context.Context, a *Attempt, o Outcome) error {
 	if err != nil {
 		return err
 	}
+	if o.Success && a.Job.Releases && a.Job.Status == enum.Running {
+		failed, err := c.released(ctx, a.Job)
+		if err != nil {
+			return err
+		}
+		if failed != "" {
+			o = Outcome{Reason: enum.ScriptFailure, Text: failed}
+		}
+	}
 	event := process.Succeed
 	if !o.Success {
 		event = process.Drop
@@ -170,7 +179,7 @@ func (m *mover) clone(j *models.Job, userID int64, now bool) (*models.Job, error
 		PipelineID: j.PipelineID, ProjectID: j.ProjectID, DefinitionID: j.DefinitionID, UserID: userID, Name: j.Name, Stage: j.Stage,
 		StageIndex: j.StageIndex, Position: j.Position, Needs: j.Needs, When: j.When, AllowFailure: j.AllowFailure,
 		EnqueueNow: now && manual, Status: enum.Created, Tags: j.Tags, Variables: j.Variables,
-		Interruptible: j.Interruptible, ResourceGroupID: j.ResourceGroupID, Bridge: j.Bridge,
+		Interruptible: j.Interruptible, ResourceGroupID: j.ResourceGroupID, Bridge: j.Bridge, Releases: j.Releases,
 		EnvironmentID: j.EnvironmentID, EnvironmentAction: j.EnvironmentAction,
 	}
 	return next, m.tx.CloneJob(next)

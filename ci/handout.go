@@ -237,7 +237,10 @@ func (c *Coordinator) prepare(ctx context.Context, jobID int64, e *runnerEntry, 
 	if err != nil {
 		return nil, "", err
 	}
-	o := c.offer(f)
+	o, err := c.offer(ctx, f)
+	if err != nil {
+		return nil, "", err
+	}
 	o.Dependencies = deps
 	o.CacheFiles = c.cacheFiles(ctx, f)
 	return o, "", nil
@@ -340,12 +343,12 @@ func unfit(f *jobFacts, m *models.RunnerManager) enum.FailureReason {
 	return ""
 }
 
-func (c *Coordinator) offer(f *jobFacts) *Offer {
+func (c *Coordinator) offer(ctx context.Context, f *jobFacts) (*Offer, error) {
 	token := secret.NewToken(secret.JobToken)
 	now := c.db.Now()
 	o := &Offer{
 		Job: f.job, Definition: f.definition, Pipeline: f.pipeline, Project: f.project, Runner: f.runner, UserID: f.user.ID,
-		Token: token, Timeout: f.definition.Timeout, Depth: f.project.GitDepth, Variables: f.variables(c.server(), token, now),
+		Token: token, Timeout: f.definition.Timeout, Depth: f.project.GitDepth,
 		RepoURL: variable.RepositoryURL(c.server(), projectFacts(f.project), token),
 	}
 	if o.Timeout == 0 {
@@ -354,6 +357,11 @@ func (c *Coordinator) offer(f *jobFacts) *Offer {
 	if limit := f.runner.MaximumTimeout; limit > 0 {
 		o.Timeout = min(o.Timeout, limit)
 	}
+	var err error
+	if f.tokens, err = c.idTokens(ctx, f, f.bridgeVariables(c.server()), o.Timeout); err != nil {
+		return nil, err
+	}
+	o.Variables = f.variables(c.server(), token, now)
 	if f.job.QueuedAt != nil {
 		o.QueuedFor = now.Sub(*f.job.QueuedAt)
 	}
@@ -363,7 +371,7 @@ func (c *Coordinator) offer(f *jobFacts) *Offer {
 			o.Depth = depth
 		}
 	}
-	return o
+	return o, nil
 }
 
 // fail drops a waiting job with a reason.

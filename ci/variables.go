@@ -150,9 +150,10 @@ type jobFacts struct {
 	user        *models.User
 	environment *models.Environment // of the job; nil if it has none
 	runner      *models.Runner
-	schedule    string           // what the schedule that made the pipeline is for
-	frozen      bool             // nothing is to be deployed now
-	upstream    *models.Pipeline // that started the pipeline; nil if none did
+	schedule    string              // what the schedule that made the pipeline is for
+	frozen      bool                // nothing is to be deployed now
+	tokens      variable.Collection // id_tokens
+	upstream    *models.Pipeline    // that started the pipeline; nil if none did
 	commit      *gitrepo.Commit
 	tagMessage  string
 	stored      variable.Collection
@@ -172,6 +173,7 @@ func (f *jobFacts) variables(s variable.Server, token string, now time.Time) var
 	}
 	var v variable.Collection
 	v = append(v, variable.Persisted(s, p, pl, j)...)
+	v = append(v, f.tokens...)
 	v = append(v, variable.JobPredefined(j)...)
 	commit := commitFacts(f.commit, f.pipeline, f.tagMessage)
 	v = append(v, variable.Base(s, p, commit, pl)...)

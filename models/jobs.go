@@ -33,6 +33,7 @@ type Job struct {
 	ExitCode      *int
 	Tags          []string `gorm:"serializer:json"`
 	Interruptible bool     // a newer commit may cancel it while it runs
+	Releases      bool     // its success publishes a tag
 	// EnvironmentID is where it deploys to, or what it stops, as EnvironmentAction says.
 	EnvironmentID     *int64
 	EnvironmentAction string

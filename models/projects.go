@@ -71,6 +71,7 @@ type ProjectSettings struct {
 	NoRollback            bool     `json:"no_rollback,omitempty"`
 	SharedCaches          bool     `json:"shared_caches,omitempty"` // ci_separated_caches is off
 	ForkPipelines         bool     `json:"fork_pipelines,omitempty"`
+	OpenToJobTokens       bool     `json:"open_to_job_tokens,omitempty"` // the list of projects whose jobs may come is not asked
 	JobTokenPush          bool     `json:"job_token_push,omitempty"`
 	ForgetLatestArtifact  bool     `json:"forget_latest_artifact,omitempty"` // keep_latest_artifact is off
 	MaxArtifactsSize      int      `json:"max_artifacts_size,omitempty"`     // MB; 0: the instance's

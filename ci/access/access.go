@@ -80,7 +80,9 @@ const (
 	TriggerPipeline      Ability = "trigger_pipeline" // with the token of a job
 	AdminTriggers        Ability = "admin_triggers"
 	ManageSchedules      Ability = "manage_pipeline_schedules" // whoever owns them
-	ReadEnvironments     Ability = "read_environment"          // and deployments
+	ReadReleases         Ability = "read_release"
+	CreateReleases       Ability = "create_release"
+	ReadEnvironments     Ability = "read_environment" // and deployments
 	UpdateEnvironments   Ability = "update_environment"
 	DeleteDeployments    Ability = "destroy_deployment"
 	ReadResourceGroups   Ability = "read_resource_group"
@@ -163,6 +165,8 @@ var table = map[Ability]rule{
 	TriggerPipeline:      {level: enum.Developer, write: true, jobs: true},
 	AdminTriggers:        {level: enum.Maintainer},
 	ManageSchedules:      {level: enum.Maintainer, write: true},
+	ReadReleases:         {level: enum.Guest, open: true, jobs: true},
+	CreateReleases:       {level: enum.Developer, write: true, jobs: true},
 	ReadEnvironments:     {level: enum.Reporter, open: true, jobs: true},
 	UpdateEnvironments:   {level: enum.Developer, write: true, jobs: true},
 	DeleteDeployments:    {level: enum.Maintainer, write: true, jobs: true},
@@ -199,8 +203,10 @@ type Subject struct {
 	Group     *models.Namespace
 	Level     enum.AccessLevel // the actor's role there
 	Protected []*models.ProtectedRef
-	Ref       string // short name of the branch or tag concerned; "" if none
-	Tag       bool
+	// Open says that the token of a job of another project reaches this one.
+	Open bool
+	Ref  string // short name of the branch or tag concerned; "" if none
+	Tag  bool
 }
 
 // Allowed is the only permission check.
@@ -209,7 +215,7 @@ func Allowed(a Actor, ability Ability, s Subject) bool {
 	if !known || a.User != nil && a.User.Blocked() {
 		return false
 	}
-	if a.Job != nil && (!r.jobs || !r.global && (s.Project == nil || a.Job.ProjectID != s.Project.ID)) {
+	if a.Job != nil && (!r.jobs || !r.global && (s.Project == nil || a.Job.ProjectID != s.Project.ID && !s.Open)) {
 		return false
 	}
 	if !scoped(a, r) {
@@ -341,6 +347,13 @@ func SubjectOf(tx *models.Tx, a Actor, p *models.Project) (Subject, error) {
 	var err error
 	if s.Protected, err = tx.ProtectedRefs(p.ID); err != nil || a.User == nil {
 		return s, err
+	}
+	if a.Job != nil && a.Job.ProjectID != p.ID {
+		if s.Open = p.Settings.OpenToJobTokens; !s.Open {
+			if s.Open, err = tx.JobTokensAllowed(p.ID, a.Job.ProjectID); err != nil {
+				return s, err
+			}
+		}
 	}
 	if a.User.Admin {
 		s.Level = enum.AdminAccess

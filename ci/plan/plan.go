@@ -89,7 +89,9 @@ type Definition struct {
 	Confirmation  string   `json:"manual_confirmation,omitempty"`
 
 	Environment *config.Environment `json:"environment,omitempty"` // with its variables replaced, but for the address
-	Trigger     *config.Trigger     `json:"trigger,omitempty"`     // of a bridge
+	IDTokens    map[string][]string `json:"id_tokens,omitempty"`   // their audiences by name
+	Release     *config.Release     `json:"release,omitempty"`
+	Trigger     *config.Trigger     `json:"trigger,omitempty"` // of a bridge
 	CrossNeeds  []config.CrossNeed  `json:"cross_needs,omitempty"`
 }
 
@@ -297,7 +299,7 @@ func build(a *asker, j *config.Job) Job {
 			BeforeScript: j.BeforeScript, Script: j.Script, AfterScript: j.AfterScript, Variables: merge(inherited(a.root, j), j.Variables),
 			Image: j.Image, Services: j.Services, Artifacts: j.Artifacts, Dependencies: j.Dependencies, Cache: j.Cache,
 			Timeout: j.Timeout, StartIn: j.StartIn, Retry: j.Retry, AllowCodes: j.AllowCodes, Interruptible: j.Interruptible,
-			Coverage: j.Coverage, Hooks: j.Hooks, Confirmation: j.Confirmation, Trigger: j.Trigger,
+			Coverage: j.Coverage, Hooks: j.Hooks, Confirmation: j.Confirmation, Trigger: j.Trigger, IDTokens: j.IDTokens, Release: j.Release,
 		},
 	}
 	if j.Instance != nil {

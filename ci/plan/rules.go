@@ -190,7 +190,7 @@ func later(j *config.Job) string {
 	var words []string
 	for word, used := range map[string]bool{
 		"run":     j.Run != nil,
-		"release": j.Release != nil, "id_tokens": j.IDTokens != nil, "secrets": j.Secrets != nil, "identity": j.Identity != "",
+		"secrets": j.Secrets != nil, "identity": j.Identity != "",
 		"needs:pipeline without a job": j.Needs != nil && showsUpstream(*j.Needs),
 		"artifacts:access":             j.Artifacts != nil && j.Artifacts.Access != "" && j.Artifacts.Access != "all",
 	} {

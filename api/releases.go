@@ -1,0 +1,198 @@
+package api
+
+import (
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"signalbox/ci"
+	"signalbox/ci/access"
+	"signalbox/internal/httpapi"
+	"signalbox/models"
+)
+
+type releaseEntity struct {
+	TagName     string        `json:"tag_name"`
+	Description string        `json:"description"`
+	Name        string        `json:"name"`
+	CreatedAt   httpapi.Time  `json:"created_at"`
+	ReleasedAt  httpapi.Time  `json:"released_at"`
+	Upcoming    bool          `json:"upcoming_release"`
+	Author      *userBasic    `json:"author"`
+	Commit      *commitEntity `json:"commit"`
+	CommitPath  string        `json:"commit_path"`
+	TagPath     string        `json:"tag_path"`
+	Milestones  []string      `json:"milestones,omitempty"`
+	Assets      releaseAssets `json:"assets"`
+	Evidences   []string      `json:"evidences"`
+	Links       gin.H         `json:"_links"`
+}
+
+type releaseAssets struct {
+	Count   int           `json:"count"`
+	Sources []gin.H       `json:"sources"`
+	Links   []releaseLink `json:"links"`
+}
+
+type releaseLink struct {
+	ID             int64  `json:"id"`
+	Name           string `json:"name"`
+	URL            string `json:"url"`
+	DirectAssetURL string `json:"direct_asset_url"`
+	LinkType       string `json:"link_type"`
+}
+
+func (s *Server) releases(c *call, rows []*models.Release) ([]releaseEntity, error) {
+	var people map[int64]*models.User
+	err := c.read(func(tx *models.Tx) (err error) {
+		people, err = tx.Users(each(rows, func(r *models.Release) int64 { return r.AuthorID }))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := []releaseEntity{}
+	for _, r := range rows {
+		e := releaseEntity{
+			TagName: r.Tag, Description: r.Description, Name: r.Name, CreatedAt: httpapi.Time(r.CreatedAt), ReleasedAt: httpapi.Time(r.ReleasedAt),
+			Upcoming: r.ReleasedAt.After(s.ci.DB().Now()), Author: s.basic(people[r.AuthorID]), Milestones: r.Milestones, Evidences: []string{},
+			CommitPath: fmt.Sprintf("/%s/-/commit/%s", c.project.FullPath, r.SHA), TagPath: fmt.Sprintf("/%s/-/tags/%s", c.project.FullPath, r.Tag),
+			Assets: releaseAssets{Count: len(r.Links), Sources: []gin.H{}, Links: []releaseLink{}},
+			Links:  gin.H{"self": fmt.Sprintf("%s/%s/-/releases/%s", s.ci.URL(), c.project.FullPath, url.PathEscape(r.Tag))},
+		}
+		for _, l := range r.Links {
+			e.Assets.Links = append(e.Assets.Links, releaseLink{l.ID, l.Name, l.URL, l.URL, l.LinkType})
+		}
+		k, err := s.ci.Repo(c.project).Commit(c.ctx(), r.SHA)
+		if err == nil {
+			commit := s.commitOf(c.project, k)
+			e.Commit = &commit
+		} else if lost(err, "Commit") == err {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+func (s *Server) renderRelease(c *call, r *models.Release) (any, error) {
+	rows, err := s.releases(c, []*models.Release{r})
+	if err != nil {
+		return nil, err
+	}
+	return rows[0], nil
+}
+
+// inRelease finds the release of :tag_name in its project.
+func inRelease(a access.Ability) place {
+	return project(a).within(func(c *call) error {
+		tag, err := url.PathUnescape(c.Param("tag_name"))
+		if err != nil {
+			return missing(models.ErrNotFound, "")
+		}
+		err = c.read(func(tx *models.Tx) (err error) {
+			c.release, err = tx.Release(c.project.ID, tag)
+			return err
+		})
+		return missing(err, "")
+	})
+}
+
+func (s *Server) releaseRoutes(r routes) {
+	base, one := "/projects/:id/releases", "/projects/:id/releases/:tag_name"
+	r.get(base, project(access.ReadReleases), with(func(c *call, p *struct {
+		httpapi.Page
+		OrderBy string `param:"order_by" values:"released_at created_at"`
+		Sort    string `param:"sort" values:"asc desc"`
+	},
+	) (any, error) {
+		page := pageOf(p.Page)
+		page.OrderBy, page.Descending = "released_at", p.Sort != "asc"
+		if p.OrderBy != "" {
+			page.OrderBy = p.OrderBy
+		}
+		var rows []*models.Release
+		var total int64
+		err := c.read(func(tx *models.Tx) (err error) {
+			rows, total, err = tx.Releases(c.project.ID, page)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		entities, err := s.releases(c, rows)
+		return paged(entities, p.Page, total), err
+	}))
+	r.post(base, project(access.CreateReleases), with(s.createRelease))
+	r.get(base+"/permalink/latest", project(access.ReadReleases), func(c *call) (any, error) {
+		var latest *models.Release
+		err := c.read(func(tx *models.Tx) (err error) {
+			latest, err = tx.LatestRelease(c.project.ID)
+			return err
+		})
+		if err != nil {
+			return nil, missing(err, "")
+		}
+		return s.renderRelease(c, latest)
+	})
+	r.get(one, inRelease(access.ReadReleases), func(c *call) (any, error) { return s.renderRelease(c, c.release) })
+	r.put(one, inRelease(access.CreateReleases), with(func(c *call, p *struct {
+		Name        *string           `param:"name"`
+		Description *string           `param:"description"`
+		ReleasedAt  httpapi.Timestamp `param:"released_at"`
+		Milestones  *[]string         `param:"milestones"`
+	},
+	) (any, error) {
+		keep(&c.release.Name, p.Name)
+		keep(&c.release.Description, p.Description)
+		keep(&c.release.Milestones, p.Milestones)
+		keep(&c.release.ReleasedAt, p.ReleasedAt.Time)
+		if err := s.ci.DB().Write(c.ctx(), func(tx *models.Tx) error { return tx.UpdateRelease(c.release) }); err != nil {
+			return nil, err
+		}
+		return s.renderRelease(c, c.release)
+	}))
+	r.delete(one, inRelease(access.CreateReleases), func(c *call) (any, error) {
+		e, err := s.renderRelease(c, c.release)
+		if err != nil {
+			return nil, err
+		}
+		return reply{200, e}, s.ci.DB().Write(c.ctx(), func(tx *models.Tx) error { return tx.DeleteRelease(c.release.ID) })
+	})
+}
+
+func (s *Server) createRelease(c *call, p *struct {
+	Name        string            `param:"name"`
+	Tag         string            `param:"tag_name,required,filled"`
+	TagMessage  string            `param:"tag_message"`
+	Description string            `param:"description"`
+	Ref         string            `param:"ref"`
+	Milestones  []string          `param:"milestones"`
+	ReleasedAt  httpapi.Timestamp `param:"released_at"`
+	Assets      struct {
+		Links []struct {
+			Name     string `param:"name,required"`
+			URL      string `param:"url,required"`
+			Filepath string `param:"direct_asset_path"`
+			LinkType string `param:"link_type" values:"other runbook image package"`
+		} `param:"links"`
+	} `param:"assets"`
+},
+) (any, error) {
+	n := ci.NewRelease{Ref: p.Ref, TagMessage: p.TagMessage, Release: &models.Release{Tag: p.Tag, Name: p.Name, Description: p.Description, Milestones: p.Milestones}}
+	if p.ReleasedAt.Time != nil {
+		n.Release.ReleasedAt = p.ReleasedAt.Time.UTC().Truncate(time.Microsecond)
+	}
+	for _, l := range p.Assets.Links {
+		n.Release.Links = append(n.Release.Links, models.ReleaseLink{Name: l.Name, URL: l.URL, Filepath: l.Filepath, LinkType: l.LinkType})
+	}
+	actor := c.actor
+	actor.Job = nil // it acts as its user from here on
+	r, err := s.ci.CreateRelease(c.ctx(), actor, c.project, n)
+	if err != nil {
+		return nil, err
+	}
+	return s.renderRelease(c, r)
+}

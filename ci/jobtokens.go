@@ -1,0 +1,42 @@
+package ci
+
+import (
+	"context"
+
+	"signalbox/ci/access"
+	"signalbox/internal/fault"
+	"signalbox/models"
+)
+
+// maxJobTokenSources is how many projects, and how many groups, a project may let in.
+const maxJobTokenSources = 200
+
+// AllowJobTokens lets the jobs of another project, or of a group's projects, reach a project with their tokens. What they
+// may do there is what their user may.
+func (c *Coordinator) AllowJobTokens(ctx context.Context, by access.Actor, p *models.Project, kind string, source int64) error {
+	return c.db.Write(ctx, func(tx *models.Tx) error {
+		var err error
+		if kind == "group" {
+			_, err = tx.Namespace(source)
+		} else {
+			_, err = tx.Project(source)
+		}
+		if err != nil {
+			return notFound(err, map[string]string{"group": "Group", "project": "Project"}[kind])
+		}
+		if kind == "project" && source == p.ID {
+			return fault.New(fault.Invalid, "Validation failed: Target project can't be the same as the source project")
+		}
+		known, err := tx.JobTokenSources(p.ID, kind)
+		if err != nil {
+			return err
+		}
+		if len(known) >= maxJobTokenSources {
+			return fault.New(fault.Invalid, "the list is full: it has %d entries", maxJobTokenSources)
+		}
+		if err := tx.AllowJobTokens(&models.JobTokenScope{ProjectID: p.ID, Kind: kind, SourceID: source}); err != nil {
+			return err
+		}
+		return audit(tx, by, "job_tokens_allowed", "project", p.ID, kind)
+	})
+}
