@@ -38,6 +38,7 @@ type call struct {
 	trigger     *models.Trigger
 	freeze      *models.FreezePeriod
 	release     *models.Release
+	hook        *models.Webhook
 }
 
 func (c *call) ctx() context.Context { return c.Request.Context() }

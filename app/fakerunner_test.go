@@ -137,3 +137,17 @@ func (w *world) settled() {
 		return !left
 	})
 }
+
+// holdsTasks says whether a task runs at the moment.
+func (w *world) holdsTasks() bool {
+	w.t.Helper()
+	held := false
+	err := w.node.db.Read(context.Background(), func(tx *models.Tx) (err error) {
+		held, err = tx.TasksHeld()
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return held
+}

@@ -92,7 +92,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (*Node, error) {
 		DB: n.db, Keys: keys, Repos: n.repos, Traces: n.traces, Blobs: n.blobs, Hub: n.hub, Tasks: n.tasks, Log: log,
 		Settings: ci.Settings{
 			URL: n.URL, HoldPolls: s.HoldPolls, AcceptWithin: s.AcceptWithin, LegacyAccept: s.AcceptWithin, LostAfter: s.LostAfter,
-			MaxTrace: s.MaxTrace, MaxArtifact: s.MaxArtifact, Templates: s.Templates, IncludeHosts: s.IncludeHosts,
+			MaxTrace: s.MaxTrace, MaxArtifact: s.MaxArtifact, Templates: s.Templates, IncludeHosts: s.IncludeHosts, HookHosts: s.PrivateHosts,
 		},
 	})
 	n.Chat = chatops.New(n.CI, n.tasks, log, chatops.Options{

@@ -28,7 +28,7 @@ type Settings struct {
 	Repositories   string   `env:"SIGNALBOX_REPOSITORIES" help:"Folder of the repositories. Default: in the data folder. Required with PostgreSQL, where all nodes share it."`
 	SecretKeyFile  string   `env:"SIGNALBOX_SECRET_KEY_FILE" help:"File with the key that seals secrets. Default: made in the data folder. Required with PostgreSQL."`
 	TrustedProxies []string `env:"SIGNALBOX_TRUSTED_PROXIES" help:"Networks of proxies whose X-Forwarded headers are believed, such as 10.0.0.0/8."`
-	PrivateHosts   []string `env:"SIGNALBOX_PRIVATE_HOSTS" help:"Hosts (host or host:port) in private networks that chat replies may go to, besides being named in the integration."`
+	PrivateHosts   []string `env:"SIGNALBOX_PRIVATE_HOSTS" help:"Hosts (host or host:port) in private networks that webhooks may go to, and chat replies if the integration names them too."`
 	IncludeHosts   []string `env:"SIGNALBOX_INCLUDE_HOSTS" help:"Hosts (host or host:port) in private networks that configurations may include files from (include:remote)."`
 	Templates      string   `env:"SIGNALBOX_TEMPLATES" help:"Folder of templates of configurations (include:template), besides those that signalbox ships."`
 	Runner         bool     `env:"SIGNALBOX_RUNNER" help:"Also start the built-in runner. It runs jobs with bash on this machine: no containers, no services, no caches, and little between jobs and the machine."`

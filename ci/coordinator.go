@@ -34,6 +34,8 @@ const (
 	TaskCancel     = "cancel-pipeline" // a pipeline is to end with the one above it
 	TaskDeployed   = "deployed"        // a job deployed: bring its environment up to date
 	TaskSchedule   = "schedule"        // a schedule is due: make its pipeline
+	TaskHooks      = "hooks"           // something happened: write down who is told
+	TaskDeliver    = "deliver"         // tell one webhook of one thing
 	TaskResource   = "resource-group"  // a resource may be free: give it to the next job
 	TaskRedundant  = "redundant"       // a pipeline was made: cancel those of older commits
 
@@ -54,6 +56,7 @@ type Settings struct {
 	MaxArtifact    int64         // bytes of an artifact
 	ArtifactExpiry time.Duration // of artifacts without expire_in
 	Templates      string        // folder of an instance's own templates of configurations; "" is none
+	HookHosts      []string      // hosts in private networks that webhooks may go to
 	IncludeHosts   []string      // hosts in private networks that remote includes may read from
 }
 
@@ -95,6 +98,8 @@ type Coordinator struct {
 	cached   atomic.Pointer[cachedSettings]
 	lease    lease
 	signer   atomic.Pointer[signingKey]
+	hooks    hookCache
+	sender   *hookSender
 }
 
 // Parts are what a Coordinator is made of.
@@ -115,7 +120,7 @@ func New(p Parts) *Coordinator {
 	p.Settings.defaults()
 	c := &Coordinator{
 		db: p.DB, keys: p.Keys, repos: p.Repos, traces: p.Traces, blobs: p.Blobs, hub: p.Hub, tasks: p.Tasks, log: p.Log,
-		settings: p.Settings, remote: newRemote(p.Settings.IncludeHosts), queue: newQueue(), runners: newRunnerCache(), lease: lease{holder: newKey()},
+		settings: p.Settings, remote: newRemote(p.Settings.IncludeHosts), sender: newHookSender(p.Settings.HookHosts), queue: newQueue(), runners: newRunnerCache(), lease: lease{holder: newKey()},
 	}
 	p.Tasks.Handle(TaskPush, c.runPush)
 	p.Tasks.Handle(TaskArchive, c.runArchive)
@@ -124,6 +129,8 @@ func New(p Parts) *Coordinator {
 	p.Tasks.Handle(TaskCancel, c.runCancel)
 	p.Tasks.Handle(TaskDeployed, c.runDeployed)
 	p.Tasks.Handle(TaskSchedule, c.runSchedule)
+	p.Tasks.Handle(TaskHooks, c.runHooks)
+	p.Tasks.Handle(TaskDeliver, c.runDeliver)
 	p.Tasks.Handle(TaskResource, c.runResource)
 	p.Tasks.Handle(TaskRedundant, c.runRedundant)
 	p.Tasks.Handle(TaskPurge, c.runPurge)

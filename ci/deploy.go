@@ -129,7 +129,10 @@ func (m *mover) deploys(j *models.Job) error {
 	if d.Status == st && !st.Completed() {
 		return nil
 	}
-	if err := m.tx.SetDeploymentStatus(d, st); err != nil || st != enum.Success {
+	if err := m.tx.SetDeploymentStatus(d, st); err != nil {
+		return err
+	}
+	if err := m.c.happens(m.tx, happening{Event: DeploymentEvents, Project: d.ProjectID, ID: d.ID, Status: st}); err != nil || st != enum.Success {
 		return err
 	}
 	if err := m.tx.MoveEnvironment(d.EnvironmentID, models.Available, models.Stopped, models.Stopping); err != nil {

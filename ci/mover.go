@@ -101,7 +101,7 @@ func (m *mover) stamp(j *models.Job, from enum.Status) error {
 
 // queue keeps the small tables of pending and running work in step with the status.
 func (m *mover) queue(j *models.Job, from enum.Status, e process.Event) error {
-	if err := errors.Join(m.resource(j), m.deployment(j)); err != nil {
+	if err := errors.Join(m.resource(j), m.deployment(j), m.tell(j)); err != nil {
 		return err
 	}
 	switch {
@@ -157,6 +157,14 @@ func (m *mover) enqueue(j *models.Job) error {
 		m.c.hub.Announce(TopicQueue)
 	})
 	return nil
+}
+
+// tell lets webhooks know how a job is.
+func (m *mover) tell(j *models.Job) error {
+	if j.Bridge || j.Status == enum.Skipped {
+		return nil
+	}
+	return m.c.happens(m.tx, happening{Event: JobEvents, Project: j.ProjectID, ID: j.ID, Status: j.Status})
 }
 
 // finished stores the effects that a job's end has outside its pipeline.
@@ -262,6 +270,11 @@ func (m *mover) status(next enum.Status) error {
 	}
 	if next != p.Status && p.SourceJobID != nil {
 		if err := m.c.soon(m.tx, TaskUpstream, p.ID); err != nil {
+			return err
+		}
+	}
+	if next != p.Status {
+		if err := m.c.happens(m.tx, happening{Event: PipelineEvents, Project: p.ProjectID, ID: p.ID, Status: next}); err != nil {
 			return err
 		}
 	}

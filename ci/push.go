@@ -166,6 +166,9 @@ func (c *Coordinator) runPush(ctx context.Context, t *models.Task) error {
 	if err := c.adoptDefaultBranch(ctx, project, push.Changes); err != nil {
 		return err
 	}
+	if err := c.tellPush(ctx, project, push); err != nil {
+		return err
+	}
 	made := 0
 	for i, ch := range push.Changes {
 		if branch, ok := strings.CutPrefix(ch.Ref, "refs/heads/"); ok && ch.Deletes() {
@@ -210,6 +213,36 @@ func (c *Coordinator) pushPipeline(ctx context.Context, t *models.Task, p *model
 		return nil
 	}
 	return err
+}
+
+// tellPush lets webhooks know of the refs that a push changed. A push that is processed again may tell them again.
+func (c *Coordinator) tellPush(ctx context.Context, p *models.Project, push pushTask) error {
+	wanted := false
+	err := c.db.Read(ctx, func(tx *models.Tx) error {
+		for _, event := range []string{PushEvents, TagPushEvents} {
+			one, err := c.wanted(tx, p.ID, event)
+			if err != nil {
+				return err
+			}
+			wanted = wanted || one
+		}
+		return nil
+	})
+	if err != nil || !wanted {
+		return err
+	}
+	return c.db.Write(ctx, func(tx *models.Tx) error {
+		for _, ch := range push.Changes {
+			h := happening{Event: PushEvents, Project: p.ID, Push: &ch, User: push.User, Ref: strings.TrimPrefix(ch.Ref, "refs/heads/")}
+			if strings.HasPrefix(ch.Ref, "refs/tags/") {
+				h.Event = TagPushEvents
+			}
+			if err := c.happens(tx, h); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // branchGone stops what a deleted branch was deployed to.

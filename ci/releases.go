@@ -62,6 +62,9 @@ func (c *Coordinator) CreateRelease(ctx context.Context, by access.Actor, p *mod
 		if err := tx.CreateRelease(r); err != nil {
 			return err
 		}
+		if err := c.happens(tx, happening{Event: ReleaseEvents, Project: p.ID, ID: r.ID}); err != nil {
+			return err
+		}
 		return audit(tx, by, "release_created", "project", p.ID, r.Tag)
 	})
 	if errors.Is(err, models.ErrDuplicate) {

@@ -38,6 +38,9 @@ func (c *Coordinator) sweep(ctx context.Context) {
 		} else if now.Sub(reloaded) > reloadEvery {
 			reloaded = now
 			c.tidy(ctx)
+			if err := c.tidyHooks(ctx); err != nil && ctx.Err() == nil {
+				c.log.WarnContext(ctx, "old deliveries cannot be removed", "error", err)
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -41,6 +41,11 @@ func (tx *Tx) Release(projectID int64, tag string) (*Release, error) {
 	return first[Release](tx.db.Where("project_id = ? AND tag = ?", projectID, tag))
 }
 
+// ReleaseByID finds a release.
+func (tx *Tx) ReleaseByID(id int64) (*Release, error) {
+	return first[Release](tx.db.Where("id = ?", id))
+}
+
 // LatestRelease finds the release that was published last.
 func (tx *Tx) LatestRelease(projectID int64) (*Release, error) {
 	return first[Release](tx.db.Where("project_id = ? AND released_at <= ?", projectID, tx.now()).Order("released_at DESC, id DESC"))

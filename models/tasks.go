@@ -88,6 +88,13 @@ func (tx *Tx) TasksLeft() (bool, error) {
 	return n > 0, err
 }
 
+// TasksHeld says whether a task is claimed; tests wait for that.
+func (tx *Tx) TasksHeld() (bool, error) {
+	var n int64
+	err := tx.db.Model(&Task{}).Where("locked_until IS NOT NULL").Limit(1).Count(&n).Error
+	return n > 0, err
+}
+
 // DoneTask removes a task that ran.
 func (tx *Tx) DoneTask(id int64) error { return tx.db.Where("id = ?", id).Delete(&Task{}).Error }
 

@@ -23,10 +23,11 @@ const (
 	Conflict
 	TooLarge
 	Unavailable
-	NotAllowed   // the thing exists, but cannot be done to it in its state
-	TooMany      // asked too often
-	WrongMethod  // the thing cannot be asked in this way
-	Precondition // the thing was changed since the caller looked
+	NotAllowed    // the thing exists, but cannot be done to it in its state
+	TooMany       // asked too often
+	WrongMethod   // the thing cannot be asked in this way
+	Precondition  // the thing was changed since the caller looked
+	Unprocessable // what was given is understood and cannot be used
 )
 
 // Error is a failure with a message that is safe to show.
