@@ -99,6 +99,7 @@ func (s *Server) commitRoutes(r routes) {
 	r.post("/projects/:id/repository/commits", project(access.PushRef), with(s.createCommit))
 	r.get("/projects/:id/repository/commits/:sha", project(access.ReadRepository), with(s.getCommit))
 	r.get("/projects/:id/repository/commits/:sha/statuses", project(access.ReadPipelines), with(s.commitStatuses))
+	r.post("/projects/:id/statuses/:sha", project(access.CreateStatuses), with(s.setStatus))
 }
 
 // found finds what a revision names, in GitLab's words if there is nothing.
@@ -346,19 +347,54 @@ func (s *Server) commitStatuses(c *call, p *statusList) (any, error) {
 			return err
 		}
 		pipelines, err := tx.Pipelines(each(rows, func(j *models.Job) int64 { return j.PipelineID }))
-		entities := each(rows, func(j *models.Job) statusEntity {
-			link := s.ci.URL() + jobPath(c.project, j)
-			e := statusEntity{
-				ID: j.ID, SHA: sha, Status: j.Status, Name: j.Name, TargetURL: &link, CreatedAt: httpapi.Time(j.CreatedAt), StartedAt: httpapi.TimeOf(j.StartedAt),
-				FinishedAt: httpapi.TimeOf(j.FinishedAt), AllowFailure: j.AllowFailure, PipelineID: j.PipelineID, Coverage: j.Coverage, Author: s.basic(users[j.UserID]),
-			}
-			if pl := pipelines[j.PipelineID]; pl != nil {
-				e.Ref = pl.Ref
-			}
-			return e
-		})
+		entities := each(rows, func(j *models.Job) statusEntity { return s.statusOf(c, j, pipelines[j.PipelineID], users[j.UserID]) })
 		out = paged(entities, p.Page, total)
 		return err
 	})
 	return out, err
+}
+
+// statusOf renders a job as a status of its commit.
+func (s *Server) statusOf(c *call, j *models.Job, pl *models.Pipeline, by *models.User) statusEntity {
+	link := s.ci.URL() + jobPath(c.project, j)
+	e := statusEntity{
+		ID: j.ID, Status: j.Status, Name: j.Name, TargetURL: &link, Description: given(j.Description), CreatedAt: httpapi.Time(j.CreatedAt),
+		StartedAt: httpapi.TimeOf(j.StartedAt), FinishedAt: httpapi.TimeOf(j.FinishedAt), AllowFailure: j.AllowFailure, PipelineID: j.PipelineID,
+		Coverage: j.Coverage, Author: s.basic(by),
+	}
+	if j.External {
+		e.TargetURL = given(j.TargetURL)
+	}
+	if pl != nil {
+		e.Ref, e.SHA = pl.Ref, pl.SHA
+	}
+	return e
+}
+
+// setStatus stores what another system says of a commit.
+func (s *Server) setStatus(c *call, p *struct {
+	State       string   `param:"state,required" values:"pending running success failed canceled skipped"`
+	Ref         string   `param:"ref"`
+	Name        string   `param:"name"`
+	Context     string   `param:"context"`
+	TargetURL   *string  `param:"target_url"`
+	Description *string  `param:"description"`
+	Coverage    *float64 `param:"coverage"`
+	PipelineID  int64    `param:"pipeline_id"`
+},
+) (any, error) {
+	in := ci.ExternalStatus{
+		SHA: c.Param("sha"), Ref: p.Ref, Name: p.Name, State: enum.Status(p.State), PipelineID: p.PipelineID, TargetURL: p.TargetURL,
+		Description: p.Description, Coverage: p.Coverage,
+	}
+	for _, name := range []string{p.Context, "default"} {
+		if in.Name == "" {
+			in.Name = name
+		}
+	}
+	j, pl, err := s.ci.SetStatus(c.ctx(), c.actor, c.project, in)
+	if err != nil {
+		return nil, err
+	}
+	return s.statusOf(c, j, pl, c.actor.User), nil
 }

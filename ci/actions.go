@@ -125,7 +125,7 @@ func (m *mover) revive(userID int64, of ...int64) error {
 // RetryJob makes another attempt at a finished job, as the one who asks, and returns it.
 func (c *Coordinator) RetryJob(ctx context.Context, a access.Actor, jobID int64) (next *models.Job, err error) {
 	err = c.onJob(ctx, a, jobID, func(m *mover, j *models.Job) error {
-		if !process.Retryable(j.Status) || j.Retried {
+		if !process.Retryable(j.Status) || j.Retried || j.External {
 			return fault.New(fault.Forbidden, "403 Forbidden - Job is not retryable")
 		}
 		if next, err = m.again(j, a.User.ID, true); err != nil {
@@ -232,6 +232,9 @@ func (c *Coordinator) CancelPipeline(ctx context.Context, a access.Actor, id int
 func (c *Coordinator) RetryPipeline(ctx context.Context, a access.Actor, id int64) (*models.Pipeline, error) {
 	return c.onPipeline(ctx, a, id, func(m *mover, jobs []*models.Job) error {
 		for _, j := range jobs {
+			if j.External {
+				continue
+			}
 			var err error
 			switch j.Status {
 			case enum.Failed, enum.Canceled:
@@ -274,7 +277,7 @@ func (c *Coordinator) EraseJob(ctx context.Context, a access.Actor, jobID int64)
 		if !mayErase(a, subject.On(p.Ref, p.Tag), job, p) {
 			return errForbidden
 		}
-		if !job.Status.Completed() || job.ErasedAt != nil || job.Bridge {
+		if !job.Status.Completed() || job.ErasedAt != nil || job.Bridge || job.External {
 			return fault.New(fault.Forbidden, "403 Forbidden - Job is not erasable!")
 		}
 		if artifacts, err = tx.Artifacts(jobID); err != nil {

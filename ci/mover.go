@@ -107,7 +107,7 @@ func (m *mover) queue(j *models.Job, from enum.Status, e process.Event) error {
 	switch {
 	case j.Bridge && j.Status == enum.Pending && e != process.Reopen:
 		return m.c.soon(m.tx, TaskDownstream, j.ID)
-	case j.Bridge && !j.Status.Completed():
+	case (j.Bridge || j.External) && !j.Status.Completed():
 		return nil
 	case j.Status == enum.Pending:
 		return m.enqueue(j)
@@ -161,7 +161,7 @@ func (m *mover) enqueue(j *models.Job) error {
 
 // tell lets webhooks know how a job is.
 func (m *mover) tell(j *models.Job) error {
-	if j.Bridge || j.Status == enum.Skipped {
+	if j.Bridge || j.External || j.Status == enum.Skipped {
 		return nil
 	}
 	return m.c.happens(m.tx, happening{Event: JobEvents, Project: j.ProjectID, ID: j.ID, Status: j.Status})
@@ -169,7 +169,7 @@ func (m *mover) tell(j *models.Job) error {
 
 // finished stores the effects that a job's end has outside its pipeline.
 func (m *mover) finished(j *models.Job) error {
-	if j.StartedAt != nil && !j.Bridge {
+	if j.StartedAt != nil && !j.Bridge && !j.External {
 		if err := m.tx.AddTask(&models.Task{Kind: TaskArchive, Key: taskKey(TaskArchive, j.ID), Payload: fmt.Sprint(j.ID)}); err != nil {
 			return err
 		}

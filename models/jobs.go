@@ -17,7 +17,10 @@ type Job struct {
 	ProjectID     int64
 	DefinitionID  int64
 	UserID        int64
-	Bridge        bool // it starts a pipeline, and shows what becomes of it
+	Bridge        bool   // it starts a pipeline, and shows what becomes of it
+	External      bool   // another system says how it is; Description and TargetURL are its words
+	TargetURL     string `gorm:"column:target_url"`
+	Description   string
 	Name          string
 	Stage         string
 	StageIndex    int
@@ -203,7 +206,7 @@ func (tx *Tx) ListJobs(f JobFilter, p Page) ([]*Job, int64, error) {
 		}
 	}
 	if f.Bridges != nil {
-		q.where("bridge = ?", *f.Bridges)
+		q.where("bridge = ? AND external = ?", *f.Bridges, false)
 	}
 	if f.Current {
 		q.where("retried = ?", false)

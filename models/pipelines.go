@@ -238,6 +238,15 @@ func (tx *Tx) LatestPipeline(projectID int64, ref, sha string, status enum.Statu
 	return first[Pipeline](q.db.Order("id DESC"))
 }
 
+// PipelineOfCommit finds the newest pipeline of a commit; an empty ref takes any.
+func (tx *Tx) PipelineOfCommit(projectID int64, sha, ref string) (*Pipeline, error) {
+	q := tx.db.Where("project_id = ? AND sha = ? AND source <> ?", projectID, sha, enum.SourceParentPipeline)
+	if ref != "" {
+		q = q.Where("ref = ?", ref)
+	}
+	return first[Pipeline](q.Order("id DESC"))
+}
+
 // LatestPipelinesOf finds the newest pipeline of each commit.
 func (tx *Tx) LatestPipelinesOf(projectID int64, shas []string) (map[string]*Pipeline, error) {
 	out := map[string]*Pipeline{}

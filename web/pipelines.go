@@ -288,6 +288,8 @@ func cardOf(j *models.Job) jobCard {
 		card.Why = "skipped: " + j.StatusReason
 	case j.StatusReason != "":
 		card.Why = j.StatusReason
+	case j.External && j.Description != "":
+		card.Why = j.Description
 	case j.Bridge && (j.Status == enum.Pending || j.Status == enum.Running):
 		card.Why = "waits for the pipeline that it starts"
 	case j.Status == enum.WaitingForResource:
@@ -421,8 +423,8 @@ func (s *Server) jobPage(r *request, c *inside) error {
 	may := access.Allowed(r.actor, access.UpdateJob, c.subject.On(pl.Ref, pl.Tag))
 	d["Play"] = may && (j.Status == enum.Manual || j.Status == enum.Scheduled)
 	d["Cancel"] = may && j.Status.Cancelable() && j.Status != enum.Manual && j.Status != enum.Scheduled
-	d["Retry"] = may && !j.Retried && (j.Status == enum.Success || j.Status == enum.Failed || j.Status == enum.Canceled)
-	d["Erase"] = may && j.Status.Completed() && j.ErasedAt == nil && !j.Bridge
+	d["Retry"] = may && !j.Retried && !j.External && (j.Status == enum.Success || j.Status == enum.Failed || j.Status == enum.Canceled)
+	d["Erase"] = may && j.Status.Completed() && j.ErasedAt == nil && !j.Bridge && !j.External
 	if !j.Status.Completed() && j.Status != enum.Manual {
 		d["Live"] = liveAt(fmt.Sprintf("/%s/-/jobs/%d/live", c.project.FullPath, j.ID), string(j.Status))
 	}

@@ -80,6 +80,7 @@ const (
 	TriggerPipeline      Ability = "trigger_pipeline" // with the token of a job
 	AdminTriggers        Ability = "admin_triggers"
 	ManageSchedules      Ability = "manage_pipeline_schedules" // whoever owns them
+	CreateStatuses       Ability = "create_commit_status"
 	ReadReleases         Ability = "read_release"
 	CreateReleases       Ability = "create_release"
 	ReadEnvironments     Ability = "read_environment" // and deployments
@@ -165,6 +166,7 @@ var table = map[Ability]rule{
 	TriggerPipeline:      {level: enum.Developer, write: true, jobs: true},
 	AdminTriggers:        {level: enum.Maintainer},
 	ManageSchedules:      {level: enum.Maintainer, write: true},
+	CreateStatuses:       {level: enum.Developer, write: true, ref: true},
 	ReadReleases:         {level: enum.Guest, open: true, jobs: true},
 	CreateReleases:       {level: enum.Developer, write: true, jobs: true},
 	ReadEnvironments:     {level: enum.Reporter, open: true, jobs: true},

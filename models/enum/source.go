@@ -16,10 +16,11 @@ const (
 	SourceChat           Source = "chat"
 	SourceMergeRequest   Source = "merge_request_event"
 	SourceParentPipeline Source = "parent_pipeline"
+	SourceExternal       Source = "external" // made by what another system says of a commit
 )
 
 // Sources are all of them.
-var Sources = []Source{SourcePush, SourceWeb, SourceTrigger, SourceSchedule, SourceAPI, SourcePipeline, SourceChat, SourceMergeRequest, SourceParentPipeline}
+var Sources = []Source{SourcePush, SourceWeb, SourceTrigger, SourceSchedule, SourceAPI, SourcePipeline, SourceChat, SourceMergeRequest, SourceParentPipeline, SourceExternal}
 
 // IgnoresSkip says whether `[skip ci]` in the commit message has no effect on pipelines of this source.
 func (s Source) IgnoresSkip() bool {
