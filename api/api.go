@@ -49,6 +49,7 @@ func Register(r gin.IRouter, c *ci.Coordinator, auth *access.Authenticator, chat
 	s.jobTokenRoutes(at)
 	s.releaseRoutes(at)
 	s.hookRoutes(at)
+	s.testReportRoutes(at)
 	s.runnerRoutes(at)
 	s.variableRoutes(at)
 	s.lintRoutes(at)

@@ -82,11 +82,14 @@ func (s *Server) archiveOf(c *call) (row *models.Artifact, err error) {
 		row, err = tx.Artifact(c.job.ID, "archive")
 		return err
 	})
-	if err == nil && row.ExpireAt != nil && row.ExpireAt.Before(s.ci.DB().Now()) {
+	if err == nil && row.Gone(s.ci.DB().Now()) {
 		err = models.ErrNotFound
 	}
 	if err != nil {
 		return nil, missing(err, "")
+	}
+	if !access.ArtifactAllowed(c.actor, c.subject, row.Access) {
+		return nil, errForbidden
 	}
 	return row, nil
 }

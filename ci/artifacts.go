@@ -94,6 +94,9 @@ func (c *Coordinator) StoreArtifact(ctx context.Context, a *Attempt, u ArtifactU
 	if err != nil {
 		return nil, err
 	}
+	if row.Access, err = c.artifactAccess(ctx, a.Job); err != nil {
+		return nil, err
+	}
 	var handed *models.Dotenv
 	if u.Type == "dotenv" {
 		var raw []byte
@@ -110,6 +113,11 @@ func (c *Coordinator) StoreArtifact(ctx context.Context, a *Attempt, u ArtifactU
 	row.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
 		row.ID = 0
+		pipeline, err := tx.Pipeline(a.Job.PipelineID)
+		if err != nil {
+			return err
+		}
+		row.Locked = pipeline.Locked
 		if err := tx.CreateArtifact(row); err != nil || handed == nil {
 			return err
 		}
@@ -136,6 +144,21 @@ func (c *Coordinator) StoreArtifact(ctx context.Context, a *Attempt, u ArtifactU
 	return old, nil
 }
 
+// artifactAccess is who may read what a job leaves: artifacts:access of its configuration.
+func (c *Coordinator) artifactAccess(ctx context.Context, j *models.Job) (level string, err error) {
+	err = c.db.Read(ctx, func(tx *models.Tx) error {
+		def, err := c.definition(tx, j)
+		if err == nil && def.Artifacts != nil {
+			level = def.Artifacts.Access
+		}
+		return err
+	})
+	if level == "" {
+		level = access.ArtifactsForAll
+	}
+	return level, err
+}
+
 // OpenArtifact reads a stored artifact.
 func (c *Coordinator) OpenArtifact(ctx context.Context, row *models.Artifact) (blob.Object, error) {
 	o, err := c.blobs.Open(ctx, row.BlobKey)
@@ -159,6 +182,9 @@ func (c *Coordinator) DependencyArtifact(ctx context.Context, reader *models.Job
 			}
 		}
 		row, err = tx.Artifact(producerID, "archive")
+		if err == nil && producer.ProjectID != reader.ProjectID && row.Access != access.ArtifactsForAll {
+			err = models.ErrNotFound // only what everybody may read leaves its project
+		}
 		return err
 	})
 	if errors.Is(err, models.ErrNotFound) {

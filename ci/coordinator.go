@@ -36,6 +36,7 @@ const (
 	TaskSchedule   = "schedule"        // a schedule is due: make its pipeline
 	TaskHooks      = "hooks"           // something happened: write down who is told
 	TaskDeliver    = "deliver"         // tell one webhook of one thing
+	TaskUnlock     = "unlock"          // a pipeline succeeded: the artifacts of older ones may expire
 	TaskResource   = "resource-group"  // a resource may be free: give it to the next job
 	TaskRedundant  = "redundant"       // a pipeline was made: cancel those of older commits
 
@@ -131,6 +132,7 @@ func New(p Parts) *Coordinator {
 	p.Tasks.Handle(TaskSchedule, c.runSchedule)
 	p.Tasks.Handle(TaskHooks, c.runHooks)
 	p.Tasks.Handle(TaskDeliver, c.runDeliver)
+	p.Tasks.Handle(TaskUnlock, c.runUnlock)
 	p.Tasks.Handle(TaskResource, c.runResource)
 	p.Tasks.Handle(TaskRedundant, c.runRedundant)
 	p.Tasks.Handle(TaskPurge, c.runPurge)

@@ -117,8 +117,9 @@ type builder struct {
 	commit    *gitrepo.Commit
 
 	planned    *plan.Plan // once it is decided
-	frozen     bool       // the project wants nothing deployed now
-	predefined int        // how many of its variables are predefined
+	subject    access.Subject
+	frozen     bool // the project wants nothing deployed now
+	predefined int  // how many of its variables are predefined
 }
 
 // gather reads the ref and the commit and asks whether the actor may.
@@ -158,6 +159,7 @@ func (b *builder) gather(ctx context.Context) error {
 	if r.Payload != nil { // needs no right to set variables
 		b.r.Variables = append(slices.Clone(r.Variables), *r.Payload)
 	}
+	b.subject = subject
 	b.protected = len(access.Matching(subject.Protected, b.short, b.tag)) > 0
 	return nil
 }
@@ -324,7 +326,7 @@ func (b *builder) broken(ctx context.Context, cause error) (*models.Pipeline, er
 func (b *builder) row() *models.Pipeline {
 	p := &models.Pipeline{
 		ProjectID: b.r.Project.ID, UserID: b.r.Actor.User.ID, Source: b.r.Source, Ref: b.short, Tag: b.tag, SHA: b.ref.SHA,
-		BeforeSHA: b.r.BeforeSHA, Protected: b.protected, Status: enum.Created, CommitTitle: b.commit.Title(),
+		BeforeSHA: b.r.BeforeSHA, Protected: b.protected, Status: enum.Created, CommitTitle: b.commit.Title(), Locked: b.locks(),
 	}
 	if p.BeforeSHA == "" {
 		p.BeforeSHA = gitrepo.ZeroSHA

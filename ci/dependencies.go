@@ -72,7 +72,7 @@ func archivesOf(tx *models.Tx, wanted []*models.Job) ([]Dependency, enum.Failure
 				dep.Artifact = a
 			}
 		}
-		if j.ErasedAt != nil || dep.Artifact != nil && dep.Artifact.ExpireAt != nil && tx.Now().After(*dep.Artifact.ExpireAt) {
+		if j.ErasedAt != nil || dep.Artifact != nil && dep.Artifact.Gone(tx.Now()) {
 			return nil, enum.MissingDependencyFailure, nil
 		}
 		out = append(out, dep)

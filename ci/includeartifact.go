@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"signalbox/ci/access"
 	"signalbox/ci/config"
 	"signalbox/internal/fault"
 	"signalbox/models"
@@ -31,6 +32,9 @@ func (f *files) artifact(from config.Context, l config.Location) ([]byte, config
 	}
 	if err != nil {
 		return nil, at, err
+	}
+	if !access.ArtifactAllowed(f.b.r.Actor, f.b.subject, row.Access) || row.Gone(f.c.db.Now()) {
+		return nil, at, refuse("Job `%s` not found in parent pipeline or does not have artifacts!", l.Job)
 	}
 	if row.Size > maxIncludedArchive {
 		return nil, at, refuse("Artifacts archive for job `%s` is too large: %s exceeds maximum of %s", l.Job, humanSize(row.Size), humanSize(maxIncludedArchive))

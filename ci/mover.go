@@ -278,6 +278,11 @@ func (m *mover) status(next enum.Status) error {
 			return err
 		}
 	}
+	if next != p.Status {
+		if err := m.unlocks(next); err != nil {
+			return err
+		}
+	}
 	p.Status = next
 	if next == enum.Running && p.StartedAt == nil {
 		p.StartedAt = &now

@@ -254,7 +254,7 @@ func (c *Coordinator) branchGone(ctx context.Context, p *models.Project, branch 
 	if !errors.Is(err, gitrepo.ErrNotFound) {
 		return err
 	}
-	return c.stopForBranch(ctx, p, branch, by)
+	return errors.Join(c.stopForBranch(ctx, p, branch, by), c.unlock(ctx, p.ID, branch, false, 0))
 }
 
 // adoptDefaultBranch makes the first branch that is pushed to an empty project its default one, if the

@@ -27,8 +27,35 @@ type Artifact struct {
 	Size      int64
 	SHA256    string `gorm:"column:sha256"`
 	BlobKey   string
+	Access    string // all, developer, maintainer or none
+	Locked    bool   // it is of a pipeline that is kept, whatever ExpireAt says
 	ExpireAt  *time.Time
 	CreatedAt time.Time
+}
+
+// Gone says whether an artifact's time is over.
+func (a *Artifact) Gone(now time.Time) bool {
+	return !a.Locked && a.ExpireAt != nil && now.After(*a.ExpireAt)
+}
+
+// LockedPipelines lists the pipelines of a ref whose artifacts are kept: those before one, or all if it is 0.
+func (tx *Tx) LockedPipelines(projectID int64, ref string, tag bool, before int64, limit int) ([]*Pipeline, error) {
+	q := tx.db.Where("project_id = ? AND ref = ? AND tag = ? AND locked", projectID, ref, tag)
+	if before != 0 {
+		q = q.Where("id < ?", before)
+	}
+	var rows []*Pipeline
+	err := q.Order("id").Limit(limit).Find(&rows).Error
+	return rows, err
+}
+
+// UnlockPipeline lets the artifacts of a pipeline expire.
+func (tx *Tx) UnlockPipeline(id int64) error {
+	err := tx.db.Exec("UPDATE artifacts SET locked = ? WHERE locked AND job_id IN (SELECT id FROM jobs WHERE pipeline_id = ?)", false, id).Error
+	if err != nil {
+		return err
+	}
+	return tx.db.Model(&Pipeline{}).Where("id = ?", id).Update("locked", false).Error
 }
 
 // CreateArtifact stores an artifact; ErrDuplicate if the job has one of the type.
@@ -54,6 +81,14 @@ func (tx *Tx) Artifacts(jobIDs ...int64) ([]*Artifact, error) {
 	return rows, err
 }
 
+// Reports lists the reports of a type that the latest attempts of a pipeline's jobs left.
+func (tx *Tx) Reports(pipelineID int64, kind string, limit int) ([]*Artifact, error) {
+	var rows []*Artifact
+	jobs := tx.db.Model(&Job{}).Select("id").Where("pipeline_id = ? AND retried = ?", pipelineID, false)
+	err := tx.db.Where("type = ? AND job_id IN (?)", kind, jobs).Order("job_id").Limit(limit).Find(&rows).Error
+	return rows, err
+}
+
 // Artifact finds a job's artifact of a type.
 func (tx *Tx) Artifact(jobID int64, kind string) (*Artifact, error) {
 	return first[Artifact](tx.db.Where("job_id = ? AND type = ?", jobID, kind))
@@ -62,7 +97,7 @@ func (tx *Tx) Artifact(jobID int64, kind string) (*Artifact, error) {
 // ExpiredArtifacts lists artifacts whose time is over.
 func (tx *Tx) ExpiredArtifacts(limit int) ([]*Artifact, error) {
 	var rows []*Artifact
-	err := tx.db.Where("expire_at IS NOT NULL AND expire_at <= ?", tx.now()).Order("expire_at").Limit(limit).Find(&rows).Error
+	err := tx.db.Where("NOT locked AND expire_at IS NOT NULL AND expire_at <= ?", tx.now()).Order("expire_at").Limit(limit).Find(&rows).Error
 	return rows, err
 }
 

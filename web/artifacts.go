@@ -24,7 +24,7 @@ func (s *Server) archiveOf(r *request, c *inside) (j *models.Job, row *models.Ar
 	}
 	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
 		row, err = tx.Artifact(j.ID, "archive")
-		if err == nil && row.ExpireAt != nil && row.ExpireAt.Before(s.ci.DB().Now()) {
+		if err == nil && (row.Gone(s.ci.DB().Now()) || !access.ArtifactAllowed(r.actor, c.subject, row.Access)) {
 			err = models.ErrNotFound
 		}
 		return missingPage(err)

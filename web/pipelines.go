@@ -214,7 +214,7 @@ func (s *Server) pipelinePage(r *request, c *inside) error {
 	var jobs []*models.Job
 	var by *models.User
 	var coverage *float64
-	version, over := "", false
+	version, over, tested := "", false, false
 	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
 		if version, over, err = pipelineVersion(tx, pl.ID); err != nil {
 			return err
@@ -222,6 +222,11 @@ func (s *Server) pipelinePage(r *request, c *inside) error {
 		if coverage, err = tx.Coverage(pl.ID); err != nil {
 			return err
 		}
+		reports, err := tx.Reports(pl.ID, "junit", 1)
+		if err != nil {
+			return err
+		}
+		tested = len(reports) > 0
 		if pl, err = tx.Pipeline(pl.ID); err != nil {
 			return err
 		}
@@ -264,7 +269,7 @@ func (s *Server) pipelinePage(r *request, c *inside) error {
 	d := data{
 		"Title": fmt.Sprintf("Pipeline #%d", pl.ID), "Pipeline": pl, "Stages": stages, "Starter": by, "MayUpdate": may,
 		"Retry": may && failed, "Cancel": may && stoppable && pl.Status != enum.Manual, "Wide": true, "Warned": warned && pl.Status == enum.Success,
-		"Coverage": coverage, "Upstream": up, "Source": source,
+		"Coverage": coverage, "Tested": tested, "Upstream": up, "Source": source,
 	}
 	stated(d, pl.Status)
 	if !over {

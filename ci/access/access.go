@@ -240,6 +240,30 @@ func Allowed(a Actor, ability Ability, s Subject) bool {
 	return !r.ref || s.Ref == "" || refAllowed(a, ability, s)
 }
 
+// Who may read artifacts, besides those who may read artifacts at all (`artifacts:access`).
+const (
+	ArtifactsForAll         = "all"
+	ArtifactsForDevelopers  = "developer"
+	ArtifactsForMaintainers = "maintainer"
+	ArtifactsForNobody      = "none"
+)
+
+// ArtifactAllowed says whether an actor may read an artifact that is kept for some.
+func ArtifactAllowed(a Actor, s Subject, level string) bool {
+	if !Allowed(a, ReadArtifacts, s) {
+		return false
+	}
+	switch level {
+	case ArtifactsForNobody:
+		return false
+	case ArtifactsForMaintainers:
+		return s.Level >= enum.Maintainer
+	case ArtifactsForDevelopers:
+		return s.Level >= enum.Developer
+	}
+	return true
+}
+
 // Scoped says whether the token of an actor reaches far enough for an ability, whatever the role. If not, it
 // names the scopes that would.
 func Scoped(a Actor, ability Ability, write bool) (ok bool, need []string) {

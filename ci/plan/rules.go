@@ -192,7 +192,6 @@ func later(j *config.Job) string {
 		"run":     j.Run != nil,
 		"secrets": j.Secrets != nil, "identity": j.Identity != "",
 		"needs:pipeline without a job": j.Needs != nil && showsUpstream(*j.Needs),
-		"artifacts:access":             j.Artifacts != nil && j.Artifacts.Access != "" && j.Artifacts.Access != "all",
 	} {
 		if used {
 			words = append(words, "`"+word+"`")
