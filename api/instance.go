@@ -19,6 +19,8 @@ func (s *Server) instanceRoutes(r routes) {
 	}
 	r.get("/application/settings", user(access.AdminInstance), s.settings)
 	r.put("/application/settings", user(access.AdminInstance), with(s.setSettings))
+	r.get("/application/plan_limits", user(access.AdminInstance), s.planLimits)
+	r.put("/application/plan_limits", user(access.AdminInstance), with(s.setPlanLimits))
 	// There are no licences, merge requests or events here; clients ask for them and go on with none.
 	none := with(func(_ *call, p *struct{ httpapi.Page }) (any, error) { return paged([]int{}, p.Page, 0), nil })
 	r.get("/merge_requests", user(access.ReadOwn), none)
@@ -37,6 +39,8 @@ type settingsParams struct {
 	PendingHours    *int64 `param:"pending_job_timeout_hours"`
 	MaxIncludes     *int64 `param:"ci_max_includes"`
 	NewGroups       *bool  `param:"can_create_group"`
+	PerCommit       *int64 `param:"pipeline_limit_per_project_user_sha"`
+	PerUser         *int64 `param:"pipeline_limit_per_user"`
 }
 
 func (s *Server) settings(c *call) (any, error) {
@@ -49,6 +53,7 @@ func (s *Server) settings(c *call) (any, error) {
 		"default_artifacts_expire_in": set.ArtifactsExpireIn, "max_artifacts_size": set.MaxArtifactsMB, "max_trace_size": set.MaxTraceMB,
 		"pending_job_timeout_hours": set.PendingTimeoutHours, "can_create_group": !set.NoNewGroups,
 		"signup_enabled": false, "shared_runners_enabled": true, "ci_max_includes": set.MaxIncludes, "version": ci.Version,
+		"pipeline_limit_per_project_user_sha": set.Limits.PipelinesPerCommit, "pipeline_limit_per_user": set.Limits.PipelinesPerUser,
 	}, nil
 }
 
@@ -58,6 +63,8 @@ func (s *Server) setSettings(c *call, p *settingsParams) (any, error) {
 		keep(&set.MaxTraceMB, p.MaxTrace)
 		keep(&set.PendingTimeoutHours, p.PendingHours)
 		keep(&set.MaxIncludes, p.MaxIncludes)
+		keep(&set.Limits.PipelinesPerCommit, p.PerCommit)
+		keep(&set.Limits.PipelinesPerUser, p.PerUser)
 		if p.NewGroups != nil {
 			set.NoNewGroups = !*p.NewGroups
 		}
@@ -69,6 +76,42 @@ func (s *Server) setSettings(c *call, p *settingsParams) (any, error) {
 		return nil, err
 	}
 	return s.settings(c)
+}
+
+// planLimits are the limits that GitLab keeps for each plan; there is one plan here.
+func (s *Server) planLimits(c *call) (any, error) {
+	set, err := s.ci.InstanceSettings(c.ctx())
+	if err != nil {
+		return nil, err
+	}
+	needs := set.Limits.Needs
+	if needs == 0 {
+		needs = 50
+	}
+	return gin.H{
+		"ci_pipeline_size": set.Limits.PipelineJobs, "ci_active_jobs": set.Limits.ActiveJobs, "ci_needs_size_limit": needs,
+		"ci_pipeline_schedules": set.MaxSchedules, "pipeline_hierarchy_size": 1000,
+	}, nil
+}
+
+func (s *Server) setPlanLimits(c *call, p *struct {
+	PlanName  string `param:"plan_name"`
+	Size      *int64 `param:"ci_pipeline_size"`
+	Active    *int64 `param:"ci_active_jobs"`
+	Needs     *int64 `param:"ci_needs_size_limit"`
+	Schedules *int64 `param:"ci_pipeline_schedules"`
+},
+) (any, error) {
+	err := s.ci.SetInstanceSettings(c.ctx(), c.actor, func(set *ci.InstanceSettings) {
+		keep(&set.Limits.PipelineJobs, p.Size)
+		keep(&set.Limits.ActiveJobs, p.Active)
+		keep(&set.Limits.Needs, p.Needs)
+		keep(&set.MaxSchedules, p.Schedules)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.planLimits(c)
 }
 
 // keep sets a value if one was given.

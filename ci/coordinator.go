@@ -100,6 +100,7 @@ type Coordinator struct {
 	lease    lease
 	signer   atomic.Pointer[signingKey]
 	hooks    hookCache
+	aged     atomic.Pointer[time.Time] // when old pipelines were looked for
 	sender   *hookSender
 }
 

@@ -88,10 +88,17 @@ func (c *Coordinator) CreatePipeline(ctx context.Context, r PipelineRequest) (*m
 	if err := b.gather(ctx); err != nil {
 		return nil, err
 	}
+	if err := b.tooMany(ctx); err != nil {
+		return nil, err
+	}
+	b.needs = int(c.current(ctx).Limits.Needs)
 	if plan.SkipsCI(b.commit.Message) && !r.Source.IgnoresSkip() {
 		return b.skipped(ctx)
 	}
 	p, err := b.plan(ctx)
+	if err == nil {
+		err = b.tooLarge(ctx, p)
+	}
 	if err != nil {
 		return b.broken(ctx, err)
 	}
@@ -118,6 +125,7 @@ type builder struct {
 
 	planned    *plan.Plan // once it is decided
 	subject    access.Subject
+	needs      int  // how many others a job may need; 0: the default
 	frozen     bool // the project wants nothing deployed now
 	predefined int  // how many of its variables are predefined
 }
@@ -242,7 +250,7 @@ func (b *builder) config(ctx context.Context) (*config.File, error) {
 func (b *builder) facts(vars variable.Collection, files *files) plan.Facts {
 	f := plan.Facts{
 		Source: b.r.Source, Ref: b.short, Tag: b.tag, ProjectPath: b.r.Project.FullPath, ChatJob: b.r.ChatJob, Variables: vars,
-		Predefined: b.predefined, Files: files, User: userVariables(b.r.Actor.User),
+		Predefined: b.predefined, MaxNeeds: b.needs, Files: files, User: userVariables(b.r.Actor.User),
 	}
 	f.Configured = variable.Configured(b.c.server(), projectFacts(b.r.Project), b.commitFacts(), variable.Pipeline{})
 	return f
@@ -314,6 +322,8 @@ func (b *builder) broken(ctx context.Context, cause error) (*models.Pipeline, er
 		p.YAMLErrors = cycle.Error()
 	case errors.As(cause, &refused) && (refused.Reason == plan.ConfigError || refused.Reason == plan.NotYet):
 		p.YAMLErrors = refused.Text
+	case errors.As(cause, &refused) && (refused.Reason == plan.SizeLimit || refused.Reason == plan.ActivityLimit):
+		p.YAMLErrors, p.FailureReason = refused.Text, string(refused.Reason)
 	default:
 		return nil, cause
 	}

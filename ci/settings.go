@@ -38,7 +38,8 @@ type InstanceSettings struct {
 	MaxTraceMB          int64  `json:"max_trace_mb,omitempty"`
 	ArtifactsExpireIn   string `json:"artifacts_expire_in,omitempty"`
 	PendingTimeoutHours int64  `json:"pending_timeout_hours,omitempty"`
-	MaxIncludes         int64  `json:"max_includes,omitempty"`  // files of one configuration
+	MaxIncludes         int64  `json:"max_includes,omitempty"` // files of one configuration
+	Limits              Limits `json:"limits"`
 	MaxSchedules        int64  `json:"max_schedules,omitempty"` // of one project
 	NoNewGroups         bool   `json:"no_new_groups,omitempty"` // users that are made from now on make no groups
 }
@@ -140,6 +141,8 @@ func (c *Coordinator) SetInstanceSettings(ctx context.Context, by access.Actor, 
 		return fault.Field("max_trace_size", "must be from 1 to 10000 megabytes")
 	case set.PendingTimeoutHours < 1 || set.PendingTimeoutHours > 24*365:
 		return fault.Field("pending_job_timeout_hours", "must be from 1 to 8760 hours")
+	case set.Limits.check() != nil:
+		return set.Limits.check()
 	case set.MaxSchedules < 1 || set.MaxSchedules > 10_000:
 		return fault.Field("ci_pipeline_schedules", "must be from 1 to 10000")
 	case set.MaxIncludes < 1 || set.MaxIncludes > 1000:

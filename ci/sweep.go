@@ -82,6 +82,7 @@ func (c *Coordinator) SweepOnce(ctx context.Context, reload bool) error {
 		c.sweepResources(ctx),
 		c.sweepEnvironments(ctx),
 		c.sweepSchedules(ctx),
+		c.sweepOld(ctx),
 		c.sweepArtifacts(ctx),
 	)
 }

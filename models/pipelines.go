@@ -156,6 +156,42 @@ func (tx *Tx) ChildPipelines(id int64) ([]*Pipeline, error) {
 	return rows, err
 }
 
+// RecentPipelines counts the pipelines of a user since a time, and those among them of one commit of a project. It walks
+// back along what the user made, which the limit that it is for bounds.
+func (tx *Tx) RecentPipelines(userID, projectID int64, sha string, since time.Time) (byUser, byCommit int64, err error) {
+	var rows []struct {
+		ProjectID int64
+		SHA       string `gorm:"column:sha"`
+		CreatedAt time.Time
+	}
+	err = tx.db.Model(&Pipeline{}).Select("project_id, sha, created_at").Where("user_id = ? AND source <> ?", userID, enum.SourceParentPipeline).
+		Order("id DESC").Limit(10_000).Find(&rows, "created_at > ?", since).Error
+	for _, r := range rows {
+		byUser++
+		if r.ProjectID == projectID && r.SHA == sha {
+			byCommit++
+		}
+	}
+	return byUser, byCommit, err
+}
+
+// ActiveJobsOf counts the jobs of a project's pipelines that have not ended, since a time.
+func (tx *Tx) ActiveJobsOf(projectID int64, since time.Time) (int64, error) {
+	var n int64
+	alive := tx.db.Model(&Pipeline{}).Select("id").Where(`project_id = ? AND created_at > ? AND status IN ('created', 'waiting_for_resource',
+		'preparing', 'waiting_for_callback', 'pending', 'running', 'manual', 'scheduled')`, projectID, since)
+	err := tx.db.Model(&Job{}).Where("pipeline_id IN (?) AND retried = ?", alive, false).Count(&n).Error
+	return n, err
+}
+
+// OldPipelines lists a project's pipelines from before a time that have ended or stand, oldest first.
+func (tx *Tx) OldPipelines(projectID int64, before time.Time, limit int) ([]*Pipeline, error) {
+	var rows []*Pipeline
+	err := tx.db.Where("project_id = ? AND created_at < ? AND source <> ? AND status IN ?", projectID, before, enum.SourceParentPipeline,
+		[]enum.Status{enum.Success, enum.Failed, enum.Canceled, enum.Skipped, enum.Manual}).Order("created_at").Limit(limit).Find(&rows).Error
+	return rows, err
+}
+
 // PipelineFilter narrows a list of pipelines; what is empty does not.
 type PipelineFilter struct {
 	Ref        string

@@ -196,6 +196,13 @@ func (tx *Tx) UpdateProject(p *Project) error {
 	return translate(tx.db.Save(p).Error)
 }
 
+// ProjectsThatForget lists the projects that delete their pipelines after a time.
+func (tx *Tx) ProjectsThatForget() ([]*Project, error) {
+	var rows []*Project
+	err := tx.db.Where("settings LIKE ? AND pending_delete = ?", `%"delete_pipelines_after":%`, false).Limit(10_000).Find(&rows).Error
+	return rows, err
+}
+
 // VisibleTo names whose projects a list holds.
 type VisibleTo struct {
 	UserID int64 // 0: nobody is signed in

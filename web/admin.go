@@ -218,7 +218,11 @@ func (s *Server) adminSetSettings(r *request, _ []string) error {
 	}
 	err := s.ci.SetInstanceSettings(r.Context(), r.actor, func(set *ci.InstanceSettings) {
 		set.MaxArtifactsMB, set.MaxTraceMB, set.PendingTimeoutHours = number("max_artifacts"), number("max_trace"), number("pending_hours")
-		set.MaxIncludes = number("max_includes")
+		set.MaxIncludes, set.MaxSchedules = number("max_includes"), number("max_schedules")
+		set.Limits = ci.Limits{
+			PipelineJobs: number("pipeline_jobs"), ActiveJobs: number("active_jobs"), Needs: number("needs"),
+			PipelinesPerCommit: number("per_commit"), PipelinesPerUser: number("per_user"),
+		}
 		set.ArtifactsExpireIn, set.NoNewGroups = r.PostFormValue("expire_in"), r.PostFormValue("groups") == ""
 	})
 	if err != nil {

@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -30,6 +31,8 @@ type Facts struct {
 	Configured variable.Collection
 	// User is who the pipeline runs as: that stands above the configuration and below what is stored.
 	User variable.Collection
+	// MaxNeeds is how many others a job may need; 0 is GitLab's default.
+	MaxNeeds int
 	// Files answers rules about files; nil: those that ask of them match.
 	Files Files
 }
@@ -110,6 +113,8 @@ const (
 	FilteredByWorkflow Reason = "filtered_by_workflow_rules"
 	NotYet             Reason = "not_supported_yet" // it uses what is read and cannot run yet
 	ConfigError        Reason = "config_error"
+	SizeLimit          Reason = "size_limit_exceeded"
+	ActivityLimit      Reason = "job_activity_limit_exceeded"
 	UnknownJob         Reason = "unknown_job"  // chat: the configuration has no such job
 	ExcludedJob        Reason = "excluded_job" // chat: only/except keep the job out
 )
@@ -123,8 +128,8 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return r.Text }
 
-// maxNeeds is GitLab's default limit of needs of one job.
-const maxNeeds = 50
+// defaultNeeds is GitLab's default limit of needs of one job.
+const defaultNeeds = 50
 
 // Build decides on the jobs of a pipeline. It is refused with *Refusal, or *variable.CycleError.
 func Build(c *config.Config, f Facts) (*Plan, error) {
@@ -185,7 +190,7 @@ func Build(c *config.Config, f Facts) (*Plan, error) {
 		}
 		p.Jobs = append(p.Jobs, one)
 	}
-	if err := checkNeeds(p.Jobs); err != nil {
+	if err := checkNeeds(p.Jobs, cmp.Or(f.MaxNeeds, defaultNeeds)); err != nil {
 		return nil, err
 	}
 	if !ordinary && !(f.ChatJob != "" && len(p.Jobs) > 0) {
@@ -266,7 +271,7 @@ func find(jobs []*config.Job, name string) *config.Job {
 	return nil
 }
 
-func checkNeeds(jobs []Job) error {
+func checkNeeds(jobs []Job, most int) error {
 	present := map[string]bool{}
 	for _, j := range jobs {
 		present[j.Name] = true
@@ -275,10 +280,10 @@ func checkNeeds(jobs []Job) error {
 		if j.Needs == nil {
 			continue
 		}
-		if len(*j.Needs) > maxNeeds {
+		if len(*j.Needs) > most {
 			return &Refusal{Reason: ConfigError, Text: fmt.Sprintf(
 				"%s: one job can only need %d others, but you have listed %d. See needs keyword documentation for more details",
-				j.Name, maxNeeds, len(*j.Needs))}
+				j.Name, most, len(*j.Needs))}
 		}
 		for i, name := range *j.Needs {
 			if !present[name] && !j.optional[i] {
