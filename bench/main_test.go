@@ -82,12 +82,18 @@ func start(b *testing.B, o models.Options) *node {
 // push puts a configuration of n jobs into the project.
 func (n *node) push(b *testing.B, jobs int) {
 	b.Helper()
-	dir := b.TempDir()
 	var text strings.Builder
 	for i := range jobs {
 		fmt.Fprintf(&text, "job%d: {script: [make], only: [api]}\n", i)
 	}
-	if err := os.WriteFile(dir+"/.gitlab-ci.yml", []byte(text.String()), 0o600); err != nil {
+	n.pushText(b, text.String())
+}
+
+// pushText puts a configuration into the project.
+func (n *node) pushText(b *testing.B, text string) {
+	b.Helper()
+	dir := b.TempDir()
+	if err := os.WriteFile(dir+"/.gitlab-ci.yml", []byte(text), 0o600); err != nil {
 		b.Fatal(err)
 	}
 	address := strings.Replace(n.Local, "://", "://root:bench-password@", 1) + "/root/bench.git"
@@ -133,6 +139,14 @@ func (n *node) fleetRun(b *testing.B, mode string, runners, jobs int, during fun
 func databases(b *testing.B, f func(b *testing.B, name string, o models.Options)) {
 	b.Run("sqlite", func(b *testing.B) { f(b, "SQLite", models.Options{}) })
 	b.Run("postgres", func(b *testing.B) { f(b, "PostgreSQL", models.Options{URL: testenv.Postgres(b)}) })
+}
+
+// fresh is another empty database of the same kind.
+func fresh(b *testing.B, o models.Options) models.Options {
+	if o.URL == "" {
+		return models.Options{}
+	}
+	return models.Options{URL: testenv.Postgres(b)}
 }
 
 func BenchmarkJobLives(b *testing.B) {

@@ -336,7 +336,7 @@ func (b *builder) broken(ctx context.Context, cause error) (*models.Pipeline, er
 func (b *builder) row() *models.Pipeline {
 	p := &models.Pipeline{
 		ProjectID: b.r.Project.ID, UserID: b.r.Actor.User.ID, Source: b.r.Source, Ref: b.short, Tag: b.tag, SHA: b.ref.SHA,
-		BeforeSHA: b.r.BeforeSHA, Protected: b.protected, Status: enum.Created, CommitTitle: b.commit.Title(), Locked: b.locks(),
+		BeforeSHA: b.r.BeforeSHA, Protected: b.protected, Status: enum.Created, CommitTitle: b.commit.Title(), Locked: b.locks(), NeedsKnown: true,
 	}
 	if p.BeforeSHA == "" {
 		p.BeforeSHA = gitrepo.ZeroSHA
@@ -398,7 +398,7 @@ func (b *builder) write(ctx context.Context, p *models.Pipeline, jobs []models.N
 		if err := errors.Join(b.groups(tx, jobs), b.environments(tx, jobs)); err != nil {
 			return err
 		}
-		if err := tx.CreateJobs(p.ID, jobs); err != nil {
+		if err := errors.Join(tx.CreateJobs(p.ID, jobs), tx.CreateNeeds(p.ID, jobs)); err != nil {
 			return err
 		}
 		rows := make([]*models.Job, len(jobs))

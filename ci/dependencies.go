@@ -38,7 +38,11 @@ func (c *Coordinator) ownDependencies(tx *models.Tx, f *jobFacts) ([]Dependency,
 			named = append(named, n.Job)
 		}
 	}
-	jobs, err := tx.EarlierJobs(f.pipeline.ID, f.job.StageIndex, named)
+	earlier := f.job.StageIndex
+	if d.Needs != nil {
+		earlier = -1 // the named ones alone
+	}
+	jobs, err := tx.EarlierJobs(f.pipeline.ID, earlier, named)
 	if err != nil {
 		return nil, "", err
 	}

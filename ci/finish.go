@@ -146,7 +146,7 @@ func (m *mover) end(j *models.Job, e process.Event, o Outcome) error {
 // follow lets the pipeline go on after a job ended, unless a failure stops it as a whole.
 func (m *mover) follow(failed *models.Job) error {
 	if m.pipeline.OnJobFailure != process.StopAll || failed.Status != enum.Failed || failed.AllowFailure {
-		return m.advance(nil)
+		return m.after(failed)
 	}
 	jobs, err := m.tx.PipelineJobs(m.pipeline.ID, false)
 	if err != nil {

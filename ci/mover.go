@@ -199,21 +199,16 @@ func (m *mover) advance(jobs []*models.Job) error {
 	for _, j := range jobs {
 		known[j.ID] = j
 	}
-	states := snapshot(jobs)
+	all := snapshot(jobs)
 	if jobs == nil {
 		rows, err := m.tx.JobStates(m.pipeline.ID)
 		if err != nil {
 			return err
 		}
-		for _, r := range rows {
-			states = append(states, process.Job{
-				ID: r.ID, Name: r.Name, Stage: r.StageIndex, Needs: r.Needs, When: r.When, AllowFailure: r.AllowFailure,
-				EnqueueNow: r.EnqueueNow, Resource: r.Resource, Status: r.Status,
-			})
-		}
+		all = states(rows)
 	}
 	moved, refused := map[int64]enum.Status{}, false
-	for _, ch := range process.Advance(states) {
+	for _, ch := range process.Advance(all) {
 		j := known[ch.ID]
 		if j == nil {
 			var err error
@@ -221,34 +216,37 @@ func (m *mover) advance(jobs []*models.Job) error {
 				return err
 			}
 		}
-		var err error
-		if ch.Event == process.Enqueue || ch.Event == process.Wait {
-			err = m.start(j, nil)
-			refused = refused || j.Status == enum.Failed
-		} else {
-			err = m.move(j, ch.Event, func(j *models.Job) { j.StatusReason = ch.Reason })
-		}
-		if err != nil {
+		if err := m.apply(j, ch); err != nil {
 			return err
 		}
+		refused = refused || j.Status == enum.Failed
 		moved[ch.ID] = j.Status
 	}
-	for i := range states {
-		if st, ok := moved[states[i].ID]; ok {
-			states[i].Status = st
+	for i := range all {
+		if st, ok := moved[all[i].ID]; ok {
+			all[i].Status = st
 		}
 	}
 	if refused { // what comes after it has another reason to move
 		return m.advance(nil)
 	}
-	m.tx.AfterCommit(func() {
-		m.c.hub.Publish(TopicPipeline(m.pipeline.ID))
-		m.c.hub.Publish(TopicProject(m.pipeline.ProjectID))
-	})
-	if len(states) == 0 {
+	m.published()
+	if len(all) == 0 {
 		return nil
 	}
-	return m.status(process.Apply(m.pipeline.Status, process.Composite(states)))
+	return m.status(process.Apply(m.pipeline.Status, process.Composite(all)))
+}
+
+// states is what processing knows of jobs whose states were read.
+func states(rows []models.JobState) []process.Job {
+	out := make([]process.Job, len(rows))
+	for i, r := range rows {
+		out[i] = process.Job{
+			ID: r.ID, Name: r.Name, Stage: r.StageIndex, Needs: r.Needs, When: r.When, AllowFailure: r.AllowFailure,
+			EnqueueNow: r.EnqueueNow, Resource: r.Resource, Status: r.Status,
+		}
+	}
+	return out
 }
 
 func snapshot(jobs []*models.Job) []process.Job {

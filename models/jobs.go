@@ -135,7 +135,13 @@ func (tx *Tx) PipelineJobs(pipelineID int64, retried bool) ([]*Job, error) {
 // EarlierJobs lists the latest attempts of a pipeline's jobs in the stages before one, and of the named ones.
 func (tx *Tx) EarlierJobs(pipelineID int64, stageIndex int, names []string) ([]*Job, error) {
 	var rows []*Job
-	err := tx.db.Where("pipeline_id = ? AND retried = ? AND (stage_index < ? OR name IN ?)", pipelineID, false, stageIndex, names).
+	q := tx.db.Where("pipeline_id = ? AND retried = ?", pipelineID, false)
+	if stageIndex < 0 {
+		q = q.Where("name IN ?", names) // an index finds them
+	} else {
+		q = q.Where("stage_index < ? OR name IN ?", stageIndex, names)
+	}
+	err := q.
 		Order("stage_index, position, id").Find(&rows).Error
 	return rows, err
 }

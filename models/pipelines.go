@@ -36,6 +36,7 @@ type Pipeline struct {
 	SourceJobID       *int64
 	UpstreamID        *int64
 	RootID            *int64
+	NeedsKnown        bool   // who waits for whom is stored; not so for pipelines of older versions
 	Locked            bool   // its artifacts are kept
 	ScheduleID        *int64 // the schedule that made it
 	TriggerShortToken string // the beginning of the trigger token that made it
