@@ -387,7 +387,7 @@ func (b *builder) write(ctx context.Context, p *models.Pipeline, jobs []models.N
 	err := b.c.db.Write(ctx, func(tx *models.Tx) (err error) {
 		*p = fresh // the function may run twice
 		for _, j := range jobs {
-			j.Job.ID, j.Job.Status = 0, enum.Created
+			j.Job.ID, j.Job.Status, j.Job.QueuedAt, j.Job.StatusReason = 0, enum.Created, nil, ""
 		}
 		if p.IID, err = tx.NextIID(p.ProjectID, "pipeline"); err != nil {
 			return err
@@ -398,12 +398,14 @@ func (b *builder) write(ctx context.Context, p *models.Pipeline, jobs []models.N
 		if err := errors.Join(b.groups(tx, jobs), b.environments(tx, jobs)); err != nil {
 			return err
 		}
-		if err := errors.Join(tx.CreateJobs(p.ID, jobs), tx.CreateNeeds(p.ID, jobs)); err != nil {
-			return err
-		}
 		rows := make([]*models.Job, len(jobs))
 		for i, j := range jobs {
 			rows[i] = j.Job
+		}
+		m := b.c.mover(tx, p, b.r.Project)
+		begun := m.begin(rows)
+		if err := errors.Join(tx.CreateJobs(p.ID, jobs), tx.CreateNeeds(p.ID, jobs)); err != nil {
+			return err
 		}
 		if b.r.Within != nil {
 			if err := b.r.Within(tx, p, rows); err != nil {
@@ -413,8 +415,7 @@ func (b *builder) write(ctx context.Context, p *models.Pipeline, jobs []models.N
 		if err := b.outdates(tx, p); err != nil {
 			return err
 		}
-		m := b.c.mover(tx, p, b.r.Project)
-		if err := m.misplaced(rows); err != nil {
+		if err := errors.Join(m.begins(begun), m.misplaced(rows)); err != nil {
 			return err
 		}
 		return m.advance(rows)

@@ -68,6 +68,14 @@ func archivesOf(tx *models.Tx, wanted []*models.Job) ([]Dependency, enum.Failure
 	if err != nil {
 		return nil, "", err
 	}
+	handsOn := map[int64]bool{} // variables, which do not expire
+	rows, err := tx.Dotenvs(ids...)
+	for _, r := range rows {
+		handsOn[r.JobID] = true
+	}
+	if err != nil {
+		return nil, "", err
+	}
 	var out []Dependency
 	for _, j := range wanted {
 		dep := Dependency{ID: j.ID, Name: j.Name}
@@ -76,7 +84,7 @@ func archivesOf(tx *models.Tx, wanted []*models.Job) ([]Dependency, enum.Failure
 				dep.Artifact = a
 			}
 		}
-		if j.ErasedAt != nil || dep.Artifact != nil && dep.Artifact.Gone(tx.Now()) {
+		if j.ErasedAt != nil || dep.Artifact != nil && dep.Artifact.Gone(tx.Now()) || dep.Artifact == nil && j.Leaves && !handsOn[j.ID] {
 			return nil, enum.MissingDependencyFailure, nil
 		}
 		out = append(out, dep)

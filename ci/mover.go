@@ -134,20 +134,28 @@ func (m *mover) needProject() (err error) {
 	return err
 }
 
-func (m *mover) enqueue(j *models.Job) error {
+// pending is the row by which a job waits for a runner.
+func (m *mover) pending(j *models.Job) (*models.PendingJob, error) {
 	if err := m.needProject(); err != nil {
-		return err
+		return nil, err
 	}
 	if m.traversal == "" {
 		ns, err := m.tx.Namespace(m.project.NamespaceID)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		m.traversal = ns.Traversal
 	}
-	row := &models.PendingJob{
+	return &models.PendingJob{
 		JobID: j.ID, ProjectID: m.project.ID, Traversal: m.traversal, Tags: j.Tags, Protected: m.pipeline.Protected,
 		SharedRunners: m.project.SharedRunnersEnabled, GroupRunners: m.project.GroupRunnersEnabled,
+	}, nil
+}
+
+func (m *mover) enqueue(j *models.Job) error {
+	row, err := m.pending(j)
+	if err != nil {
+		return err
 	}
 	if err := m.tx.Enqueue(row); err != nil {
 		return err

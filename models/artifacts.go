@@ -61,7 +61,13 @@ func (tx *Tx) UnlockPipeline(id int64) error {
 // CreateArtifact stores an artifact; ErrDuplicate if the job has one of the type.
 func (tx *Tx) CreateArtifact(a *Artifact) error {
 	a.CreatedAt = tx.now()
-	return translate(tx.db.Create(a).Error)
+	if err := tx.db.Create(a).Error; err != nil {
+		return translate(err)
+	}
+	if a.Type != "archive" && a.Type != "dotenv" {
+		return nil
+	}
+	return tx.db.Model(&Job{}).Where("id = ?", a.JobID).Update("leaves", true).Error
 }
 
 // SetDotenv stores the variables that a job hands on.

@@ -30,7 +30,7 @@ func (tx *Tx) CreateNeeds(pipelineID int64, jobs []NewJob) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	return tx.db.CreateInBatches(rows, 300).Error
+	return tx.db.CreateInBatches(rows, tx.batch()).Error
 }
 
 // Dependants lists the jobs of a pipeline that wait for one and have not moved yet.

@@ -36,6 +36,7 @@ type Job struct {
 	ExitCode      *int
 	Tags          []string `gorm:"serializer:json"`
 	Interruptible bool     // a newer commit may cancel it while it runs
+	Leaves        bool     // it left something for later jobs, which may be gone by now
 	Releases      bool     // its success publishes a tag
 	// EnvironmentID is where it deploys to, or what it stops, as EnvironmentAction says.
 	EnvironmentID     *int64
@@ -81,7 +82,7 @@ func (tx *Tx) CreateJobs(pipelineID int64, jobs []NewJob) error {
 	for i, j := range jobs {
 		defs[i] = &JobDefinition{PipelineID: pipelineID, Data: j.Definition}
 	}
-	if err := tx.db.CreateInBatches(defs, 200).Error; err != nil {
+	if err := tx.db.CreateInBatches(defs, tx.batch()).Error; err != nil {
 		return err
 	}
 	rows := make([]*Job, len(jobs))
@@ -89,7 +90,7 @@ func (tx *Tx) CreateJobs(pipelineID int64, jobs []NewJob) error {
 		j.Job.PipelineID, j.Job.DefinitionID, j.Job.CreatedAt = pipelineID, defs[i].ID, tx.now()
 		rows[i] = j.Job
 	}
-	return tx.db.CreateInBatches(rows, 100).Error
+	return tx.db.CreateInBatches(rows, tx.batch()).Error
 }
 
 // CloneJob stores a further attempt, which shares the definition.
@@ -132,14 +133,15 @@ func (tx *Tx) PipelineJobs(pipelineID int64, retried bool) ([]*Job, error) {
 	return rows, err
 }
 
-// EarlierJobs lists the latest attempts of a pipeline's jobs in the stages before one, and of the named ones.
+// EarlierJobs lists the latest attempts of a pipeline's jobs that left something in the stages before one, or, if the stage
+// is negative, of the named ones. An index finds the former: those that left nothing cost nothing.
 func (tx *Tx) EarlierJobs(pipelineID int64, stageIndex int, names []string) ([]*Job, error) {
 	var rows []*Job
 	q := tx.db.Where("pipeline_id = ? AND retried = ?", pipelineID, false)
 	if stageIndex < 0 {
-		q = q.Where("name IN ?", names) // an index finds them
+		q = q.Where("name IN ?", names)
 	} else {
-		q = q.Where("stage_index < ? OR name IN ?", stageIndex, names)
+		q = tx.db.Where("pipeline_id = ? AND NOT retried AND leaves AND stage_index < ?", pipelineID, stageIndex)
 	}
 	err := q.
 		Order("stage_index, position, id").Find(&rows).Error

@@ -43,6 +43,15 @@ func (p Page) offset() int {
 	return (min(p.Number, 1<<24) - 1) * p.limit()
 }
 
+// batch is how many rows one statement stores: a statement has a limit of values on PostgreSQL, and SQLite's driver takes
+// longer for each the more there are.
+func (tx *Tx) batch() int {
+	if tx.postgres {
+		return 25
+	}
+	return 25
+}
+
 // query gathers conditions.
 type query struct{ db *gorm.DB }
 

@@ -342,6 +342,17 @@ func (tx *Tx) Enqueue(p *PendingJob) error {
 	return translate(tx.db.Create(p).Error)
 }
 
+// EnqueueAll puts several jobs into the queue.
+func (tx *Tx) EnqueueAll(rows []*PendingJob) error {
+	for _, p := range rows {
+		if p.Tags == nil {
+			p.Tags = []string{}
+		}
+		p.QueuedAt = tx.now()
+	}
+	return translate(tx.db.CreateInBatches(rows, tx.batch()).Error)
+}
+
 // Dequeue takes a job out of the queue; false if it was not there.
 func (tx *Tx) Dequeue(jobID int64) (bool, error) {
 	res := tx.db.Where("job_id = ?", jobID).Delete(&PendingJob{})
