@@ -9,6 +9,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"signalbox/ci"
 	"signalbox/ci/access"
 	"signalbox/internal/fault"
 	"signalbox/internal/httpapi"
@@ -282,11 +283,11 @@ func (s *Server) jobRoutes(r routes) {
 	r.get(one, inJob(access.ReadJob), func(c *call) (any, error) { return s.renderJob(c, c.job) })
 	r.get(one+"/trace", inJob(access.ReadJob), s.trace)
 	r.post(one+"/play", inProcessable(access.UpdateJob), with(s.play))
-	r.post(one+"/retry", inProcessable(access.UpdateJob), with(func(c *call, _ *struct {
+	r.post(one+"/retry", inProcessable(access.UpdateJob), with(func(c *call, p *struct {
 		Inputs map[string]any `param:"inputs"`
 	},
 	) (any, error) {
-		next, err := s.ci.RetryJob(c.ctx(), c.actor, c.job.ID)
+		next, err := s.ci.RetryJob(c.ctx(), c.actor, c.job.ID, ci.Given{Inputs: p.Inputs})
 		if err != nil {
 			return nil, err
 		}
@@ -414,7 +415,7 @@ func (s *Server) play(c *call, p *struct {
 	if len(vars) > 0 && c.subject.Level < c.project.VariablesMinimumRole {
 		return nil, fault.New(fault.Forbidden, "403 Forbidden - Insufficient permissions to set job variables")
 	}
-	j, err := s.ci.PlayJob(c.ctx(), c.actor, c.job.ID, vars)
+	j, err := s.ci.PlayJob(c.ctx(), c.actor, c.job.ID, ci.Given{Variables: vars, Inputs: p.Inputs})
 	if err != nil {
 		return nil, err
 	}

@@ -285,7 +285,7 @@ func (d *demo) startJob(ctx context.Context) error {
 	if len(c) == 0 || c[0].JobID == nil {
 		return errors.New("the command made no job")
 	}
-	_, err = d.node.CI.PlayJob(ctx, access.Actor{User: d.user}, *c[0].JobID, nil)
+	_, err = d.node.CI.PlayJob(ctx, access.Actor{User: d.user}, *c[0].JobID, ci.Given{})
 	return err
 }
 

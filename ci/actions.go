@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"signalbox/ci/access"
+	"signalbox/ci/config"
 	"signalbox/ci/process"
 	"signalbox/ci/variable"
 	"signalbox/internal/fault"
@@ -65,10 +66,12 @@ var errUnplayable = fault.New(fault.Invalid, "400 Bad request - Unplayable Job")
 
 // PlayJob starts a job that waits to be started, as the one who starts it, with variables of its own. One that
 // was started by hand before and ended is tried again.
-func (c *Coordinator) PlayJob(ctx context.Context, a access.Actor, jobID int64, vars []variable.Variable) (job *models.Job, err error) {
+func (c *Coordinator) PlayJob(ctx context.Context, a access.Actor, jobID int64, in Given) (job *models.Job, err error) {
 	err = c.onJob(ctx, a, jobID, func(m *mover, j *models.Job) error {
 		if byHand := j.When == enum.WhenManual || j.When == enum.Delayed; byHand && process.Retryable(j.Status) && !j.Retried {
-			c.give(j, vars)
+			if err := m.give(j, in); err != nil {
+				return err
+			}
 			if job, err = m.again(j, a.User.ID, true); err != nil {
 				return err
 			}
@@ -84,10 +87,10 @@ func (c *Coordinator) PlayJob(ctx context.Context, a access.Actor, jobID int64, 
 			return errUnplayable
 		}
 		job = j
-		err := m.start(j, func(j *models.Job) {
-			j.UserID = a.User.ID
-			c.give(j, vars)
-		})
+		if err := m.give(j, in); err != nil {
+			return err
+		}
+		err := m.start(j, func(j *models.Job) { j.UserID = a.User.ID })
 		if err != nil {
 			return err
 		}
@@ -96,12 +99,34 @@ func (c *Coordinator) PlayJob(ctx context.Context, a access.Actor, jobID int64, 
 	return job, err
 }
 
-// give lets a job have variables of its own.
-func (c *Coordinator) give(j *models.Job, vars []variable.Variable) {
-	if len(vars) > 0 {
-		text, _ := json.Marshal(vars) // plain structs of strings and bools
-		j.Variables = c.keys.Seal(playedPlace(j.PipelineID, j.Name), string(text))
+// Given is what somebody gives to a job that they start or retry.
+type Given struct {
+	Variables []variable.Variable
+	Inputs    map[string]any
+}
+
+// give lets a job have variables and inputs of its own.
+func (m *mover) give(j *models.Job, in Given) error {
+	if len(in.Variables) > 0 {
+		text, err := json.Marshal(in.Variables)
+		if err != nil {
+			return err
+		}
+		j.Variables = m.c.keys.Seal(playedPlace(j.PipelineID, j.Name), string(text))
 	}
+	if len(in.Inputs) == 0 {
+		return nil
+	}
+	def, err := m.c.definition(m.tx, j)
+	if err != nil {
+		return err
+	}
+	if _, err := config.ResolveJobInputs(def.Inputs, in.Inputs); err != nil {
+		return fault.Wrap(fault.Invalid, err, "400 Bad request - %s", err.Error())
+	}
+	text, err := json.Marshal(in.Inputs)
+	j.Inputs = string(text)
+	return err
 }
 
 // revive gives the skipped jobs that depend on the given ones another chance, and lets the pipeline follow.
@@ -123,10 +148,13 @@ func (m *mover) revive(userID int64, of ...int64) error {
 }
 
 // RetryJob makes another attempt at a finished job, as the one who asks, and returns it.
-func (c *Coordinator) RetryJob(ctx context.Context, a access.Actor, jobID int64) (next *models.Job, err error) {
+func (c *Coordinator) RetryJob(ctx context.Context, a access.Actor, jobID int64, in Given) (next *models.Job, err error) {
 	err = c.onJob(ctx, a, jobID, func(m *mover, j *models.Job) error {
 		if !process.Retryable(j.Status) || j.Retried || j.External {
 			return fault.New(fault.Forbidden, "403 Forbidden - Job is not retryable")
+		}
+		if err := m.give(j, in); err != nil {
+			return err
 		}
 		if next, err = m.again(j, a.User.ID, true); err != nil {
 			return err
@@ -149,6 +177,21 @@ func (m *mover) again(j *models.Job, userID int64, now bool) (*models.Job, error
 		return nil, errMoved
 	}
 	return m.clone(j, userID, now)
+}
+
+// UnscheduleJob lets a delayed job wait for somebody instead of its time.
+func (c *Coordinator) UnscheduleJob(ctx context.Context, a access.Actor, jobID int64) (job *models.Job, err error) {
+	err = c.onJob(ctx, a, jobID, func(m *mover, j *models.Job) error {
+		job = j
+		if j.Status != enum.Scheduled {
+			return fault.New(fault.NotAllowed, "Job is not scheduled")
+		}
+		if err := m.move(j, process.Unschedule, func(j *models.Job) { j.StatusReason = "unscheduled by " + a.Name() + ": waits to be started by hand" }); err != nil {
+			return err
+		}
+		return m.advance(nil)
+	})
+	return job, err
 }
 
 // CancelJob stops a job. One that runs gets to clean up if its runner can; with force, or asked again, it is

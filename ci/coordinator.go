@@ -51,6 +51,7 @@ type Settings struct {
 	AcceptWithin   time.Duration // how long an offer waits for a runner that acknowledges
 	LegacyAccept   time.Duration // the same for runners that only call when they have something to say
 	LostAfter      time.Duration // silence after which a running job is lost
+	NoRunnerAfter  time.Duration // how long a job may wait while no online runner can take it
 	StuckAfter     time.Duration // how long a job may wait for a runner
 	HoldPolls      time.Duration // how long an empty request of a runner is held
 	MaxTrace       int64         // bytes of a log
@@ -71,6 +72,7 @@ func (s *Settings) defaults() {
 	def(&s.LegacyAccept, 2*time.Minute)
 	def(&s.LostAfter, 10*time.Minute)
 	def(&s.StuckAfter, 24*time.Hour)
+	def(&s.NoRunnerAfter, time.Hour)
 	def(&s.HoldPolls, 50*time.Second)
 	def(&s.ArtifactExpiry, 30*24*time.Hour)
 	if s.MaxTrace == 0 {
@@ -100,6 +102,7 @@ type Coordinator struct {
 	lease    lease
 	signer   atomic.Pointer[signingKey]
 	hooks    hookCache
+	matched  atomic.Pointer[time.Time] // when jobs that no runner can take were looked for
 	aged     atomic.Pointer[time.Time] // when old pipelines were looked for
 	sender   *hookSender
 }

@@ -236,6 +236,9 @@ func (b *builder) config(ctx context.Context) (*config.File, error) {
 	if b.r.Config != nil {
 		return b.r.Config, nil
 	}
+	if file := configElsewhere(b.r.Project); file != nil {
+		return file, nil
+	}
 	file := b.r.Project.ConfigPath()
 	text, err := b.c.Repo(b.r.Project).File(ctx, b.ref.SHA, file, maxConfig)
 	switch {

@@ -96,7 +96,7 @@ func (c *Coordinator) StopEnvironment(ctx context.Context, by access.Actor, id i
 		return nil, err
 	}
 	for _, j := range jobs {
-		_, err := c.PlayJob(ctx, by, j.ID, nil)
+		_, err := c.PlayJob(ctx, by, j.ID, Given{})
 		if kind := fault.KindOf(err); err != nil && kind != fault.Invalid && kind != fault.Conflict { // those say that it is on its way
 			return nil, err
 		}

@@ -179,7 +179,7 @@ func (m *mover) clone(j *models.Job, userID int64, now bool) (*models.Job, error
 		PipelineID: j.PipelineID, ProjectID: j.ProjectID, DefinitionID: j.DefinitionID, UserID: userID, Name: j.Name, Stage: j.Stage,
 		StageIndex: j.StageIndex, Position: j.Position, Needs: j.Needs, When: j.When, AllowFailure: j.AllowFailure,
 		EnqueueNow: now && manual, Status: enum.Created, Tags: j.Tags, Variables: j.Variables,
-		Interruptible: j.Interruptible, ResourceGroupID: j.ResourceGroupID, Bridge: j.Bridge, Releases: j.Releases,
+		Interruptible: j.Interruptible, ResourceGroupID: j.ResourceGroupID, Bridge: j.Bridge, Releases: j.Releases, Inputs: j.Inputs,
 		EnvironmentID: j.EnvironmentID, EnvironmentAction: j.EnvironmentAction,
 	}
 	return next, m.tx.CloneJob(next)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"signalbox/ci/config"
 	"signalbox/ci/plan"
 	"signalbox/ci/process"
 	"signalbox/ci/variable"
@@ -29,6 +30,7 @@ type Offer struct {
 	Depth        int    // of the clone
 	Variables    variable.Collection
 	Dependencies []Dependency
+	Inputs       []config.JobInput
 	CacheFiles   map[string]string // contents' hash by file, for cache keys made of files
 	QueuedFor    time.Duration
 	RepoURL      string
@@ -242,6 +244,10 @@ func (c *Coordinator) prepare(ctx context.Context, jobID int64, e *runnerEntry, 
 		return nil, "", err
 	}
 	o.Dependencies = deps
+	if o.Inputs, err = jobInputs(f); err != nil {
+		c.log.ErrorContext(ctx, "job cannot be prepared", "job", jobID, "error", err)
+		return nil, enum.SchedulerFailure, nil
+	}
 	o.CacheFiles = c.cacheFiles(ctx, f)
 	return o, "", nil
 }
@@ -317,6 +323,17 @@ func (c *Coordinator) definition(tx *models.Tx, j *models.Job) (*plan.Definition
 	return &d, nil
 }
 
+// jobInputs are the inputs of a job with what it was given.
+func jobInputs(f *jobFacts) ([]config.JobInput, error) {
+	given := map[string]any{}
+	if f.job.Inputs != "" {
+		if err := json.Unmarshal([]byte(f.job.Inputs), &given); err != nil {
+			return nil, fmt.Errorf("inputs of job %d: %w", f.job.ID, err)
+		}
+	}
+	return config.ResolveJobInputs(f.definition.Inputs, given)
+}
+
 // unfit names why a job cannot be given to this machine at all (facts: runner-protocol 3.4).
 func unfit(f *jobFacts, m *models.RunnerManager) enum.FailureReason {
 	needs := func(feature string) bool { return !m.Features[feature] }
@@ -332,6 +349,7 @@ func unfit(f *jobFacts, m *models.RunnerManager) enum.FailureReason {
 		return enum.UserBlocked
 	case a != nil && len(a.Reports) > 0 && needs("upload_multiple_artifacts"),
 		a != nil && len(a.Exclude) > 0 && needs("artifacts_exclude"),
+		len(f.definition.Inputs) > 0 && needs("job_inputs"),
 		(len(f.definition.AllowCodes) > 0 || f.definition.Retry != nil && len(f.definition.Retry.ExitCodes) > 0) && needs("return_exit_code"):
 		return enum.RunnerUnsupported
 	}

@@ -59,7 +59,11 @@ func (c *Coordinator) Lint(ctx context.Context, a access.Actor, p *models.Projec
 		if held, err := repo.Contained(ctx, sha); err != nil || !held {
 			return &LintResult{Texts: []string{detached}}, err
 		}
-		file.Content, err = repo.File(ctx, sha, file.Name, maxConfig)
+		if other := configElsewhere(p); other != nil {
+			file = *other
+		} else {
+			file.Content, err = repo.File(ctx, sha, file.Name, maxConfig)
+		}
 		if errors.Is(err, gitrepo.ErrNotFound) {
 			return &LintResult{Texts: []string{"Please provide content of .gitlab-ci.yml"}}, nil
 		}

@@ -30,9 +30,10 @@ func (r RefChange) Deletes() bool { return gitrepo.IsZero(r.New) }
 type PushOptions struct {
 	Skip      bool                `json:"skip,omitempty"`
 	Variables []variable.Variable `json:"variables,omitempty"`
+	Inputs    map[string]any      `json:"inputs,omitempty"`
 }
 
-// ParsePushOptions reads ci.skip and ci.variable="K=V"; others are not for us.
+// ParsePushOptions reads ci.skip, ci.variable="K=V" and ci.input="k=v"; others are not for us.
 func ParsePushOptions(options []string) PushOptions {
 	var o PushOptions
 	for _, text := range options {
@@ -44,6 +45,14 @@ func ParsePushOptions(options []string) PushOptions {
 			key, val, ok := strings.Cut(strings.Trim(value, `"`), "=")
 			if ok && key != "" {
 				o.Variables = append(o.Variables, variable.Variable{Key: key, Value: val})
+			}
+		case "ci.input":
+			key, val, ok := strings.Cut(strings.Trim(value, `"`), "=")
+			if ok && key != "" {
+				if o.Inputs == nil {
+					o.Inputs = map[string]any{}
+				}
+				o.Inputs[key] = val // its specification says what it is
 			}
 		}
 	}
@@ -205,7 +214,7 @@ func (c *Coordinator) pushPipeline(ctx context.Context, t *models.Task, p *model
 	}
 	_, err = c.CreatePipeline(ctx, PipelineRequest{
 		Project: p, Actor: access.Actor{User: u}, Source: enum.SourcePush, Ref: ch.Ref, SHA: sha, BeforeSHA: ch.Old,
-		Variables: push.Options.Variables, Key: fmt.Sprintf("%s:%d", *t.Key, i),
+		Variables: push.Options.Variables, Inputs: push.Options.Inputs, Key: fmt.Sprintf("%s:%d", *t.Key, i),
 	})
 	var refused *plan.Refusal
 	if errors.As(err, &refused) || fault.KindOf(err) != fault.Internal {

@@ -200,14 +200,8 @@ func (c *Coordinator) entry(ctx context.Context, token string) (*runnerEntry, er
 			return err
 		}
 		r := e.runner
-		e.match = matcher{typ: r.Type, tags: r.Tags, untagged: r.RunUntagged, protectOnly: r.RefProtected}
-		if r.NamespaceID != nil {
-			e.match.namespace = *r.NamespaceID
-		}
-		if r.Type == enum.ProjectRunner {
-			if e.match.projects, err = tx.RunnerProjects(r.ID); err != nil {
-				return err
-			}
+		if e.match, err = matcherOf(tx, r); err != nil {
+			return err
 		}
 		managers, err := tx.Managers(r.ID)
 		for _, m := range managers {

@@ -79,6 +79,7 @@ func (c *Coordinator) SweepOnce(ctx context.Context, reload bool) error {
 		c.sweepLost(ctx),
 		c.sweepScheduled(ctx),
 		c.sweepStuck(ctx),
+		c.sweepNoRunner(ctx),
 		c.sweepResources(ctx),
 		c.sweepEnvironments(ctx),
 		c.sweepSchedules(ctx),
@@ -207,6 +208,10 @@ func (c *Coordinator) sweepLost(ctx context.Context) error {
 	return err
 }
 
+// staleAfter is how late a delayed job may start, as on GitLab: after a long stop it is not what was meant any more.
+const staleAfter = time.Hour
+
+// sweepScheduled starts delayed jobs whose time has come.
 func (c *Coordinator) sweepScheduled(ctx context.Context) error {
 	var due []*models.Job
 	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
@@ -217,6 +222,9 @@ func (c *Coordinator) sweepScheduled(ctx context.Context) error {
 		err := c.withJob(ctx, d.ID, func(m *mover, j *models.Job) error {
 			if j.Status != enum.Scheduled {
 				return nil
+			}
+			if j.ScheduledAt != nil && m.tx.Now().Sub(*j.ScheduledAt) > staleAfter {
+				return m.end(j, process.Drop, Outcome{Reason: enum.StaleSchedule})
 			}
 			if err := m.start(j, nil); err != nil {
 				return err

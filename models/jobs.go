@@ -37,6 +37,7 @@ type Job struct {
 	Tags          []string `gorm:"serializer:json"`
 	Interruptible bool     // a newer commit may cancel it while it runs
 	Leaves        bool     // it left something for later jobs, which may be gone by now
+	Inputs        string   // JSON of the inputs that it was given; "" if none were
 	Releases      bool     // its success publishes a tag
 	// EnvironmentID is where it deploys to, or what it stops, as EnvironmentAction says.
 	EnvironmentID     *int64

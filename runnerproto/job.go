@@ -18,9 +18,23 @@ type Job struct {
 	Credentials   []Credential `json:"credentials"`
 	Dependencies  []Dependency `json:"dependencies"`
 	Features      JobFeatures  `json:"features"`
+	Inputs        []JobInput   `json:"inputs,omitempty"`
 }
 
 // JobInfo names the job.
+// JobInput is an input of the job, which its texts name as ${{ job.inputs.KEY }}.
+type JobInput struct {
+	Key   string        `json:"key"`
+	Value JobInputValue `json:"value"`
+}
+
+// JobInputValue is the value of an input with its type.
+type JobInputValue struct {
+	Type      string `json:"type"`
+	Content   any    `json:"content"`
+	Sensitive bool   `json:"sensitive"`
+}
+
 type JobInfo struct {
 	ID              int64   `json:"id"`
 	Name            string  `json:"name"`

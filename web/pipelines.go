@@ -507,9 +507,11 @@ func (s *Server) jobAction(r *request, c *inside) error {
 	}
 	switch c.args[1] {
 	case "play":
-		j, err = s.ci.PlayJob(r.Context(), r.actor, j.ID, nil)
+		j, err = s.ci.PlayJob(r.Context(), r.actor, j.ID, ci.Given{})
 	case "retry":
-		j, err = s.ci.RetryJob(r.Context(), r.actor, j.ID)
+		j, err = s.ci.RetryJob(r.Context(), r.actor, j.ID, ci.Given{})
+	case "unschedule":
+		_, err = s.ci.UnscheduleJob(r.Context(), r.actor, j.ID)
 	case "cancel":
 		j, err = s.ci.CancelJob(r.Context(), r.actor, j.ID, false)
 	case "erase":

@@ -2,7 +2,10 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
+	"strings"
 
 	"signalbox/ci/config/yaml"
 )
@@ -101,4 +104,43 @@ func (l *loader) jobInputs(v *yaml.Node, location string) map[string]any {
 	}
 	out, _ := v.Value().(map[string]any)
 	return out
+}
+
+// JobInput is an input of a job with the value that it has in one attempt.
+type JobInput struct {
+	Name  string
+	Kind  string // string, number, boolean or array
+	Value any
+}
+
+// InputError says what is wrong with the inputs that a job was given.
+type InputError struct{ Text string }
+
+func (e *InputError) Error() string { return e.Text }
+
+// ResolveJobInputs gives the inputs of a job: what was given, and the defaults of its specification for the rest. It is
+// refused with *InputError if something else is given than what the specification asks for.
+func ResolveJobInputs(specs, given map[string]any) ([]JobInput, error) {
+	for name := range given {
+		if _, known := specs[name]; !known {
+			names := slices.Sorted(maps.Keys(specs))
+			return nil, &InputError{fmt.Sprintf("the job has no input `%s`; its inputs are: %s", name, strings.Join(names, ", "))}
+		}
+	}
+	var out []JobInput
+	for _, name := range slices.Sorted(maps.Keys(specs)) {
+		spec, problem := readInput(name, NodeOf(specs[name]))
+		if problem != "" {
+			return nil, &InputError{"`" + name + "` input: " + problem}
+		}
+		value, what := spec.value, "default"
+		if v, ok := given[name]; ok {
+			value, what = NodeOf(v), "provided"
+		}
+		if value, problem = spec.check(value, what); problem != "" {
+			return nil, &InputError{"`" + name + "` input: " + problem}
+		}
+		out = append(out, JobInput{name, spec.kind, value.Value()})
+	}
+	return out, nil
 }

@@ -93,6 +93,7 @@ type Definition struct {
 
 	Environment *config.Environment `json:"environment,omitempty"` // with its variables replaced, but for the address
 	IDTokens    map[string][]string `json:"id_tokens,omitempty"`   // their audiences by name
+	Inputs      map[string]any      `json:"inputs,omitempty"`      // that can be given when it is started by hand
 	Release     *config.Release     `json:"release,omitempty"`
 	Trigger     *config.Trigger     `json:"trigger,omitempty"` // of a bridge
 	CrossNeeds  []config.CrossNeed  `json:"cross_needs,omitempty"`
@@ -304,7 +305,7 @@ func build(a *asker, j *config.Job) Job {
 			BeforeScript: j.BeforeScript, Script: j.Script, AfterScript: j.AfterScript, Variables: merge(inherited(a.root, j), j.Variables),
 			Image: j.Image, Services: j.Services, Artifacts: j.Artifacts, Dependencies: j.Dependencies, Cache: j.Cache,
 			Timeout: j.Timeout, StartIn: j.StartIn, Retry: j.Retry, AllowCodes: j.AllowCodes, Interruptible: j.Interruptible,
-			Coverage: j.Coverage, Hooks: j.Hooks, Confirmation: j.Confirmation, Trigger: j.Trigger, IDTokens: j.IDTokens, Release: j.Release,
+			Coverage: j.Coverage, Hooks: j.Hooks, Confirmation: j.Confirmation, Trigger: j.Trigger, IDTokens: j.IDTokens, Release: j.Release, Inputs: j.Inputs,
 		},
 	}
 	if j.Instance != nil {

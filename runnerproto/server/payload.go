@@ -16,7 +16,7 @@ import (
 // payload renders an offer as the runner reads it. Lists are never null where an old runner walks them.
 func payload(o *ci.Offer) runnerproto.Job {
 	j := runnerproto.Job{
-		ID: o.Job.ID, Token: o.Token, AllowGitFetch: true,
+		ID: o.Job.ID, Token: o.Token, AllowGitFetch: !o.Project.Settings.GitStrategyClone,
 		JobInfo: runnerproto.JobInfo{
 			ID: o.Job.ID, Name: o.Job.Name, Stage: o.Job.Stage, PipelineID: o.Pipeline.ID, ProjectID: o.Project.ID,
 			ProjectName: o.Project.Path, ProjectFullPath: o.Project.FullPath, NamespaceID: o.Project.NamespaceID, UserID: o.UserID,
@@ -35,6 +35,9 @@ func payload(o *ci.Offer) runnerproto.Job {
 	}
 	for _, v := range o.Variables {
 		j.Variables = append(j.Variables, runnerproto.Variable(v))
+	}
+	for _, in := range o.Inputs {
+		j.Inputs = append(j.Inputs, runnerproto.JobInput{Key: in.Name, Value: runnerproto.JobInputValue{Type: in.Kind, Content: in.Value}})
 	}
 	j.Steps = steps(o)
 	if len(o.Definition.Hooks) > 0 {
