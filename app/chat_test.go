@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -569,4 +571,60 @@ func TestSlackSignature(t *testing.T) {
 	if status, _ := w.send(s, url.Values{"ssl_check": {"1"}}, nil); status != 200 {
 		t.Errorf("ssl_check: %d", status)
 	}
+}
+
+// TestAChatJobIsAJobLikeAnyOther: with services, artifacts, an environment and another attempt it replies once, from the last.
+func TestAChatJobIsAJobLikeAnyOther(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "marks")
+	if err := os.MkdirAll(mark, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	open(t, mark)
+	if err := os.Chmod(mark, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	config := `
+deploy:
+  services: [postgres:16]
+  environment: {name: production, url: https://prod.example.com}
+  artifacts: {paths: [built.txt]}
+  retry: 1
+  resource_group: production
+  script:
+    - echo built > built.txt
+    - 'if [ ! -e "` + mark + `/$CI_PROJECT_ID-$CI_PIPELINE_ID" ]; then touch "` + mark + `/$CI_PROJECT_ID-$CI_PIPELINE_ID"; echo first attempt; exit 1; fi'
+    - printf 'section_start:1:chat_reply\r\033[0K\n%s\nsection_end:2:chat_reply\r\033[0K\n' "deployed $CHAT_INPUT to $CI_ENVIRONMENT_NAME"
+`
+	eachChat(t, config, func(t *testing.T, w *world, s chatSide) {
+		os.RemoveAll(mark)
+		if err := os.MkdirAll(mark, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		os.Chmod(mark, 0o777)
+		f := w.form(s, "U1", "run deploy v1.2")
+		if status, text := w.send(s, f, nil); status != 200 || !strings.Contains(text, "was started") {
+			t.Fatalf("%d %s", status, text)
+		}
+		path := strings.TrimPrefix(f.Get("response_url"), w.chat.URL)
+		if got := w.posted(path); !strings.Contains(got, "deployed v1.2 to production") || strings.Contains(got, "first attempt") {
+			t.Errorf("reply %q", got)
+		}
+		w.command("replied")
+		w.settled()
+		if posts := w.chat.all(path); len(posts) != 1 {
+			t.Errorf("%d replies", len(posts))
+		}
+		id := w.newest()
+		var all []jobJSON
+		w.must(200, "GET", fmt.Sprintf("/projects/%s/pipelines/%d/jobs?include_retried=true", w.project, id), nil, &all)
+		if len(all) != 2 || w.jobs(id)["deploy"].Status != "success" {
+			t.Errorf("attempts %+v", all)
+		}
+		if e := w.environment("production"); e.LastDeployment == nil || e.LastDeployment.Deployable.ID != w.jobs(id)["deploy"].ID || e.ExternalURL == nil {
+			t.Errorf("environment %+v", e)
+		}
+		if got := w.api("GET", fmt.Sprintf("/projects/%s/jobs/%d/artifacts/tree", w.project, w.jobs(id)["deploy"].ID), nil, nil); got != 200 {
+			t.Errorf("artifacts: %d", got)
+		}
+	})
 }
