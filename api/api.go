@@ -50,6 +50,7 @@ func Register(r gin.IRouter, c *ci.Coordinator, auth *access.Authenticator, chat
 	s.releaseRoutes(at)
 	s.hookRoutes(at)
 	s.testReportRoutes(at)
+	s.protectionRoutes(at)
 	s.runnerRoutes(at)
 	s.variableRoutes(at)
 	s.lintRoutes(at)

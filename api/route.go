@@ -39,6 +39,7 @@ type call struct {
 	freeze      *models.FreezePeriod
 	release     *models.Release
 	hook        *models.Webhook
+	protection  *models.ProtectedEnvironment
 }
 
 func (c *call) ctx() context.Context { return c.Request.Context() }

@@ -87,6 +87,14 @@ func (c *Coordinator) PlayJob(ctx context.Context, a access.Actor, jobID int64, 
 			return errUnplayable
 		}
 		job = j
+		if g, err := m.guard(j); err != nil {
+			return err
+		} else if g != nil {
+			if may, err := m.mayDeploy(a.User.ID, g); err != nil || !may {
+				return errors.Join(err, errForbidden)
+			}
+			j.UserID = a.User.ID
+		}
 		if err := m.give(j, in); err != nil {
 			return err
 		}

@@ -106,6 +106,14 @@ func (m *mover) deploys(j *models.Job) error {
 		st = j.Status
 	case enum.Canceling:
 		st = enum.Running
+	case enum.Manual:
+		g, err := m.guard(j)
+		if err != nil {
+			return err
+		}
+		if g != nil && g.RequiredApprovals > 0 {
+			st = blocked
+		}
 	}
 	d, err := m.tx.DeploymentOfJob(j.ID)
 	switch {

@@ -66,8 +66,13 @@ func (m *mover) move(j *models.Job, e process.Event, change func(*models.Job)) e
 
 // start lets a job get on its way.
 func (m *mover) start(j *models.Job, change func(*models.Job)) error {
-	if late, err := m.outdated(j); err != nil || late {
-		return errors.Join(err, m.refuseOutdated(j))
+	if late, err := m.outdated(j); err != nil {
+		return err
+	} else if late {
+		return m.refuseOutdated(j)
+	}
+	if held, err := m.held(j); err != nil || held {
+		return err
 	}
 	one := snapshot([]*models.Job{j})
 	return m.move(j, one[0].Start(), change)
@@ -227,7 +232,7 @@ func (m *mover) advance(jobs []*models.Job) error {
 		if err := m.apply(j, ch); err != nil {
 			return err
 		}
-		refused = refused || j.Status == enum.Failed
+		refused = refused || j.Status != ch.To
 		moved[ch.ID] = j.Status
 	}
 	for i := range all {

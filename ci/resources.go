@@ -77,8 +77,10 @@ func (c *Coordinator) assignResource(ctx context.Context, groupID int64) error {
 		if job.Status != enum.WaitingForResource { // its end has queued this task once more
 			return tx.ReleaseResource(groupID, job.ID)
 		}
-		if late, err := m.outdated(job); err != nil || late {
-			return errors.Join(err, m.refuseOutdated(job), m.advance(nil))
+		if late, err := m.outdated(job); err != nil {
+			return err
+		} else if late {
+			return errors.Join(m.refuseOutdated(job), m.advance(nil))
 		}
 		if err := m.move(job, process.Acquire, nil); err != nil {
 			return err

@@ -60,6 +60,9 @@ func (m *mover) show(j *models.Job, strategy string, p *models.Pipeline) error {
 				return err
 			}
 		default:
+			if e == process.Succeed {
+				why = "" // its mark and the link say it
+			}
 			if err := m.move(j, e, func(j *models.Job) { j.StatusReason = why }); err != nil {
 				return err
 			}

@@ -14,6 +14,7 @@ type deployed struct {
 	Job         *models.Job
 	User        *models.User
 	Again       bool // the asker may deploy it once more
+	Waits       bool // it waits for approval
 }
 
 // deployedBy reads the jobs and people of deployments.
@@ -121,6 +122,7 @@ func (s *Server) environmentPage(r *request, c *inside) error {
 			return err
 		}
 		for i, row := range rows {
+			rows[i].Waits = row.Deployment.Status == "blocked"
 			if j := row.Job; j != nil && !j.Retried && j.Status.Completed() {
 				rows[i].Again = access.Allowed(r.actor, access.UpdateJob, c.subject.On(row.Deployment.Ref, row.Deployment.Tag))
 			}
@@ -132,6 +134,24 @@ func (s *Server) environmentPage(r *request, c *inside) error {
 		return err
 	}
 	return s.show(r, c, "environment", d)
+}
+
+// approveDeployment approves or rejects a deployment that waits for it.
+func (s *Server) approveDeployment(r *request, c *inside) error {
+	var d *models.Deployment
+	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
+		if d, err = tx.Deployment(c.number(0)); err == nil && d.ProjectID != c.project.ID {
+			err = models.ErrNotFound
+		}
+		return missingPage(err)
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := s.ci.ApproveDeployment(r.Context(), r.actor, d.ID, c.args[1] == "approve", r.PostFormValue("comment")); err != nil {
+		return err
+	}
+	return s.to(r, fmt.Sprintf("/%s/-/environments/%d", c.project.FullPath, d.EnvironmentID))
 }
 
 func (s *Server) stopEnvironment(r *request, c *inside) error {

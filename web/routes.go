@@ -220,6 +220,7 @@ func (s *Server) projectTable() []projectRow {
 		{"POST", "pipeline_schedules/*/*", able(access.CreatePipeline, s.scheduleAction)},
 		{"GET", "environments", able(access.ReadEnvironments, s.environmentsPage)},
 		{"GET", "environments/*", able(access.ReadEnvironments, s.environmentPage)},
+		{"POST", "deployments/*/*", able(access.UpdateEnvironments, s.approveDeployment)},
 		{"POST", "environments/*/stop", able(access.UpdateEnvironments, s.stopEnvironment)},
 		{"GET", "chat/commands", able(access.ReadCommands, s.commandsPage)},
 		{"POST", "chat/commands", able(access.CreateCommand, s.giveCommand)},

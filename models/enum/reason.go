@@ -24,9 +24,12 @@ const (
 
 	EnvironmentCreationFailure FailureReason = "environment_creation_failure"
 	OutdatedDeployment         FailureReason = "failed_outdated_deployment_job"
-	ServerTimeoutRunning       FailureReason = "server_timeout_running"
-	StuckPendingMatching       FailureReason = "stuck_pending_with_matching_runners"
-	StuckPendingNoMatching     FailureReason = "stuck_pending_no_matching_runners"
+
+	ProtectedEnvironmentFailure FailureReason = "protected_environment_failure"
+	DeploymentRejected          FailureReason = "deployment_rejected"
+	ServerTimeoutRunning        FailureReason = "server_timeout_running"
+	StuckPendingMatching        FailureReason = "stuck_pending_with_matching_runners"
+	StuckPendingNoMatching      FailureReason = "stuck_pending_no_matching_runners"
 )
 
 // Reasons of bridges, which start other pipelines.
@@ -124,9 +127,12 @@ var reasonSentences = map[FailureReason]string{
 
 	EnvironmentCreationFailure: "its environment could not be made",
 	OutdatedDeployment:         "it would deploy an older commit over a newer one",
-	ServerTimeoutRunning:       "it ran past its timeout",
-	StuckPendingMatching:       "no runner took it within a day",
-	StuckPendingNoMatching:     "no runner can take it",
+
+	ProtectedEnvironmentFailure: "its environment is protected",
+	DeploymentRejected:          "its deployment was rejected",
+	ServerTimeoutRunning:        "it ran past its timeout",
+	StuckPendingMatching:        "no runner took it within a day",
+	StuckPendingNoMatching:      "no runner can take it",
 
 	InsufficientBridgePermissions: "its user may not start a pipeline there",
 	DownstreamProjectNotFound:     "the project that it is to start a pipeline in is not there, or its user may not see it",

@@ -1,0 +1,213 @@
+package ci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"signalbox/ci/access"
+	"signalbox/ci/process"
+	"signalbox/internal/fault"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+// blocked is the status of a deployment that waits for approval; its job is manual meanwhile.
+const blocked = enum.Status("blocked")
+
+// guard finds the protection of a job's environment; nil if there is none.
+func (m *mover) guard(j *models.Job) (*models.ProtectedEnvironment, error) {
+	if j.EnvironmentID == nil {
+		return nil, nil
+	}
+	e, err := m.tx.Environment(*j.EnvironmentID)
+	if err != nil {
+		return nil, notThere(err)
+	}
+	g, err := m.tx.ProtectedEnvironment(j.ProjectID, e.Name)
+	return g, notThere(err)
+}
+
+// granted says whether a user is one of those that grants name.
+func granted(tx *models.Tx, u *models.User, level enum.AccessLevel, grants []models.Grant) (bool, error) {
+	for _, g := range grants {
+		switch {
+		case g.UserID != 0 && g.UserID == u.ID, g.AccessLevel != enum.NoAccess && level >= g.AccessLevel:
+			return true, nil
+		case g.GroupID != 0:
+			role, err := tx.GroupAccessLevel(u.ID, g.GroupID)
+			if err != nil || role > enum.NoAccess {
+				return err == nil, err
+			}
+		}
+	}
+	return false, nil
+}
+
+// mayDeploy says whether a user may deploy to a protected environment.
+func (m *mover) mayDeploy(userID int64, g *models.ProtectedEnvironment) (bool, error) {
+	u, err := m.tx.User(userID)
+	if err != nil {
+		return false, notThere(err)
+	}
+	if err := m.needProject(); err != nil {
+		return false, err
+	}
+	subject, err := access.SubjectOf(m.tx, access.Actor{User: u}, m.project)
+	if err != nil {
+		return false, err
+	}
+	return granted(m.tx, u, subject.Level, g.Deployers)
+}
+
+// held keeps a job from its environment, if that is protected: from whoever may not deploy there it fails, and until others
+// have approved it waits. It answers true if the job is not to start.
+func (m *mover) held(j *models.Job) (bool, error) {
+	g, err := m.guard(j)
+	if err != nil || g == nil {
+		return false, err
+	}
+	may, err := m.mayDeploy(j.UserID, g)
+	if err != nil {
+		return false, err
+	}
+	if !may {
+		return true, m.move(j, process.Drop, func(j *models.Job) {
+			j.FailureReason, j.StatusReason = enum.ProtectedEnvironmentFailure, "who runs it may not deploy to "+g.Name
+		})
+	}
+	if j.EnvironmentAction != "start" || g.RequiredApprovals == 0 {
+		return false, nil
+	}
+	missing, err := m.missingApprovals(j, g)
+	if err != nil || missing == 0 {
+		return false, err
+	}
+	if j.Status != enum.Created {
+		return true, fault.New(fault.Forbidden, "403 Forbidden - the deployment waits for %d approvals", missing)
+	}
+	return true, m.move(j, process.Actionize, func(j *models.Job) {
+		j.StatusReason = fmt.Sprintf("waits for %d approvals before it deploys to %s", missing, g.Name)
+	})
+}
+
+// missingApprovals is how many more approvals a job's deployment needs.
+func (m *mover) missingApprovals(j *models.Job, g *models.ProtectedEnvironment) (int, error) {
+	d, err := m.tx.DeploymentOfJob(j.ID)
+	if errors.Is(err, models.ErrNotFound) {
+		return g.RequiredApprovals, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	said, err := m.tx.Approvals(d.ID)
+	missing := g.RequiredApprovals
+	for _, a := range said {
+		if a.Status == "approved" {
+			missing--
+		}
+	}
+	return max(0, missing), err
+}
+
+// ApproveDeployment stores that somebody approves or rejects a deployment that waits. Nobody approves their own. The last
+// approval starts the job, unless it is one that somebody starts; a rejection fails it.
+func (c *Coordinator) ApproveDeployment(ctx context.Context, by access.Actor, deploymentID int64, approve bool, comment string) (a *models.DeploymentApproval, err error) {
+	var d *models.Deployment
+	err = c.db.Read(ctx, func(tx *models.Tx) error {
+		d, err = tx.Deployment(deploymentID)
+		return err
+	})
+	if err != nil {
+		return nil, notFound(err, "Deployment")
+	}
+	if d.JobID == nil || d.Status != blocked {
+		return nil, fault.New(fault.Invalid, "This deployment is not waiting for approvals.")
+	}
+	err = c.withJob(ctx, *d.JobID, func(m *mover, j *models.Job) error {
+		g, err := m.guard(j)
+		if err != nil {
+			return err
+		}
+		if g == nil || j.Status != enum.Manual {
+			return fault.New(fault.Invalid, "This deployment is not waiting for approvals.")
+		}
+		if err := m.mayApprove(by, j, g); err != nil {
+			return err
+		}
+		a = &models.DeploymentApproval{DeploymentID: d.ID, UserID: by.ID(), Status: "approved", Comment: comment}
+		if !approve {
+			a.Status = "rejected"
+		}
+		if err := m.tx.Approve(a); err != nil {
+			return err
+		}
+		if err := audit(m.tx, by, "deployment_"+a.Status, "project", d.ProjectID, fmt.Sprintf("deployment %d to %s", d.ID, g.Name)); err != nil {
+			return err
+		}
+		if !approve {
+			return m.end(j, process.Drop, Outcome{Reason: enum.DeploymentRejected, Text: "rejected by " + by.Name()})
+		}
+		missing, err := m.missingApprovals(j, g)
+		if err != nil || missing > 0 || j.When == enum.WhenManual {
+			return err
+		}
+		if err := m.start(j, nil); err != nil {
+			return err
+		}
+		return m.revive(j.UserID, j.ID)
+	})
+	return a, err
+}
+
+func (m *mover) mayApprove(by access.Actor, j *models.Job, g *models.ProtectedEnvironment) error {
+	if err := m.needProject(); err != nil {
+		return err
+	}
+	subject, err := access.SubjectOf(m.tx, by, m.project)
+	if err != nil {
+		return err
+	}
+	approvers := g.Approvers
+	if len(approvers) == 0 {
+		approvers = g.Deployers
+	}
+	may, err := granted(m.tx, by.User, subject.Level, approvers)
+	switch {
+	case err != nil:
+		return err
+	case !may || !access.Allowed(by, access.UpdateEnvironments, subject):
+		return fault.New(fault.Forbidden, "403 Forbidden - You don't have permission to review this deployment. Contact the project or group owner for help.")
+	case by.ID() == j.UserID:
+		return fault.New(fault.Forbidden, "403 Forbidden - You cannot approve your own deployment.")
+	}
+	return nil
+}
+
+// SaveProtection protects an environment, or changes who may deploy to it.
+func (c *Coordinator) SaveProtection(ctx context.Context, by access.Actor, g *models.ProtectedEnvironment) error {
+	switch {
+	case len(g.Deployers) == 0:
+		return fault.Field("deploy_access_levels", "can't be blank")
+	case g.RequiredApprovals < 0 || g.RequiredApprovals > 5:
+		return fault.Field("required_approval_count", "must be from 0 to 5")
+	}
+	for _, list := range [][]models.Grant{g.Deployers, g.Approvers} {
+		for i := range list {
+			list[i].ID = int64(i + 1)
+		}
+	}
+	if g.Approvers == nil {
+		g.Approvers = []models.Grant{}
+	}
+	err := c.db.Write(ctx, func(tx *models.Tx) error {
+		if err := tx.SaveProtectedEnvironment(g); err != nil {
+			return err
+		}
+		return audit(tx, by, "environment_protected", "project", g.ProjectID, g.Name)
+	})
+	if errors.Is(err, models.ErrDuplicate) {
+		return fault.New(fault.Conflict, "Protected environment '%s' already exists", g.Name)
+	}
+	return err
+}
