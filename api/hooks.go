@@ -227,18 +227,27 @@ func (s *Server) hookEvents(c *call, p *struct{ httpapi.Page }) (any, error) {
 	var out listing
 	err := c.read(func(tx *models.Tx) error {
 		rows, total, err := tx.Deliveries(c.hook.ID, page)
-		out = paged(each(rows, func(d *models.WebhookDelivery) hookEvent {
+		if err != nil {
+			return err
+		}
+		events := []hookEvent{}
+		for _, d := range rows {
+			body, err := s.ci.DeliveryBody(d)
+			if err != nil {
+				return err
+			}
 			e := hookEvent{
-				ID: d.ID, URL: d.URL, Trigger: d.Event, RequestHeaders: d.RequestHeaders, RequestData: json.RawMessage(d.RequestBody),
+				ID: d.ID, URL: d.URL, Trigger: d.Event, RequestHeaders: d.RequestHeaders, RequestData: json.RawMessage(body),
 				ResponseHeaders: d.ResponseHeaders, ResponseBody: d.ResponseBody, ExecutionDuration: d.Duration, ResponseStatus: d.ResponseStatus,
 				CreatedAt: httpapi.Time(d.CreatedAt),
 			}
 			if d.Error != "" {
 				e.ResponseBody = d.Error
 			}
-			return e
-		}), p.Page, total)
-		return err
+			events = append(events, e)
+		}
+		out = paged(events, p.Page, total)
+		return nil
 	})
 	return out, err
 }

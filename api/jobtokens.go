@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strconv"
 
 	"github.com/gin-gonic/gin"
 
@@ -66,22 +67,12 @@ func (s *Server) denyJobTokens(kind string) endpoint {
 // jobTokenProjects lists the projects that are let in, the project itself first, as on GitLab.
 func (s *Server) jobTokenProjects(c *call, p *struct{ httpapi.Page }) (any, error) {
 	rows := []*models.Project{c.project}
-	err := c.read(func(tx *models.Tx) error {
-		ids, err := tx.JobTokenSources(c.project.ID, "project")
-		if err != nil {
-			return err
-		}
-		for _, id := range ids {
-			row, err := tx.Project(id)
-			if missing(err, "") != err { // deleted since
-				continue
-			}
-			if err != nil {
-				return err
-			}
+	err := s.jobTokenSources(c, "project", func(id string) error {
+		row, _, err := s.ci.FindProject(c.ctx(), c.actor, id, access.ReadProject)
+		if err == nil {
 			rows = append(rows, row)
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -93,22 +84,35 @@ func (s *Server) jobTokenProjects(c *call, p *struct{ httpapi.Page }) (any, erro
 
 func (s *Server) jobTokenGroups(c *call, p *struct{ httpapi.Page }) (any, error) {
 	list := []gin.H{}
-	err := c.read(func(tx *models.Tx) error {
-		ids, err := tx.JobTokenSources(c.project.ID, "group")
+	err := s.jobTokenSources(c, "group", func(id string) error {
+		g, _, err := s.ci.FindGroup(c.ctx(), c.actor, id, access.ReadGroup)
+		if err == nil {
+			list = append(list, gin.H{"id": g.ID, "web_url": s.ci.URL() + "/groups/" + g.FullPath, "name": g.Name})
+		}
+		return err
+	})
+	return sliced(list, p.Page), err
+}
+
+// jobTokenSources calls f with each source that is let in. Those that were deleted since, and those that the caller must not
+// see, are passed over.
+func (s *Server) jobTokenSources(c *call, kind string, f func(id string) error) error {
+	var ids []int64
+	err := c.read(func(tx *models.Tx) (err error) {
+		ids, err = tx.JobTokenSources(c.project.ID, kind)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		err := f(strconv.FormatInt(id, 10))
+		if k := fault.KindOf(err); k == fault.NotFound || k == fault.Forbidden {
+			continue
+		}
 		if err != nil {
 			return err
 		}
-		for _, id := range ids {
-			g, err := tx.Namespace(id)
-			if missing(err, "") != err {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			list = append(list, gin.H{"id": g.ID, "web_url": s.ci.URL() + "/groups/" + g.FullPath, "name": g.Name})
-		}
-		return nil
-	})
-	return sliced(list, p.Page), err
+	}
+	return nil
 }

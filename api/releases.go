@@ -145,11 +145,15 @@ func (s *Server) releaseRoutes(r routes) {
 		Milestones  *[]string         `param:"milestones"`
 	},
 	) (any, error) {
-		keep(&c.release.Name, p.Name)
-		keep(&c.release.Description, p.Description)
-		keep(&c.release.Milestones, p.Milestones)
-		keep(&c.release.ReleasedAt, p.ReleasedAt.Time)
-		if err := s.ci.DB().Write(c.ctx(), func(tx *models.Tx) error { return tx.UpdateRelease(c.release) }); err != nil {
+		actor := c.actor
+		actor.Job = nil // it acts as its user from here on
+		err := s.ci.ChangeRelease(c.ctx(), actor, c.project, c.release, func(r *models.Release) {
+			keep(&r.Name, p.Name)
+			keep(&r.Description, p.Description)
+			keep(&r.Milestones, p.Milestones)
+			keep(&r.ReleasedAt, p.ReleasedAt.Time)
+		})
+		if err != nil {
 			return nil, err
 		}
 		return s.renderRelease(c, c.release)
@@ -159,7 +163,9 @@ func (s *Server) releaseRoutes(r routes) {
 		if err != nil {
 			return nil, err
 		}
-		return reply{200, e}, s.ci.DB().Write(c.ctx(), func(tx *models.Tx) error { return tx.DeleteRelease(c.release.ID) })
+		actor := c.actor
+		actor.Job = nil
+		return reply{200, e}, s.ci.ChangeRelease(c.ctx(), actor, c.project, c.release, nil)
 	})
 }
 

@@ -326,6 +326,9 @@ func (s *Server) updateScheduleVariable(c *call, p *struct {
 	Type  *string `param:"variable_type" values:"env_var file"`
 },
 ) (any, error) {
+	if c.subject.Level < c.project.VariablesMinimumRole {
+		return nil, errForbidden
+	}
 	old, err := s.scheduleVariable(c)
 	if err != nil {
 		return nil, err

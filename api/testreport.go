@@ -38,7 +38,7 @@ func countsOf(c ci.Counts) testCounts {
 func (s *Server) testReportRoutes(r routes) {
 	one := "/projects/:id/pipelines/:pipeline_id"
 	r.get(one+"/test_report", inPipeline(access.ReadPipelines), func(c *call) (any, error) {
-		suites, err := s.ci.TestReport(c.ctx(), c.pipeline.ID)
+		suites, err := s.ci.TestReport(c.ctx(), c.actor, c.subject, c.pipeline.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -56,7 +56,7 @@ func (s *Server) testReportRoutes(r routes) {
 		return out, nil
 	})
 	r.get(one+"/test_report_summary", inPipeline(access.ReadPipelines), func(c *call) (any, error) {
-		suites, err := s.ci.TestReport(c.ctx(), c.pipeline.ID)
+		suites, err := s.ci.TestReport(c.ctx(), c.actor, c.subject, c.pipeline.ID)
 		if err != nil {
 			return nil, err
 		}

@@ -154,7 +154,9 @@ func (s *Server) trigger(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	delete(all, "token")
+	for _, secret := range httpapi.Secrets {
+		delete(all, secret)
+	}
 	all["id"] = c.Param("id")
 	found, err := s.ci.ProjectToTrigger(c.ctx(), c.Param("id"))
 	if err != nil {

@@ -222,6 +222,31 @@ func TestPipelinesOfOtherProjects(t *testing.T) {
 		if b := w.bridge(w.newest(), "go", "failed"); b.FailureReason != "insufficient_bridge_permissions" {
 			t.Errorf("a reporter starts a pipeline: %+v", b)
 		}
+
+		// Whoever may retry there alone starts nothing here.
+		w.push("app", map[string]string{"again": "x", ".gitlab-ci.yml": config + "\nalways: {stage: .post, script: x, when: on_failure}"})
+		w.eventually("the pipeline of the push", func() bool { return len(w.pipelines()) == 3 })
+		up = w.newest()
+		down = w.bridge(up, "go", "running").Downstream
+		w.project = lib
+		h.fail(w.jobs(down.ID)["check"].ID)
+		w.project = app
+		w.bridge(up, "go", "failed")
+		w.eventually("the next stage is skipped", func() bool { return w.jobs(up)["after"].Status == "skipped" })
+		id, token = w.user("stranger")
+		w.must(201, "POST", "/projects/"+lib+"/members", map[string]any{"user_id": id, "access_level": 40}, nil)
+		if got := w.apiAs(token, "POST", fmt.Sprintf("/projects/%s/pipelines/%d/retry", lib, down.ID), nil, nil); got != 201 {
+			t.Fatalf("retry: %d", got)
+		}
+		w.project = lib
+		w.eventually("the check runs again", func() bool { return w.jobs(down.ID)["check"].Status == "pending" })
+		h.success(w.jobs(down.ID)["check"].ID)
+		w.project = app
+		w.bridge(up, "go", "success")
+		w.settled()
+		if j := w.jobs(up)["after"]; j.Status != "skipped" {
+			t.Errorf("a stranger's retry elsewhere started %+v", j)
+		}
 	})
 }
 

@@ -221,3 +221,27 @@ func TestAnEnvironmentWithoutAName(t *testing.T) {
 		}
 	})
 }
+
+// TestADeletedEnvironmentComesBack with the job that deploys to it, and its end keeps nothing else from going on.
+func TestADeletedEnvironmentComesBack(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		h := w.hand(false)
+		id := w.pushed("app", map[string]string{".gitlab-ci.yml": "build: {stage: build, script: x}\ndeploy: {stage: deploy, script: x, environment: production}"})
+		e := w.environment("production")
+		w.must(200, "POST", fmt.Sprintf("/projects/%s/environments/%d/stop", w.project, e.ID), nil, nil)
+		w.must(204, "DELETE", fmt.Sprintf("/projects/%s/environments/%d", w.project, e.ID), nil, nil)
+		h.success(w.jobs(id)["build"].ID)
+		w.eventually("the deployment waits for a runner", func() bool { return w.jobs(id)["deploy"].Status == "pending" })
+		job := w.jobs(id)["deploy"].ID
+		again := w.environment("production")
+		if got := h.variable(job, "CI_ENVIRONMENT_ID"); got != fmt.Sprint(again.ID) || again.ID == e.ID {
+			t.Errorf("the job knows environment %s, not %d", got, again.ID)
+		}
+		h.success(job)
+		w.state(id, "success")
+		if again = w.environment("production"); again.LastDeployment == nil || again.LastDeployment.Status != "success" {
+			t.Errorf("environment %+v", again)
+		}
+	})
+}

@@ -121,13 +121,38 @@ func TestJobTokensReachOtherProjects(t *testing.T) {
 		if got := status(path); got != 403 {
 			t.Errorf("let in no longer: %d", got)
 		}
-		var ns struct{ Namespace struct{ ID int64 } }
-		w.must(200, "GET", "/projects/"+w.project, nil, &ns)
-		w.must(201, "POST", scope+"/groups_allowlist", map[string]any{"target_group_id": ns.Namespace.ID}, nil)
+		var group struct{ ID int64 }
+		w.must(201, "POST", "/groups", map[string]any{"name": "Team", "path": "team"}, &group)
+		w.must(201, "POST", scope+"/groups_allowlist", map[string]any{"target_group_id": group.ID}, nil)
+		if got := status(path); got != 403 {
+			t.Errorf("another group is let in: %d", got)
+		}
+		var tool struct{ ID int64 }
+		w.must(201, "POST", "/projects", map[string]any{"path": "tool", "namespace_id": group.ID}, &tool)
+		app := w.project
+		w.project = fmt.Sprint(tool.ID)
+		w.push("team/tool", map[string]string{".gitlab-ci.yml": "job: {script: x}"})
+		w.eventually("the pipeline of the push", func() bool { return len(w.pipelines()) == 1 })
+		own := job
+		job = w.jobs(w.newest())["job"].ID
+		h.run(job)
 		if got := status(path); got != 200 {
 			t.Errorf("its group is let in: %d", got)
 		}
-		w.must(204, "DELETE", fmt.Sprintf("%s/groups_allowlist/%d", scope, ns.Namespace.ID), nil, nil)
+		job, w.project = own, app
+
+		dev, token := w.user("dev")
+		w.must(201, "POST", fmt.Sprintf("/projects/%d/members", lib), map[string]any{"user_id": dev, "access_level": 40}, nil)
+		for _, hidden := range []map[string]any{{"target_project_id": w.project}, {"target_group_id": group.ID}} {
+			place := scope + "/allowlist"
+			if hidden["target_group_id"] != nil {
+				place = scope + "/groups_allowlist"
+			}
+			if got := w.apiAs(token, "POST", place, hidden, nil); got != 404 {
+				t.Errorf("%s lets in what its caller does not see: %d", place, got)
+			}
+		}
+		w.must(204, "DELETE", fmt.Sprintf("%s/groups_allowlist/%d", scope, group.ID), nil, nil)
 		w.must(204, "PATCH", scope, map[string]any{"enabled": false}, nil)
 		var set struct {
 			Inbound bool `json:"inbound_enabled"`
@@ -207,5 +232,17 @@ publish:
 		w.must(200, "DELETE", base+"/v2", nil, nil)
 		w.must(404, "GET", base+"/v2", nil, nil)
 		w.must(200, "GET", "/projects/"+w.project+"/repository/tags/v2", nil, nil)
+
+		dev, token := w.user("dev")
+		w.must(201, "POST", "/projects/"+w.project+"/members", map[string]any{"user_id": dev, "access_level": 30}, nil)
+		w.must(201, "POST", "/projects/"+w.project+"/protected_tags", map[string]any{"name": "v*"}, nil)
+		for _, r := range []struct{ method, path string }{{"POST", ""}, {"PUT", "/v1.3"}, {"DELETE", "/v1.3"}} {
+			if got := w.apiAs(token, r.method, base+r.path, map[string]any{"tag_name": "v9", "ref": "main", "name": "mine"}, nil); got != 403 {
+				t.Errorf("%s of a protected tag's release by a developer: %d", r.method, got)
+			}
+		}
+		if got := w.apiAs(token, "POST", base, map[string]any{"tag_name": "other", "ref": "main"}, nil); got != 201 {
+			t.Errorf("a release of another tag by a developer: %d", got)
+		}
 	})
 }

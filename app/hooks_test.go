@@ -157,6 +157,12 @@ func TestWebhooks(t *testing.T) {
 		if len(again) != before+2 || again[before+1].header.Get("Idempotency-Key") == again[before].header.Get("Idempotency-Key") {
 			t.Errorf("%d deliveries after %d", len(again), before)
 		}
+		w.push("app", map[string]string{".gitlab-ci.yml": "deploy: {script: x"})
+		w.eventually("the broken pipeline", func() bool { return w.newest() > id })
+		w.settled()
+		if got := l.all("Pipeline Hook"); at(got[len(got)-1].body, "object_attributes", "status") != "failed" {
+			t.Errorf("nobody is told of a pipeline whose configuration is wrong: %v", got[len(got)-1].body)
+		}
 		l.say(500)
 		w.must(422, "POST", one+"/test/pipeline_events", nil, nil)
 		w.must(200, "PUT", one, map[string]any{"pipeline_events": false, "push_events": false}, nil)

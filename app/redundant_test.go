@@ -103,3 +103,18 @@ func TestWhatIsNotRedundant(t *testing.T) {
 		}
 	})
 }
+
+// TestACommitWithoutPipelineCancelsNone : what nothing takes the place of goes on.
+func TestACommitWithoutPipelineCancelsNone(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		first := w.pushed("app", map[string]string{".gitlab-ci.yml": "build: {script: a}\ndeploy: {script: b}"})
+		if out, err := w.tryPush("app", rootToken, "main", map[string]string{"more": "x"}, "-o", "ci.skip"); err != nil {
+			t.Fatal(out)
+		}
+		w.settled()
+		if got := statuses(w.jobs(first)); got != "build:pending deploy:pending" {
+			t.Errorf("a push without pipeline left %s", got)
+		}
+	})
+}

@@ -54,6 +54,7 @@ func (c *Coordinator) onJob(ctx context.Context, a access.Actor, jobID int64, ac
 		if err := c.may(tx, a, m.pipeline); err != nil {
 			return err
 		}
+		m.by = a.ID()
 		j, err := tx.Job(jobID)
 		if err != nil {
 			return err
@@ -148,6 +149,9 @@ func (m *mover) revive(userID int64, of ...int64) error {
 		byID[j.ID] = j
 	}
 	for _, id := range process.Dependents(snapshot(jobs), of...) {
+		if byID[id].External {
+			continue // another system says how it is
+		}
 		if err := m.move(byID[id], process.Process, func(j *models.Job) { j.UserID = userID }); err != nil {
 			return err
 		}
@@ -256,7 +260,7 @@ func (c *Coordinator) onPipeline(ctx context.Context, a access.Actor, id int64, 
 		if err != nil {
 			return err
 		}
-		p = m.pipeline
+		p, m.by = m.pipeline, a.ID()
 		return act(m, jobs)
 	})
 	return p, err

@@ -1,6 +1,8 @@
 package ci
 
 import (
+	"slices"
+
 	"signalbox/ci/process"
 	"signalbox/models"
 	"signalbox/models/enum"
@@ -43,13 +45,19 @@ func (m *mover) dependants(j *models.Job) ([]*models.Job, error) {
 	if err != nil {
 		return nil, err
 	}
+	known, err := m.statesOf(waiting)
+	if err != nil {
+		return nil, err
+	}
 	var moved []*models.Job
 	for _, d := range waiting {
-		rows, err := m.tx.StatesOf(m.pipeline.ID, *d.Needs)
-		if err != nil {
-			return nil, err
+		var needed []process.Job
+		for _, n := range *d.Needs {
+			if st, ok := known[n]; ok {
+				needed = append(needed, st)
+			}
 		}
-		ch, ok := process.Next(snapshot([]*models.Job{d})[0], states(rows))
+		ch, ok := process.Next(snapshot([]*models.Job{d})[0], needed)
 		if !ok {
 			continue
 		}
@@ -59,6 +67,30 @@ func (m *mover) dependants(j *models.Job) ([]*models.Job, error) {
 		moved = append(moved, d)
 	}
 	return moved, nil
+}
+
+// statesOf reads the states of all that some jobs need, at once.
+func (m *mover) statesOf(waiting []*models.Job) (map[string]process.Job, error) {
+	var names []string
+	out := map[string]process.Job{}
+	seen := map[string]bool{}
+	for _, d := range waiting {
+		for _, n := range *d.Needs {
+			if !seen[n] {
+				names, seen[n] = append(names, n), true
+			}
+		}
+	}
+	for chunk := range slices.Chunk(names, 500) {
+		rows, err := m.tx.StatesOf(m.pipeline.ID, chunk)
+		if err != nil {
+			return nil, err
+		}
+		for _, st := range states(rows) {
+			out[st.Name] = st
+		}
+	}
+	return out, nil
 }
 
 // apply stores a change that processing decided on.

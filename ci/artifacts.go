@@ -113,7 +113,7 @@ func (c *Coordinator) StoreArtifact(ctx context.Context, a *Attempt, u ArtifactU
 	row.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
 		row.ID = 0
-		pipeline, err := tx.Pipeline(a.Job.PipelineID)
+		pipeline, err := tx.LockPipeline(a.Job.PipelineID) // it may be unlocked at this moment
 		if err != nil {
 			return err
 		}

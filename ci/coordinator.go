@@ -37,6 +37,7 @@ const (
 	TaskHooks      = "hooks"           // something happened: write down who is told
 	TaskDeliver    = "deliver"         // tell one webhook of one thing
 	TaskUnlock     = "unlock"          // a pipeline succeeded: the artifacts of older ones may expire
+	TaskForget     = "forget"          // delete the old pipelines of a project
 	TaskResource   = "resource-group"  // a resource may be free: give it to the next job
 	TaskRedundant  = "redundant"       // a pipeline was made: cancel those of older commits
 
@@ -105,6 +106,7 @@ type Coordinator struct {
 	matched  atomic.Pointer[time.Time] // when jobs that no runner can take were looked for
 	aged     atomic.Pointer[time.Time] // when old pipelines were looked for
 	sender   *hookSender
+	reading  chan struct{} // how many test reports are read at a time
 }
 
 // Parts are what a Coordinator is made of.
@@ -125,7 +127,7 @@ func New(p Parts) *Coordinator {
 	p.Settings.defaults()
 	c := &Coordinator{
 		db: p.DB, keys: p.Keys, repos: p.Repos, traces: p.Traces, blobs: p.Blobs, hub: p.Hub, tasks: p.Tasks, log: p.Log,
-		settings: p.Settings, remote: newRemote(p.Settings.IncludeHosts), sender: newHookSender(p.Settings.HookHosts), queue: newQueue(), runners: newRunnerCache(), lease: lease{holder: newKey()},
+		settings: p.Settings, remote: newRemote(p.Settings.IncludeHosts), sender: newHookSender(p.Settings.HookHosts), reading: make(chan struct{}, 2), queue: newQueue(), runners: newRunnerCache(), lease: lease{holder: newKey()},
 	}
 	p.Tasks.Handle(TaskPush, c.runPush)
 	p.Tasks.Handle(TaskArchive, c.runArchive)
@@ -137,6 +139,7 @@ func New(p Parts) *Coordinator {
 	p.Tasks.Handle(TaskHooks, c.runHooks)
 	p.Tasks.Handle(TaskDeliver, c.runDeliver)
 	p.Tasks.Handle(TaskUnlock, c.runUnlock)
+	p.Tasks.Handle(TaskForget, c.runForget)
 	p.Tasks.Handle(TaskResource, c.runResource)
 	p.Tasks.Handle(TaskRedundant, c.runRedundant)
 	p.Tasks.Handle(TaskPurge, c.runPurge)

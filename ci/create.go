@@ -164,6 +164,13 @@ func (b *builder) gather(ctx context.Context) error {
 	if len(r.Variables) > 0 && !r.Source.SetsVariables() && subject.Level < r.Project.VariablesMinimumRole {
 		return fault.New(fault.Invalid, "Insufficient permissions to set pipeline variables")
 	}
+	given := map[string]bool{}
+	for _, v := range r.Variables {
+		if r.Payload != nil && v.Key == r.Payload.Key || given[v.Key] {
+			return fault.New(fault.Invalid, "Duplicate variable name: %s", v.Key)
+		}
+		given[v.Key] = true
+	}
 	if r.Payload != nil { // needs no right to set variables
 		b.r.Variables = append(slices.Clone(r.Variables), *r.Payload)
 	}
@@ -415,7 +422,11 @@ func (b *builder) write(ctx context.Context, p *models.Pipeline, jobs []models.N
 				return err
 			}
 		}
-		if err := b.outdates(tx, p); err != nil {
+		if len(jobs) > 0 {
+			if err := b.outdates(tx, p); err != nil {
+				return err
+			}
+		} else if err := b.c.happens(tx, happening{Event: PipelineEvents, Project: p.ProjectID, ID: p.ID, Status: p.Status}); err != nil {
 			return err
 		}
 		if err := errors.Join(m.begins(begun), m.misplaced(rows)); err != nil {

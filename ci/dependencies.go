@@ -156,7 +156,17 @@ func (c *Coordinator) ofProject(tx *models.Tx, f *jobFacts, n config.CrossNeed, 
 	if err != nil {
 		return nil, err
 	}
-	return successful(tx, p, vars.Expand(n.Job, false))
+	j, err := successful(tx, p, vars.Expand(n.Job, false))
+	if err != nil || project.ID == f.project.ID {
+		return j, err
+	}
+	left, err := tx.Artifacts(j.ID)
+	for _, a := range left {
+		if a.Access != access.ArtifactsForAll { // only what everybody may read leaves its project
+			return nil, models.ErrNotFound
+		}
+	}
+	return j, err
 }
 
 func successful(tx *models.Tx, p *models.Pipeline, name string) (*models.Job, error) {

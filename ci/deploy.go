@@ -87,7 +87,7 @@ func (m *mover) deployment(j *models.Job) error {
 		switch j.Status {
 		case enum.Success:
 			return m.tx.MoveEnvironment(*j.EnvironmentID, models.Stopped, models.Available, models.Stopping)
-		case enum.Failed, enum.Canceled:
+		case enum.Failed, enum.Canceled, enum.Skipped:
 			return m.tx.MoveEnvironment(*j.EnvironmentID, models.Available, models.Stopping)
 		}
 	case "prepare", "access":
@@ -124,6 +124,9 @@ func (m *mover) deploys(j *models.Job) error {
 		if err != nil {
 			return err
 		}
+		if err := m.place(j, def.Environment); err != nil {
+			return err
+		}
 		d = &models.Deployment{
 			ProjectID: j.ProjectID, EnvironmentID: *j.EnvironmentID, JobID: &j.ID, PipelineID: &m.pipeline.ID, UserID: j.UserID,
 			Ref: m.pipeline.Ref, Tag: m.pipeline.Tag, SHA: m.pipeline.SHA, Status: st, OnStop: def.Environment.OnStop,
@@ -147,6 +150,20 @@ func (m *mover) deploys(j *models.Job) error {
 		return err
 	}
 	return m.c.soon(m.tx, TaskDeployed, j.ID)
+}
+
+// place makes the environment of a job anew if somebody deleted it.
+func (m *mover) place(j *models.Job, e *config.Environment) error {
+	_, err := m.tx.Environment(*j.EnvironmentID)
+	if !errors.Is(err, models.ErrNotFound) {
+		return err
+	}
+	row, err := m.tx.EnsureEnvironment(&models.Environment{ProjectID: j.ProjectID, Name: e.Name, Slug: variable.EnvironmentSlug(e.Name), Tier: tierOf(e)})
+	if err != nil {
+		return err
+	}
+	j.EnvironmentID = &row.ID
+	return m.tx.SetEnvironment(j.ID, row.ID)
 }
 
 // outdated says whether a job would deploy an older commit over a newer one: a later pipeline has deployed another commit

@@ -20,6 +20,8 @@ import (
 const (
 	// maxChildDepth is how deep child pipelines can be nested.
 	maxChildDepth = 2
+	// maxBridgeAttempts is how often a bridge tries to start its pipeline when something is out of order.
+	maxBridgeAttempts = 10
 	// maxFamily is how many pipelines may have started one another.
 	maxFamily = 1000
 )
@@ -64,7 +66,11 @@ func (c *Coordinator) runDownstream(ctx context.Context, t *models.Task) error {
 	made, err := c.startDownstream(ctx, f)
 	var failed *bridgeFailure
 	if err != nil && !errors.As(err, &failed) {
-		return err
+		if t.Attempts < maxBridgeAttempts {
+			return err
+		}
+		c.log.ErrorContext(ctx, "a bridge cannot start its pipeline", "job", id, "error", err)
+		failed = &bridgeFailure{enum.DataIntegrityFailure, "an internal error keeps its pipeline from being made"}
 	}
 	return c.bridged(ctx, id, made, failed)
 }
@@ -91,7 +97,7 @@ func (c *Coordinator) bridged(ctx context.Context, id int64, made *models.Pipeli
 		if def.Trigger.Strategy == "" {
 			return m.end(j, process.Succeed, Outcome{Success: true})
 		}
-		if err := m.c.soon(m.tx, TaskUpstream, made.ID); err != nil { // it may have ended already
+		if err := m.c.soonTo(m.tx, TaskUpstream, upstreamTask{Pipeline: made.ID}); err != nil { // it may have ended already
 			return err
 		}
 		return m.advance(nil)
@@ -114,8 +120,12 @@ func (c *Coordinator) startDownstream(ctx context.Context, f *jobFacts) (*models
 	r := PipelineRequest{
 		Actor: access.Actor{User: f.user}, Upstream: f.pipeline, Bridge: f.job, Key: fmt.Sprintf("bridge:%d", f.job.ID),
 	}
-	if made, err := c.created(ctx, r.Key); err != models.ErrNotFound {
-		return made, err
+	made, err := c.created(ctx, r.Key)
+	if err == nil {
+		return made, brokenDownstream(made)
+	}
+	if err != models.ErrNotFound {
+		return nil, err
 	}
 	if f.definition.Trigger.Include != nil {
 		err = c.childRequest(ctx, f, &r)
@@ -125,15 +135,19 @@ func (c *Coordinator) startDownstream(ctx context.Context, f *jobFacts) (*models
 	if err != nil {
 		return nil, err
 	}
-	made, err := c.CreatePipeline(ctx, r)
-	if err != nil {
+	if made, err = c.CreatePipeline(ctx, r); err != nil {
 		return nil, notMade(err)
 	}
-	if made.Status == enum.Failed && made.FailureReason != "" {
-		first, _, _ := strings.Cut(made.YAMLErrors, "\n")
-		return made, &bridgeFailure{enum.DownstreamCreationFailed, fmt.Sprintf("pipeline #%d: %s", made.ID, first)}
+	return made, brokenDownstream(made)
+}
+
+// brokenDownstream refuses a pipeline that was stored for people to see what is wrong with its configuration.
+func brokenDownstream(made *models.Pipeline) error {
+	if made.Status != enum.Failed || made.FailureReason == "" {
+		return nil
 	}
-	return made, nil
+	first, _, _ := strings.Cut(made.YAMLErrors, "\n")
+	return &bridgeFailure{enum.DownstreamCreationFailed, fmt.Sprintf("pipeline #%d: %s", made.ID, first)}
 }
 
 // notMade tells refusals, which end the bridge, from errors that pass.
@@ -193,13 +207,14 @@ func (c *Coordinator) projectRequest(ctx context.Context, f *jobFacts, r *Pipeli
 	if r.Ref == "" {
 		r.Ref = "refs/heads/" + target.DefaultBranch
 	}
-	r.Inputs, _ = expandInputs(t.Inputs, vars).(map[string]any)
 	return c.db.Read(ctx, func(tx *models.Tx) (err error) {
 		// What is kept for protected refs of this project does not leave it.
 		if f.stored, err = c.storedVariables(tx, f.project, sight{environment: f.sees().environment}); err != nil {
 			return err
 		}
-		r.Variables = f.forwarded(f.bridgeVariables(c.server()))
+		known := f.bridgeVariables(c.server())
+		r.Inputs, _ = expandInputs(t.Inputs, known).(map[string]any)
+		r.Variables = f.forwarded(known)
 		if err := c.mayBridge(tx, f, r, target); err != nil {
 			return err
 		}

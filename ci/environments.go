@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"signalbox/ci/access"
+	"signalbox/ci/process"
 	"signalbox/ci/variable"
 	"signalbox/internal/fault"
 	"signalbox/models"
@@ -87,7 +88,7 @@ func (c *Coordinator) StopEnvironment(ctx context.Context, by access.Actor, id i
 		if e, err = tx.Environment(id); err != nil {
 			return notFound(err, "Environment")
 		}
-		if e.State == models.Available && !force {
+		if e.State != models.Stopped && !force { // one that got stuck may be stopped once more
 			jobs, err = stopJobs(tx, e)
 		}
 		return err
@@ -96,17 +97,33 @@ func (c *Coordinator) StopEnvironment(ctx context.Context, by access.Actor, id i
 		return nil, err
 	}
 	for _, j := range jobs {
-		_, err := c.PlayJob(ctx, by, j.ID, Given{})
-		if kind := fault.KindOf(err); err != nil && kind != fault.Invalid && kind != fault.Conflict { // those say that it is on its way
+		if j.Status.Active() {
+			continue // it is on its way
+		}
+		if !process.Playable(j.Status) && !process.Retryable(j.Status) {
+			return nil, fault.New(fault.Invalid, "400 Bad request - the job %s, which stops the environment, cannot be started: it is %s", j.Name, j.Status)
+		}
+	}
+	if len(jobs) > 0 { // before they start: a quick one sets the end
+		err := c.db.Write(ctx, func(tx *models.Tx) error { return tx.MoveEnvironment(id, models.Stopping, models.Available) })
+		if err != nil {
 			return nil, err
+		}
+	}
+	for _, j := range jobs {
+		if j.Status.Active() {
+			continue
+		}
+		if _, err := c.PlayJob(ctx, by, j.ID, Given{}); err != nil {
+			back := c.db.Write(ctx, func(tx *models.Tx) error { return tx.MoveEnvironment(id, models.Available, models.Stopping) })
+			return nil, errors.Join(err, back)
 		}
 	}
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
 		switch {
 		case force:
 			err = tx.MoveEnvironment(id, models.Stopped, models.Available, models.Stopping)
-		case len(jobs) > 0: // a quick job may have stopped it by now
-			err = tx.MoveEnvironment(id, models.Stopping, models.Available)
+		case len(jobs) > 0:
 		case e.State == models.Available:
 			err = tx.MoveEnvironment(id, models.Stopped, models.Available)
 		}
@@ -140,7 +157,7 @@ func stopJobs(tx *models.Tx, e *models.Environment) ([]*models.Job, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !seen[j.ID] {
+		if !seen[j.ID] && j.When == enum.WhenManual {
 			seen[j.ID], out = true, append(out, j)
 		}
 	}
@@ -154,12 +171,12 @@ func (c *Coordinator) sweepEnvironments(ctx context.Context) error {
 		due, err = tx.EnvironmentsToStop(sweepBatch)
 		return err
 	})
-	for _, e := range due {
-		if err := c.stopByItself(ctx, e, nil); err != nil {
-			return fmt.Errorf("stop environment %s of project %d: %w", e.Name, e.ProjectID, err)
-		}
+	if err != nil {
+		return err
 	}
-	return err
+	return each(ctx, c, due, func(e *models.Environment) string { return fmt.Sprint("environment ", e.ID) }, func(e *models.Environment) error {
+		return c.stopByItself(ctx, e, nil)
+	})
 }
 
 // stopByItself stops an environment because of time or a deleted branch. If its jobs cannot be started for that person,
@@ -188,7 +205,7 @@ func (c *Coordinator) stopByItself(ctx context.Context, e *models.Environment, b
 		by = &models.User{}
 	}
 	_, err = c.StopEnvironment(ctx, access.Actor{User: by}, e.ID, actions == 0)
-	if kind := fault.KindOf(err); kind == fault.Forbidden || kind == fault.NotFound {
+	if kind := fault.KindOf(err); kind == fault.Forbidden || kind == fault.NotFound || kind == fault.Invalid {
 		c.log.WarnContext(ctx, "an environment cannot be stopped by its job", "environment", e.Name, "project", e.ProjectID, "error", err)
 		_, err = c.UpdateEnvironment(ctx, e.ID, func(e *models.Environment) { e.AutoStopAt = nil })
 	}
@@ -227,13 +244,16 @@ func (c *Coordinator) TellDeployment(ctx context.Context, by access.Actor, p *mo
 		if err := tx.CreateDeployment(d); err != nil {
 			return err
 		}
-		return settle(tx, d, st)
+		return c.settle(tx, d, st)
 	})
 }
 
 // settle stores a deployment's status with what it means for the environment.
-func settle(tx *models.Tx, d *models.Deployment, st enum.Status) error {
-	if err := tx.SetDeploymentStatus(d, st); err != nil || st != enum.Success {
+func (c *Coordinator) settle(tx *models.Tx, d *models.Deployment, st enum.Status) error {
+	if err := tx.SetDeploymentStatus(d, st); err != nil {
+		return err
+	}
+	if err := c.happens(tx, happening{Event: DeploymentEvents, Project: d.ProjectID, ID: d.ID, Status: st}); err != nil || st != enum.Success {
 		return err
 	}
 	return tx.MoveEnvironment(d.EnvironmentID, models.Available, models.Stopped, models.Stopping)
@@ -248,7 +268,7 @@ func (c *Coordinator) SettleDeployment(ctx context.Context, id int64, st enum.St
 		if d.JobID != nil {
 			return fault.New(fault.Forbidden, "403 Forbidden - Deployments created using GitLab CI can not be updated using the API")
 		}
-		return settle(tx, d, st)
+		return c.settle(tx, d, st)
 	})
 	return d, err
 }

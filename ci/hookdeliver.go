@@ -27,13 +27,16 @@ const (
 )
 
 // hookSender posts to webhooks.
-type hookSender struct{ strict, lax *http.Client }
+type hookSender struct {
+	strict, lax *http.Client
+	places      chan struct{} // how many deliveries are under way at most
+}
 
 func newHookSender(privateHosts []string) *hookSender {
 	client := func(t *outbound.Transport) *http.Client {
 		return &http.Client{Transport: t, Timeout: hookWithin, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
-	return &hookSender{strict: client(outbound.New(privateHosts)), lax: client(outbound.NewUnverified(privateHosts))}
+	return &hookSender{places: make(chan struct{}, 3), strict: client(outbound.New(privateHosts)), lax: client(outbound.NewUnverified(privateHosts))}
 }
 
 func hookAddress(text string) bool {
@@ -75,6 +78,12 @@ func (c *Coordinator) runDeliver(ctx context.Context, t *models.Task) error {
 	if w.DisabledUntil != nil && c.db.Now().Before(*w.DisabledUntil) {
 		d.Error = "not sent: too many deliveries failed, and the webhook is disabled for a while"
 		return c.db.Write(ctx, func(tx *models.Tx) error { return tx.UpdateDelivery(d) })
+	}
+	select {
+	case c.sender.places <- struct{}{}:
+		defer func() { <-c.sender.places }()
+	default: // slow webhooks must not keep other work waiting
+		return &tasks.Later{At: c.db.Now().Add(time.Second), Reason: errors.New("other deliveries come first")}
 	}
 	ok, err := c.attempt(ctx, w, d)
 	if err != nil {
@@ -152,10 +161,14 @@ func (c *Coordinator) attempt(ctx context.Context, w *models.Webhook, d *models.
 			return false, err
 		}
 	}
+	body, err := c.DeliveryBody(d)
+	if err != nil {
+		return false, err
+	}
 	d.Attempts++
 	d.ResponseStatus, d.ResponseBody, d.Error, d.ResponseHeaders = "internal error", "", "", map[string]string{}
 	d.URL, d.RequestHeaders = hiddenURL(w.URL), map[string]string{}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, filledIn(w.URL, vars), strings.NewReader(d.RequestBody))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, filledIn(w.URL, vars), strings.NewReader(body))
 	if err != nil {
 		d.Error = "the address cannot be used"
 		return false, nil
@@ -190,11 +203,11 @@ func (c *Coordinator) attempt(ctx context.Context, w *models.Webhook, d *models.
 		return false, nil
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxHookAnswer))
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxHookAnswer))
 	if err != nil {
 		d.Error = hookFailure(err)
 	}
-	d.ResponseStatus, d.ResponseBody = strconv.Itoa(response.StatusCode), strings.ToValidUTF8(strings.ReplaceAll(string(body), "\x00", ""), "\uFFFD")
+	d.ResponseStatus, d.ResponseBody = strconv.Itoa(response.StatusCode), strings.ToValidUTF8(strings.ReplaceAll(string(answer), "\x00", ""), "\uFFFD")
 	for key := range response.Header {
 		d.ResponseHeaders[key] = response.Header.Get(key)
 	}
@@ -232,7 +245,7 @@ func (c *Coordinator) TestHook(ctx context.Context, w *models.Webhook, event str
 	if err != nil {
 		return nil, err
 	}
-	d := &models.WebhookDelivery{WebhookID: w.ID, Key: h.UUID, EventUUID: h.UUID, Event: event, RequestBody: string(body)}
+	d := c.delivery(w, h, body)
 	if err := c.db.Write(ctx, func(tx *models.Tx) error {
 		_, err := tx.AddDelivery(d)
 		return err

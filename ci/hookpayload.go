@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,9 @@ type telling struct {
 	project *models.Project
 	spaces  string // the name of the project's namespace
 	users   map[int64]*models.User
+	runners map[int64]*models.Runner
+	places  map[int64]*models.Environment
+	files   map[int64]*models.Artifact // archives by job
 }
 
 // payload writes what webhooks are told of an event.
@@ -138,30 +142,69 @@ func (t *telling) theCommit(k *gitrepo.Commit) object {
 	}
 }
 
-func (t *telling) runner(tx *models.Tx, id *int64) (any, error) {
-	if id == nil {
-		return nil, nil
+// around reads what belongs to jobs, with one query for each kind.
+func (t *telling) around(tx *models.Tx, jobs []*models.Job) (err error) {
+	var ids, runners, places, users []int64
+	for _, j := range jobs {
+		ids, users = append(ids, j.ID), append(users, j.UserID)
+		if j.RunnerID != nil {
+			runners = append(runners, *j.RunnerID)
+		}
+		if j.EnvironmentID != nil {
+			places = append(places, *j.EnvironmentID)
+		}
 	}
-	found, err := tx.Runners([]int64{*id})
-	r := found[*id]
-	if err != nil || r == nil {
-		return nil, err
+	if t.runners, err = tx.Runners(runners); err != nil {
+		return err
+	}
+	if t.places, err = tx.EnvironmentsByID(places); err != nil {
+		return err
+	}
+	found, err := tx.Users(users)
+	if err != nil {
+		return err
+	}
+	for id, u := range found {
+		t.users[id] = u
+	}
+	t.files = map[int64]*models.Artifact{}
+	for chunk := range slices.Chunk(ids, 500) {
+		rows, err := tx.Artifacts(chunk...)
+		if err != nil {
+			return err
+		}
+		for _, a := range rows {
+			if a.Type == "archive" {
+				t.files[a.JobID] = a
+			}
+		}
+	}
+	return nil
+}
+
+func (t *telling) runner(id *int64) any {
+	if id == nil {
+		return nil
+	}
+	r := t.runners[*id]
+	if r == nil {
+		return nil
 	}
 	return object{
 		"id": r.ID, "description": r.Description, "runner_type": r.Type, "active": r.Active, "is_shared": r.Type == enum.InstanceRunner,
 		"tags": append([]string{}, r.Tags...),
-	}, nil
+	}
 }
 
-func (t *telling) place(tx *models.Tx, j *models.Job) (object, error) {
+func (t *telling) place(j *models.Job) object {
 	if j.EnvironmentID == nil {
-		return nil, nil
+		return nil
 	}
-	e, err := tx.Environment(*j.EnvironmentID)
-	if err != nil {
-		return nil, notThere(err)
+	e := t.places[*j.EnvironmentID]
+	if e == nil {
+		return nil
 	}
-	return object{"name": e.Name, "action": j.EnvironmentAction, "deployment_tier": e.Tier}, nil
+	return object{"name": e.Name, "action": j.EnvironmentAction, "deployment_tier": e.Tier}
 }
 
 // upstream is what started a pipeline; nil if nothing did.
@@ -213,6 +256,9 @@ func (t *telling) pipeline() (object, error) {
 		}
 		jobs, err := tx.PipelineJobs(p.ID, false)
 		if err != nil {
+			return err
+		}
+		if err := t.around(tx, jobs); err != nil {
 			return err
 		}
 		stages, builds := []string{}, []object{}
@@ -277,15 +323,9 @@ func (t *telling) build(tx *models.Tx, j *models.Job) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	runner, err := t.runner(tx, j.RunnerID)
-	if err != nil {
-		return nil, err
-	}
 	file := object{"filename": nil, "size": nil}
-	if a, err := tx.Artifact(j.ID, "archive"); err == nil {
+	if a := t.files[j.ID]; a != nil {
 		file = object{"filename": a.Filename, "size": a.Size}
-	} else if err := notThere(err); err != nil {
-		return nil, err
 	}
 	var reason any
 	if j.Status == enum.Failed {
@@ -295,13 +335,12 @@ func (t *telling) build(tx *models.Tx, j *models.Job) (object, error) {
 		"id": j.ID, "stage": j.Stage, "name": j.Name, "status": j.Status, "created_at": hookTime(&j.CreatedAt), "started_at": hookTime(j.StartedAt),
 		"finished_at": hookTime(j.FinishedAt), "duration": lasted(j.StartedAt, j.FinishedAt), "queued_duration": lasted(j.QueuedAt, j.StartedAt),
 		"failure_reason": reason, "when": j.When, "manual": j.When == enum.WhenManual, "allow_failure": j.AllowFailure, "user": user,
-		"runner": runner, "artifacts_file": file, "environment": nil,
+		"runner": t.runner(j.RunnerID), "artifacts_file": file, "environment": nil,
 	}
-	place, err := t.place(tx, j)
-	if place != nil {
+	if place := t.place(j); place != nil {
 		b["environment"] = place
 	}
-	return b, err
+	return b, nil
 }
 
 func (t *telling) job() (object, error) {
@@ -319,15 +358,14 @@ func (t *telling) job() (object, error) {
 		if t.h.Status != "" {
 			status = t.h.Status
 		}
+		if err := t.around(tx, []*models.Job{j}); err != nil {
+			return err
+		}
 		retries, err := tx.Attempts(p.ID, j.Name)
 		if err != nil {
 			return err
 		}
 		user, err := t.user(tx, j.UserID)
-		if err != nil {
-			return err
-		}
-		runner, err := t.runner(tx, j.RunnerID)
 		if err != nil {
 			return err
 		}
@@ -342,7 +380,7 @@ func (t *telling) job() (object, error) {
 			"build_created_at": hookTime(&j.CreatedAt), "build_started_at": hookTime(j.StartedAt), "build_finished_at": hookTime(j.FinishedAt),
 			"build_created_at_iso": isoTime(&j.CreatedAt), "build_started_at_iso": isoTime(j.StartedAt), "build_finished_at_iso": isoTime(j.FinishedAt),
 			"build_duration": lasted(j.StartedAt, j.FinishedAt), "build_queued_duration": lasted(j.QueuedAt, j.StartedAt),
-			"build_allow_failure": j.AllowFailure, "build_failure_reason": reason, "pipeline_id": p.ID, "runner": runner,
+			"build_allow_failure": j.AllowFailure, "build_failure_reason": reason, "pipeline_id": p.ID, "runner": t.runner(j.RunnerID),
 			"project_id": t.project.ID, "project_name": t.spaces + " / " + t.project.Name, "user": user,
 			"repository": object{
 				"name": t.project.Name, "url": project["git_ssh_url"], "description": t.project.Description, "homepage": t.web(""),
@@ -350,11 +388,7 @@ func (t *telling) job() (object, error) {
 			},
 			"project": project, "environment": nil,
 		}
-		place, err := t.place(tx, j)
-		if err != nil {
-			return err
-		}
-		if place != nil {
+		if place := t.place(j); place != nil {
 			delete(place, "deployment_tier")
 			out["environment"] = place
 		}
@@ -474,6 +508,9 @@ func (t *telling) push() (object, error) {
 		return out, err
 	}
 	sha, err := t.c.Repo(t.project).Find(t.ctx, ch.New)
+	if errors.Is(err, gitrepo.ErrNotFound) || errors.Is(err, gitrepo.ErrBadName) {
+		return out, nil // rewritten and gone
+	}
 	if err != nil {
 		return nil, err
 	}

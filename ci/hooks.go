@@ -127,12 +127,18 @@ func (c *Coordinator) runHooks(ctx context.Context, t *models.Task) error {
 		return nil
 	}
 	body, err := c.payload(ctx, h)
-	if err != nil {
-		return notThere(err)
+	switch {
+	case errors.Is(err, models.ErrNotFound):
+		return nil // what it is about is gone
+	case err != nil && (refused(err) || t.Attempts >= maxHookAttempts):
+		c.log.ErrorContext(ctx, "webhooks cannot be told of an event", "event", h.Event, "project", h.Project, "error", err)
+		return nil
+	case err != nil:
+		return err
 	}
 	return c.db.Write(ctx, func(tx *models.Tx) error {
 		for _, w := range hooks {
-			d := &models.WebhookDelivery{WebhookID: w.ID, Key: h.UUID, EventUUID: h.UUID, Event: h.Event, RequestBody: string(body)}
+			d := c.delivery(w, h, body)
 			fresh, err := tx.AddDelivery(d)
 			if err != nil {
 				return err
@@ -145,6 +151,18 @@ func (c *Coordinator) runHooks(ctx context.Context, t *models.Task) error {
 		}
 		return nil
 	})
+}
+
+// delivery is an event that is to be told to a webhook. Its body may hold values of variables: it is sealed.
+func (c *Coordinator) delivery(w *models.Webhook, h happening, body []byte) *models.WebhookDelivery {
+	d := &models.WebhookDelivery{WebhookID: w.ID, Key: h.UUID, EventUUID: h.UUID, Event: h.Event}
+	d.RequestBody = c.keys.Seal(d.Place(), string(body))
+	return d
+}
+
+// DeliveryBody opens what a webhook was sent.
+func (c *Coordinator) DeliveryBody(d *models.WebhookDelivery) (string, error) {
+	return c.keys.Open(d.Place(), d.RequestBody)
 }
 
 // onBranch asks a webhook's filter of branches, which is about pushes alone.

@@ -2,6 +2,7 @@ package ci
 
 import (
 	"context"
+	"strconv"
 
 	"signalbox/ci/access"
 	"signalbox/internal/fault"
@@ -14,16 +15,17 @@ const maxJobTokenSources = 200
 // AllowJobTokens lets the jobs of another project, or of a group's projects, reach a project with their tokens. What they
 // may do there is what their user may.
 func (c *Coordinator) AllowJobTokens(ctx context.Context, by access.Actor, p *models.Project, kind string, source int64) error {
+	// Whoever lets others in sees them; what one does not see is not there.
+	var err error
+	if id := strconv.FormatInt(source, 10); kind == "group" {
+		_, _, err = c.FindGroup(ctx, by, id, access.ReadGroup)
+	} else {
+		_, _, err = c.FindProject(ctx, by, id, access.ReadProject)
+	}
+	if err != nil {
+		return err
+	}
 	return c.db.Write(ctx, func(tx *models.Tx) error {
-		var err error
-		if kind == "group" {
-			_, err = tx.Namespace(source)
-		} else {
-			_, err = tx.Project(source)
-		}
-		if err != nil {
-			return notFound(err, map[string]string{"group": "Group", "project": "Project"}[kind])
-		}
 		if kind == "project" && source == p.ID {
 			return fault.New(fault.Invalid, "Validation failed: Target project can't be the same as the source project")
 		}

@@ -2,7 +2,7 @@ package ci
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -81,7 +81,7 @@ const (
 	ageBatch = 500              // how many are deleted at a time
 )
 
-// sweepOld deletes the pipelines of projects that keep theirs for a time only. What has not ended stays.
+// sweepOld stores a task for each project that keeps its pipelines for a time only.
 func (c *Coordinator) sweepOld(ctx context.Context) error {
 	now := c.db.Now()
 	if last := c.aged.Load(); last != nil && now.Sub(*last).Abs() < ageEvery {
@@ -97,20 +97,38 @@ func (c *Coordinator) sweepOld(ctx context.Context) error {
 		return err
 	}
 	for _, p := range projects {
-		before := now.Add(-time.Duration(p.Settings.DeletePipelinesAfter) * time.Second)
-		var old []*models.Pipeline
-		err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
-			old, err = tx.OldPipelines(p.ID, before, ageBatch)
-			return err
+		err := c.db.Write(ctx, func(tx *models.Tx) error {
+			return c.later(tx, TaskForget, fmt.Sprintf("%s:%d", TaskForget, p.ID), projectTask{p.ID})
 		})
 		if err != nil {
 			return err
 		}
-		for _, pl := range old {
-			if err := c.DeletePipeline(ctx, access.Actor{}, pl.ID); err != nil && fault.KindOf(err) != fault.NotFound {
-				return errors.Join(fmt.Errorf("delete pipeline %d, which is too old", pl.ID), err)
-			}
-		}
 	}
 	return nil
+}
+
+// runForget deletes the old pipelines of a project. One that cannot be deleted keeps no other from it.
+func (c *Coordinator) runForget(ctx context.Context, t *models.Task) error {
+	var task projectTask
+	if err := json.Unmarshal([]byte(t.Payload), &task); err != nil {
+		return err
+	}
+	var old []*models.Pipeline
+	err := c.db.Read(ctx, func(tx *models.Tx) error {
+		p, err := tx.Project(task.Project)
+		if err != nil || p.Settings.DeletePipelinesAfter == 0 {
+			return notThere(err)
+		}
+		old, err = tx.OldPipelines(p.ID, tx.Now().Add(-time.Duration(p.Settings.DeletePipelinesAfter)*time.Second), ageBatch)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return each(ctx, c, old, func(p *models.Pipeline) string { return fmt.Sprint("old pipeline ", p.ID) }, func(p *models.Pipeline) error {
+		if err := c.DeletePipeline(ctx, access.Actor{}, p.ID); fault.KindOf(err) != fault.NotFound {
+			return err
+		}
+		return nil
+	})
 }

@@ -19,6 +19,7 @@ type mover struct {
 	pipeline  *models.Pipeline
 	project   *models.Project
 	traversal string
+	by        int64 // who acts; 0 if nobody in particular
 }
 
 func (c *Coordinator) mover(tx *models.Tx, p *models.Pipeline, project *models.Project) *mover {
@@ -280,7 +281,7 @@ func (m *mover) status(next enum.Status) error {
 		return nil
 	}
 	if next != p.Status && p.SourceJobID != nil {
-		if err := m.c.soon(m.tx, TaskUpstream, p.ID); err != nil {
+		if err := m.c.soonTo(m.tx, TaskUpstream, upstreamTask{p.ID, m.by}); err != nil {
 			return err
 		}
 	}

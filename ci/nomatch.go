@@ -2,7 +2,6 @@ package ci
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"signalbox/models"
@@ -29,7 +28,7 @@ func (c *Coordinator) sweepNoRunner(ctx context.Context) error {
 		return err
 	}
 	possible := map[string]bool{}
-	for _, p := range waiting {
+	return each(ctx, c, waiting, jobInQueue, func(p *models.PendingJob) error {
 		key := classKey(p)
 		if _, known := possible[key]; !known {
 			if possible[key], err = c.takable(ctx, p); err != nil {
@@ -37,13 +36,10 @@ func (c *Coordinator) sweepNoRunner(ctx context.Context) error {
 			}
 		}
 		if possible[key] {
-			continue
+			return nil
 		}
-		if err := c.fail(ctx, p.JobID, enum.StuckPendingNoMatching); err != nil {
-			return fmt.Errorf("end job %d, which no runner can take: %w", p.JobID, err)
-		}
-	}
-	return nil
+		return c.fail(ctx, p.JobID, enum.StuckPendingNoMatching)
+	})
 }
 
 // takable says whether an online runner can take a job.

@@ -185,6 +185,11 @@ func (c *Coordinator) runPush(ctx context.Context, t *models.Task) error {
 				return err
 			}
 		}
+		if tag, ok := strings.CutPrefix(ch.Ref, "refs/tags/"); ok && ch.Deletes() {
+			if err := c.unlock(ctx, project.ID, tag, true, 0); err != nil {
+				return err
+			}
+		}
 		if ch.Deletes() || push.Options.Skip || made >= pushLimit {
 			continue
 		}

@@ -62,7 +62,7 @@ func (c *Coordinator) runRedundant(ctx context.Context, t *models.Task) error {
 		return err
 	}
 	for _, p := range older {
-		if p.SHA == newer.SHA || p.SHA == head || p.Source == enum.SourceChat {
+		if p.SHA == newer.SHA || p.SHA == head || p.Source == enum.SourceChat || p.Source == enum.SourceExternal {
 			continue
 		}
 		if err := c.cancelRedundant(ctx, p.ID, newer.ID); err != nil {

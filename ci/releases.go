@@ -23,6 +23,9 @@ type NewRelease struct {
 // CreateRelease publishes a tag, and makes it first if there is none.
 func (c *Coordinator) CreateRelease(ctx context.Context, by access.Actor, p *models.Project, n NewRelease) (*models.Release, error) {
 	r := n.Release
+	if err := c.mayRelease(ctx, by, p, r.Tag); err != nil {
+		return nil, err
+	}
 	repo := c.Repo(p)
 	full := "refs/tags/" + r.Tag
 	_, err := repo.Resolve(ctx, full)
@@ -68,9 +71,36 @@ func (c *Coordinator) CreateRelease(ctx context.Context, by access.Actor, p *mod
 		return audit(tx, by, "release_created", "project", p.ID, r.Tag)
 	})
 	if errors.Is(err, models.ErrDuplicate) {
-		return nil, fault.New(fault.Conflict, "Release already exists")
+		return nil, errReleased
 	}
 	return r, err
+}
+
+var errReleased = fault.New(fault.Conflict, "Release already exists")
+
+// mayRelease asks for the right to the tag: releases of protected tags are for those who may make these.
+func (c *Coordinator) mayRelease(ctx context.Context, by access.Actor, p *models.Project, tag string) error {
+	return c.db.Read(ctx, func(tx *models.Tx) error {
+		subject, err := access.SubjectOf(tx, by, p)
+		if err == nil && !access.Allowed(by, access.CreateReleases, subject.On(tag, true)) {
+			err = errForbidden
+		}
+		return err
+	})
+}
+
+// ChangeRelease changes a release; with nil it is removed, and its tag stays.
+func (c *Coordinator) ChangeRelease(ctx context.Context, by access.Actor, p *models.Project, r *models.Release, change func(*models.Release)) error {
+	if err := c.mayRelease(ctx, by, p, r.Tag); err != nil {
+		return err
+	}
+	return c.db.Write(ctx, func(tx *models.Tx) error {
+		if change == nil {
+			return tx.DeleteRelease(r.ID)
+		}
+		change(r)
+		return tx.UpdateRelease(r)
+	})
 }
 
 // publish makes the release that a job asks for, before the job counts as successful. It may be called again for the same
@@ -123,6 +153,15 @@ func (c *Coordinator) publish(ctx context.Context, j *models.Job) error {
 		n.Release.Links = append(n.Release.Links, models.ReleaseLink{Name: text(l.Name), URL: text(l.URL), Filepath: text(l.Filepath), LinkType: l.LinkType})
 	}
 	_, err = c.CreateRelease(ctx, access.Actor{User: f.user}, f.project, n)
+	if errors.Is(err, errReleased) { // perhaps by this job, whose runner told of its end twice
+		return c.db.Read(ctx, func(tx *models.Tx) error {
+			old, readErr := tx.Release(f.project.ID, n.Release.Tag)
+			if readErr == nil && old.JobID != nil && *old.JobID == j.ID {
+				return nil
+			}
+			return err
+		})
+	}
 	return err
 }
 

@@ -2,6 +2,7 @@ package ci
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -15,6 +16,16 @@ import (
 func (c *Coordinator) soon(tx *models.Tx, kind string, id int64) error {
 	tx.AfterCommit(c.tasks.Wake)
 	return tx.AddTask(&models.Task{Kind: kind, Payload: strconv.FormatInt(id, 10)})
+}
+
+// soonTo is soon with a payload of its own.
+func (c *Coordinator) soonTo(tx *models.Tx, kind string, payload any) error {
+	text, err := json.Marshal(payload)
+	if err != nil {
+		return err
+	}
+	tx.AfterCommit(c.tasks.Wake)
+	return tx.AddTask(&models.Task{Kind: kind, Payload: string(text)})
 }
 
 // idOf reads the payload that soon stores.
@@ -131,10 +142,8 @@ func (c *Coordinator) sweepResources(ctx context.Context) error {
 		idle, err = tx.IdleResourceGroups(sweepBatch)
 		return err
 	})
-	for _, id := range idle {
-		if err := c.assignResource(ctx, id); err != nil {
-			return fmt.Errorf("resource group %d: %w", id, err)
-		}
+	if err != nil {
+		return err
 	}
-	return err
+	return each(ctx, c, idle, func(id int64) string { return fmt.Sprint("resource group ", id) }, func(id int64) error { return c.assignResource(ctx, id) })
 }

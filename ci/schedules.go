@@ -35,12 +35,12 @@ func (c *Coordinator) sweepSchedules(ctx context.Context) error {
 		due, err = tx.DueSchedules(sweepBatch)
 		return err
 	})
-	for _, s := range due {
-		if err := c.fire(ctx, s); err != nil {
-			return fmt.Errorf("schedule %d: %w", s.ID, err)
-		}
+	if err != nil {
+		return err
 	}
-	return err
+	return each(ctx, c, due, func(s *models.PipelineSchedule) string { return fmt.Sprint("schedule ", s.ID) }, func(s *models.PipelineSchedule) error {
+		return c.fire(ctx, s)
+	})
 }
 
 func (c *Coordinator) fire(ctx context.Context, s *models.PipelineSchedule) error {
@@ -199,7 +199,7 @@ func (c *Coordinator) SaveSchedule(ctx context.Context, by access.Actor, p *mode
 			s.ID = 0
 			return tx.CreateSchedule(s)
 		}
-		if s, err = tx.Schedule(id); err != nil {
+		if s, err = tx.LockSchedule(id); err != nil {
 			return err
 		}
 		change(s)
@@ -280,7 +280,7 @@ func OwnsSchedule(a access.Actor, s access.Subject, schedule *models.PipelineSch
 // TakeSchedule makes somebody the owner of a schedule, whose pipelines run as that person from then on.
 func (c *Coordinator) TakeSchedule(ctx context.Context, by access.Actor, id int64) (s *models.PipelineSchedule, err error) {
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
-		if s, err = tx.Schedule(id); err != nil {
+		if s, err = tx.LockSchedule(id); err != nil {
 			return notFound(err, "Pipeline Schedule")
 		}
 		s.OwnerID, s.LastError = &by.User.ID, ""

@@ -88,6 +88,19 @@ func (c *Coordinator) SweepOnce(ctx context.Context, reload bool) error {
 	)
 }
 
+// each does something to each row that a sweep found. What goes wrong with one keeps it from no other.
+func each[T any](ctx context.Context, c *Coordinator, rows []T, what func(T) string, do func(T) error) error {
+	for _, r := range rows {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := do(r); err != nil {
+			c.log.ErrorContext(ctx, "a sweep goes on without one", "what", what(r), "error", err)
+		}
+	}
+	return nil
+}
+
 func (c *Coordinator) sweepQueue(ctx context.Context, reload bool) error {
 	after := max(0, c.queue.seen()-queueOverlap)
 	if reload {
@@ -125,14 +138,19 @@ func (c *Coordinator) sweepOffers(ctx context.Context) error {
 		dead, err = tx.ExpiredHandOuts(sweepBatch)
 		return err
 	})
-	for _, h := range dead {
+	if err != nil {
+		return err
+	}
+	return each(ctx, c, dead, jobOfHandOut, func(h *models.HandOut) error {
 		if err := c.requeue(ctx, h); err != nil {
-			return fmt.Errorf("return job %d to the queue: %w", h.JobID, err)
+			return err
 		}
 		c.log.InfoContext(ctx, "a runner did not accept its job; it goes back to the queue", "job", h.JobID, "runner", h.RunnerID)
-	}
-	return err
+		return nil
+	})
 }
+
+func jobOfHandOut(h *models.HandOut) string { return fmt.Sprint("job ", h.JobID) }
 
 func (c *Coordinator) requeue(ctx context.Context, h *models.HandOut) error {
 	return c.withJob(ctx, h.JobID, func(m *mover, j *models.Job) error {
@@ -185,10 +203,13 @@ func (c *Coordinator) sweepLost(ctx context.Context) error {
 		lost, err = tx.LostHandOuts(silent, sweepBatch)
 		return err
 	})
-	for _, h := range lost {
+	if err != nil {
+		return err
+	}
+	return each(ctx, c, lost, jobOfHandOut, func(h *models.HandOut) error {
 		late := h.DeadlineAt != nil && now.After(*h.DeadlineAt)
 		if c.contacts.seen(h.JobID).After(silent) && !late {
-			continue
+			return nil
 		}
 		reason := enum.RunnerSystemFailure
 		if late {
@@ -200,12 +221,11 @@ func (c *Coordinator) sweepLost(ctx context.Context) error {
 			}
 			return m.end(j, process.Drop, Outcome{Reason: reason})
 		})
-		if err != nil {
-			return fmt.Errorf("end lost job %d: %w", h.JobID, err)
+		if err == nil {
+			c.log.InfoContext(ctx, "a running job was ended", "job", h.JobID, "reason", reason)
 		}
-		c.log.InfoContext(ctx, "a running job was ended", "job", h.JobID, "reason", reason)
-	}
-	return err
+		return err
+	})
 }
 
 // staleAfter is how late a delayed job may start, as on GitLab: after a long stop it is not what was meant any more.
@@ -218,8 +238,11 @@ func (c *Coordinator) sweepScheduled(ctx context.Context) error {
 		due, err = tx.DueScheduled(sweepBatch)
 		return err
 	})
-	for _, d := range due {
-		err := c.withJob(ctx, d.ID, func(m *mover, j *models.Job) error {
+	if err != nil {
+		return err
+	}
+	return each(ctx, c, due, func(d *models.Job) string { return fmt.Sprint("delayed job ", d.ID) }, func(d *models.Job) error {
+		return c.withJob(ctx, d.ID, func(m *mover, j *models.Job) error {
 			if j.Status != enum.Scheduled {
 				return nil
 			}
@@ -231,11 +254,7 @@ func (c *Coordinator) sweepScheduled(ctx context.Context) error {
 			}
 			return m.advance(nil)
 		})
-		if err != nil {
-			return fmt.Errorf("start delayed job %d: %w", d.ID, err)
-		}
-	}
-	return err
+	})
 }
 
 // sweepStuck fails jobs that no runner took for a day.
@@ -245,13 +264,13 @@ func (c *Coordinator) sweepStuck(ctx context.Context) error {
 		stuck, err = tx.PendingSince(tx.Now().Add(-c.stuckAfter(ctx)), sweepBatch)
 		return err
 	})
-	for _, p := range stuck {
-		if err := c.fail(ctx, p.JobID, enum.StuckPendingMatching); err != nil {
-			return fmt.Errorf("end stuck job %d: %w", p.JobID, err)
-		}
+	if err != nil {
+		return err
 	}
-	return err
+	return each(ctx, c, stuck, jobInQueue, func(p *models.PendingJob) error { return c.fail(ctx, p.JobID, enum.StuckPendingMatching) })
 }
+
+func jobInQueue(p *models.PendingJob) string { return fmt.Sprint("job ", p.JobID) }
 
 // sweepArtifacts removes artifacts whose time is over: first the rows, then the bytes.
 func (c *Coordinator) sweepArtifacts(ctx context.Context) error {

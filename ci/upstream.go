@@ -6,19 +6,22 @@ import (
 	"errors"
 	"fmt"
 
+	"signalbox/ci/access"
 	"signalbox/ci/process"
+	"signalbox/internal/fault"
 	"signalbox/models"
 	"signalbox/models/enum"
 )
 
 // runUpstream lets a bridge show what became of the pipeline that it started.
 func (c *Coordinator) runUpstream(ctx context.Context, t *models.Task) error {
-	id, err := idOf(t)
-	if err != nil {
-		return err
+	var task upstreamTask
+	if err := json.Unmarshal([]byte(t.Payload), &task); err != nil {
+		return fmt.Errorf("payload %q: %w", t.Payload, err)
 	}
+	id := task.Pipeline
 	var source int64
-	err = c.db.Read(ctx, func(tx *models.Tx) error {
+	err := c.db.Read(ctx, func(tx *models.Tx) error {
 		p, err := tx.Pipeline(id)
 		if err == nil && p.SourceJobID != nil {
 			source = *p.SourceJobID
@@ -40,6 +43,7 @@ func (c *Coordinator) runUpstream(ctx context.Context, t *models.Task) error {
 		if err != nil {
 			return err
 		}
+		m.by = task.By
 		return m.show(j, def.Trigger.Strategy, p)
 	}))
 }
@@ -56,7 +60,7 @@ func (m *mover) show(j *models.Job, strategy string, p *models.Pipeline) error {
 			if err != nil {
 				return err
 			}
-			if err := m.revive(j.UserID, j.ID); err != nil {
+			if err := m.reopened(j); err != nil {
 				return err
 			}
 		default:
@@ -74,6 +78,25 @@ func (m *mover) show(j *models.Job, strategy string, p *models.Pipeline) error {
 	return nil
 }
 
+// reopened gives the jobs after a bridge another chance, as the person whose retry made its pipeline go on, if that one may
+// do so here. Otherwise the bridge alone shows that it goes on.
+func (m *mover) reopened(j *models.Job) error {
+	if m.by == 0 {
+		return m.advance(nil)
+	}
+	u, err := m.tx.User(m.by)
+	if err != nil {
+		return errors.Join(notThere(err), m.advance(nil))
+	}
+	switch err := m.c.may(m.tx, access.Actor{User: u}, m.pipeline); {
+	case fault.KindOf(err) == fault.Forbidden:
+		return m.advance(nil)
+	case err != nil:
+		return err
+	}
+	return m.revive(m.by, j.ID)
+}
+
 // shows says whether a bridge stands because the pipeline that it started does: then that one is to be played.
 func (m *mover) shows(j *models.Job) (bool, error) {
 	if !j.Bridge || j.Status != enum.Manual {
@@ -84,6 +107,12 @@ func (m *mover) shows(j *models.Job) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// upstreamTask says that a pipeline changed, and who made it.
+type upstreamTask struct {
+	Pipeline int64 `json:"pipeline"`
+	By       int64 `json:"by,omitempty"`
 }
 
 type cancelTask struct {

@@ -51,11 +51,10 @@ func (tx *Tx) LockedPipelines(projectID int64, ref string, tag bool, before int6
 
 // UnlockPipeline lets the artifacts of a pipeline expire.
 func (tx *Tx) UnlockPipeline(id int64) error {
-	err := tx.db.Exec("UPDATE artifacts SET locked = ? WHERE locked AND job_id IN (SELECT id FROM jobs WHERE pipeline_id = ?)", false, id).Error
-	if err != nil {
+	if err := tx.db.Model(&Pipeline{}).Where("id = ?", id).Update("locked", false).Error; err != nil {
 		return err
 	}
-	return tx.db.Model(&Pipeline{}).Where("id = ?", id).Update("locked", false).Error
+	return tx.db.Exec("UPDATE artifacts SET locked = ? WHERE locked AND job_id IN (SELECT id FROM jobs WHERE pipeline_id = ?)", false, id).Error
 }
 
 // CreateArtifact stores an artifact; ErrDuplicate if the job has one of the type.

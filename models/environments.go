@@ -113,10 +113,10 @@ func (tx *Tx) EnvironmentsByID(ids []int64) (map[int64]*Environment, error) {
 	return out, err
 }
 
-// UpdateEnvironment stores what people and deployments change of an environment.
+// UpdateEnvironment stores what people and deployments change of an environment, but not its state.
 func (tx *Tx) UpdateEnvironment(e *Environment) error {
 	e.UpdatedAt = tx.now()
-	return translate(tx.db.Model(e).Select("external_url", "tier", "description", "state", "auto_stop_setting", "auto_stop_at", "updated_at").Updates(e).Error)
+	return translate(tx.db.Model(e).Select("external_url", "tier", "description", "auto_stop_setting", "auto_stop_at", "updated_at").Updates(e).Error)
 }
 
 // MoveEnvironment changes an environment's state if it is one of those given, and forgets when it was to be stopped.

@@ -113,6 +113,11 @@ func (tx *Tx) JobsByID(ids []int64) ([]*Job, error) {
 	return rows, err
 }
 
+// SetEnvironment stores where a job deploys to.
+func (tx *Tx) SetEnvironment(jobID, environmentID int64) error {
+	return tx.db.Model(&Job{}).Where("id = ?", jobID).Update("environment_id", environmentID).Error
+}
+
 // Definition finds what a job does.
 func (tx *Tx) Definition(id int64) (string, error) {
 	d, err := first[JobDefinition](tx.db.Where("id = ?", id))

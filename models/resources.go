@@ -83,11 +83,11 @@ func (tx *Tx) UpcomingJobs(g *ResourceGroup, limit int) ([]*Job, error) {
 	return rows, err
 }
 
-// IdleResourceGroups lists free groups that a job waits for. It costs what waits.
+// IdleResourceGroups lists free groups that a job waits for, in any order, so that each has its turn. It costs what waits.
 func (tx *Tx) IdleResourceGroups(limit int) ([]int64, error) {
 	var ids []int64
-	err := tx.db.Raw(`SELECT DISTINCT j.resource_group_id FROM jobs j JOIN resource_groups g ON g.id = j.resource_group_id
+	err := tx.db.Raw(`SELECT j.resource_group_id FROM jobs j JOIN resource_groups g ON g.id = j.resource_group_id
 		WHERE j.resource_group_id IS NOT NULL AND j.status IN ('created', 'scheduled', 'waiting_for_resource')
-		AND j.status = 'waiting_for_resource' AND g.holder_id IS NULL LIMIT ?`, limit).Scan(&ids).Error
+		AND j.status = 'waiting_for_resource' AND g.holder_id IS NULL GROUP BY j.resource_group_id ORDER BY RANDOM() LIMIT ?`, limit).Scan(&ids).Error
 	return ids, err
 }

@@ -60,6 +60,15 @@ func (tx *Tx) Schedule(id int64) (*PipelineSchedule, error) {
 	return first[PipelineSchedule](tx.db.Where("id = ?", id))
 }
 
+// LockSchedule finds a schedule and keeps others from changing it until the transaction ends.
+func (tx *Tx) LockSchedule(id int64) (*PipelineSchedule, error) {
+	q := tx.db.Where("id = ?", id)
+	if tx.postgres {
+		q = q.Clauses(clause.Locking{Strength: "UPDATE"})
+	}
+	return first[PipelineSchedule](q)
+}
+
 // Schedules pages through a project's schedules; active narrows them if not nil.
 func (tx *Tx) Schedules(projectID int64, active *bool, p Page) ([]*PipelineSchedule, int64, error) {
 	q := &query{tx.db.Model(&PipelineSchedule{}).Where("project_id = ?", projectID)}

@@ -75,7 +75,7 @@ type WebhookDelivery struct {
 	Event           string            // such as pipeline_events
 	URL             string            `gorm:"column:url"`
 	RequestHeaders  map[string]string `gorm:"serializer:json"` // without secrets
-	RequestBody     string
+	RequestBody     secret.Sealed     // JSON
 	ResponseHeaders map[string]string `gorm:"serializer:json"`
 	ResponseBody    string
 	ResponseStatus  string // a number, or "internal error"
@@ -84,6 +84,9 @@ type WebhookDelivery struct {
 	Attempts        int
 	CreatedAt       time.Time
 }
+
+// Place is what the body is sealed for.
+func (d *WebhookDelivery) Place() string { return "webhook_deliveries.request_body/" + d.Key }
 
 // AddDelivery stores a delivery; one of the same key stays as it is, and false is answered.
 func (tx *Tx) AddDelivery(d *WebhookDelivery) (bool, error) {

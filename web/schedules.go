@@ -94,7 +94,7 @@ func (s *Server) schedulePage(r *request, c *inside) error {
 	}
 	d := data{"Title": "Schedule", "Row": row, "Short": shortRef(row.Ref)}
 	if row.ID != 0 {
-		lines := []string{}
+		lines, kept := []string{}, []string{}
 		err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
 			vars, err := tx.ScheduleVariables(row.ID)
 			if err != nil {
@@ -105,6 +105,10 @@ func (s *Server) schedulePage(r *request, c *inside) error {
 				if err != nil {
 					return err
 				}
+				if !onOneLine(v, value) {
+					kept = append(kept, v.Key)
+					continue
+				}
 				lines = append(lines, v.Key+"="+value)
 			}
 			return nil
@@ -112,9 +116,15 @@ func (s *Server) schedulePage(r *request, c *inside) error {
 		if err != nil {
 			return err
 		}
-		d["Variables"] = strings.Join(lines, "\n")
+		d["Variables"], d["Kept"] = strings.Join(lines, "\n"), kept
 	}
 	return s.show(r, c, "schedule", d)
+}
+
+// onOneLine says whether a variable can be changed as KEY=value on a line. Files, texts of several lines and those that are
+// not to be expanded cannot; the page leaves them as they are.
+func onOneLine(v *models.ScheduleVariable, value string) bool {
+	return v.Type == "env_var" && !v.Raw && !strings.ContainsAny(value, "\r\n")
 }
 
 // linesOfVariables reads KEY=value lines.
@@ -160,6 +170,10 @@ func (s *Server) saveSchedule(r *request, c *inside) error {
 		return err
 	}
 	err = s.ci.DB().Write(r.Context(), func(tx *models.Tx) error {
+		before, err := tx.ScheduleVariables(row.ID)
+		if err != nil {
+			return err
+		}
 		kept := map[string]bool{}
 		for _, v := range vars {
 			kept[v[0]] = true
@@ -167,12 +181,12 @@ func (s *Server) saveSchedule(r *request, c *inside) error {
 				return err
 			}
 		}
-		before, err := tx.ScheduleVariables(row.ID)
-		if err != nil {
-			return err
-		}
 		for _, v := range before {
-			if !kept[v.Key] {
+			value, err := s.ci.ScheduleVariableValue(v)
+			if err != nil {
+				return err
+			}
+			if !kept[v.Key] && onOneLine(v, value) {
 				if err := tx.DeleteScheduleVariable(row.ID, v.Key); err != nil {
 					return err
 				}

@@ -21,7 +21,7 @@ func (s *Server) testsPage(r *request, c *inside) error {
 	if err != nil {
 		return err
 	}
-	suites, err := s.ci.TestReport(r.Context(), pl.ID)
+	suites, err := s.ci.TestReport(r.Context(), r.actor, c.subject, pl.ID)
 	if err != nil {
 		return err
 	}

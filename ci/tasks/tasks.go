@@ -95,9 +95,13 @@ func (r *Runner) RunOnce(ctx context.Context) (more bool, err error) {
 	if err != nil || !due {
 		return false, err
 	}
+	free, err := r.free(ctx)
+	if err != nil {
+		return false, err
+	}
 	var claimed []*models.Task
 	err = r.db.Write(ctx, func(tx *models.Tx) error {
-		claimed, err = tx.ClaimTasks(batch, hold)
+		claimed, err = tx.ClaimTasks(min(batch, free), hold)
 		return err
 	})
 	if err != nil {
@@ -114,7 +118,18 @@ func (r *Runner) RunOnce(ctx context.Context) (more bool, err error) {
 			r.do(ctx, t)
 		})
 	}
-	return len(claimed) == batch, nil
+	return len(claimed) == min(batch, free), nil
+}
+
+// free waits until a task can be started at once, and says how many can: what is claimed is worked on from then on.
+func (r *Runner) free(ctx context.Context) (int, error) {
+	select {
+	case r.slots <- struct{}{}:
+		<-r.slots
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	return max(1, cap(r.slots)-len(r.slots)), nil
 }
 
 func (r *Runner) do(ctx context.Context, t *models.Task) {

@@ -25,7 +25,7 @@ CREATE TABLE webhook_deliveries (
   event TEXT NOT NULL,
   url TEXT NOT NULL DEFAULT '',
   request_headers TEXT NOT NULL DEFAULT '{}',
-  request_body TEXT NOT NULL,
+  request_body BYTEA NOT NULL,
   response_headers TEXT NOT NULL DEFAULT '{}',
   response_body TEXT NOT NULL DEFAULT '',
   response_status TEXT NOT NULL DEFAULT '',
