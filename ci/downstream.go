@@ -97,7 +97,7 @@ func (c *Coordinator) bridged(ctx context.Context, id int64, made *models.Pipeli
 		if def.Trigger.Strategy == "" {
 			return m.end(j, process.Succeed, Outcome{Success: true})
 		}
-		if err := m.c.soonTo(m.tx, TaskUpstream, upstreamTask{Pipeline: made.ID}); err != nil { // it may have ended already
+		if err := m.c.soon(m.tx, TaskUpstream, made.ID); err != nil { // it may have ended already
 			return err
 		}
 		return m.advance(nil)

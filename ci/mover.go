@@ -281,7 +281,7 @@ func (m *mover) status(next enum.Status) error {
 		return nil
 	}
 	if next != p.Status && p.SourceJobID != nil {
-		if err := m.c.soonTo(m.tx, TaskUpstream, upstreamTask{p.ID, m.by}); err != nil {
+		if err := m.c.soon(m.tx, TaskUpstream, p.ID); err != nil {
 			return err
 		}
 	}
@@ -293,6 +293,12 @@ func (m *mover) status(next enum.Status) error {
 	if next != p.Status {
 		if err := m.unlocks(next); err != nil {
 			return err
+		}
+	}
+	if process.Stands(p.Status) && !process.Stands(next) {
+		p.ReopenedByID = nil
+		if m.by != 0 {
+			p.ReopenedByID = &m.by
 		}
 	}
 	p.Status = next

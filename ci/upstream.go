@@ -15,13 +15,12 @@ import (
 
 // runUpstream lets a bridge show what became of the pipeline that it started.
 func (c *Coordinator) runUpstream(ctx context.Context, t *models.Task) error {
-	var task upstreamTask
-	if err := json.Unmarshal([]byte(t.Payload), &task); err != nil {
-		return fmt.Errorf("payload %q: %w", t.Payload, err)
+	id, err := idOf(t)
+	if err != nil {
+		return err
 	}
-	id := task.Pipeline
 	var source int64
-	err := c.db.Read(ctx, func(tx *models.Tx) error {
+	err = c.db.Read(ctx, func(tx *models.Tx) error {
 		p, err := tx.Pipeline(id)
 		if err == nil && p.SourceJobID != nil {
 			source = *p.SourceJobID
@@ -43,7 +42,9 @@ func (c *Coordinator) runUpstream(ctx context.Context, t *models.Task) error {
 		if err != nil {
 			return err
 		}
-		m.by = task.By
+		if p.ReopenedByID != nil {
+			m.by = *p.ReopenedByID
+		}
 		return m.show(j, def.Trigger.Strategy, p)
 	}))
 }
@@ -107,12 +108,6 @@ func (m *mover) shows(j *models.Job) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// upstreamTask says that a pipeline changed, and who made it.
-type upstreamTask struct {
-	Pipeline int64 `json:"pipeline"`
-	By       int64 `json:"by,omitempty"`
 }
 
 type cancelTask struct {

@@ -36,6 +36,8 @@ type Pipeline struct {
 	SourceJobID       *int64
 	UpstreamID        *int64
 	RootID            *int64
+	// ReopenedByID is the person who made it go on after it had ended or stood; empty if nobody did.
+	ReopenedByID      *int64
 	NeedsKnown        bool   // who waits for whom is stored; not so for pipelines of older versions
 	Locked            bool   // its artifacts are kept
 	ScheduleID        *int64 // the schedule that made it
@@ -97,7 +99,7 @@ func (tx *Tx) LockPipeline(id int64) (*Pipeline, error) {
 // UpdatePipelineStatus stores status, times and duration of a pipeline.
 func (tx *Tx) UpdatePipelineStatus(p *Pipeline) error {
 	p.UpdatedAt = tx.now()
-	return tx.db.Model(p).Select("status", "started_at", "finished_at", "duration", "updated_at").Updates(p).Error
+	return tx.db.Model(p).Select("status", "started_at", "finished_at", "duration", "reopened_by_id", "updated_at").Updates(p).Error
 }
 
 // NoteAutoCanceled stores which pipeline took another one's place.

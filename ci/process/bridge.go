@@ -43,7 +43,7 @@ func Follow(strategy string, bridge, downstream s.Status) []Event {
 	default:
 		return nil
 	}
-	stands := bridge.Completed() || bridge == s.Manual
+	stands := Stands(bridge)
 	event, ended := ends[downstream]
 	switch target, _ := MoveBridge(s.Running, event); {
 	case !ended && stands:
@@ -55,3 +55,6 @@ func Follow(strategy string, bridge, downstream s.Status) []Event {
 	}
 	return []Event{event}
 }
+
+// Stands says whether nothing happens any more unless somebody acts.
+func Stands(status s.Status) bool { return status.Completed() || status == s.Manual }
