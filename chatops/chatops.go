@@ -62,8 +62,9 @@ type Message struct {
 	JobName     string
 	JobID       int64
 	JobURL      string
-	Text        string // of a notice, or why the job failed
-	Output      string // of the job, in ANSI colours
+	Text        string  // of a notice, or why the job failed
+	Output      string  // of the job, in ANSI colours
+	Section     Section // that the output was taken from
 	KeepANSI    bool
 }
 

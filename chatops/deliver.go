@@ -25,7 +25,7 @@ func (s *Service) acknowledgeLate(ctx context.Context, t *models.Task) error {
 		c, err = tx.Command(p.Command)
 		return err
 	})
-	if errors.Is(err, models.ErrNotFound) || err == nil && (c.Answered || c.Reply != nil) {
+	if errors.Is(err, models.ErrNotFound) || err == nil && (c.Answered || c.Reply != nil && c.PipelineID != nil) {
 		return nil
 	}
 	if err != nil {

@@ -6,9 +6,7 @@ import (
 	"net/url"
 	"strings"
 
-	"signalbox/ci"
 	"signalbox/ci/access"
-	"signalbox/ci/plan"
 	"signalbox/internal/fault"
 	"signalbox/internal/secret"
 	"signalbox/models"
@@ -127,14 +125,18 @@ func (s *Service) Test(ctx context.Context, p *models.Project, chat enum.Chat) (
 		return "", err
 	}
 	var found []string
-	jobs, err := s.chatJobs(ctx, p)
+	jobs, _, err := s.chatJobs(ctx, access.Actor{}, p, "")
 	switch {
 	case err != nil:
 		return "", fault.New(fault.Invalid, "The connection is set, but the project's configuration cannot be used: %s", fault.Message(err))
 	case len(jobs) == 0:
 		return "", fault.New(fault.Invalid, "The connection is set, but the configuration on %s has no job that a chat may run.", p.DefaultBranch)
 	}
-	found = append(found, "This chat can run: "+strings.Join(jobs, ", ")+".")
+	var names []string
+	for _, j := range jobs[:min(20, len(jobs))] {
+		names = append(names, j.Name)
+	}
+	found = append(found, "This chat can run: "+strings.Join(names, ", ")+".")
 	if u, err := url.Parse(s.ci.URL()); err == nil && u.Scheme != "https" && chat == enum.Slack {
 		found = append(found, "Slack calls only https addresses, and ours is "+s.ci.URL()+": set --external-url once a proxy with TLS stands before signalbox.")
 	}
@@ -142,25 +144,4 @@ func (s *Service) Test(ctx context.Context, p *models.Project, chat enum.Chat) (
 		found = append(found, "Without a bot token, replies that take over 30 minutes stay on the command's page.")
 	}
 	return strings.Join(found, " "), nil
-}
-
-// chatJobs lists the jobs that chat commands may run on the default branch.
-func (s *Service) chatJobs(ctx context.Context, p *models.Project) ([]string, error) {
-	r, err := s.ci.Lint(ctx, access.Actor{}, p, ci.LintRequest{})
-	if err != nil {
-		return nil, err
-	}
-	if !r.Valid() {
-		if len(r.Errors) > 0 {
-			return nil, fault.New(fault.Invalid, "%s", r.Errors[0].Error())
-		}
-		return nil, fault.New(fault.Invalid, "%s", strings.Join(r.Texts, "; "))
-	}
-	var names []string
-	for _, j := range r.Config.Jobs {
-		if len(names) < 20 && plan.ForChat(j, p.DefaultBranch, p.FullPath) {
-			names = append(names, j.Name)
-		}
-	}
-	return names, nil
 }

@@ -8,8 +8,10 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
+	"signalbox/ci"
 	"signalbox/ci/plan"
 	"signalbox/internal/secret"
 	"signalbox/models"
@@ -21,36 +23,76 @@ var reading = make(chan struct{}, 1)
 
 const largeLog = 8 << 20
 
-// reply does the task that a chat job's end left: it takes the reply out of the log, keeps it where people
-// see it, and sends it. A job that was tried again says nothing; its last attempt does.
+// reply does the task that the end of a chat's pipeline left: it takes the reply out of the log, keeps it where people see
+// it, and sends it. Attempts that were tried again say nothing; the last one does.
 func (s *Service) reply(ctx context.Context, t *models.Task) error {
-	id, err := strconv.ParseInt(t.Payload, 10, 64)
-	if err != nil {
-		return fmt.Errorf("payload %q of a reply", t.Payload)
-	}
-	var job *models.Job
-	var c *models.ChatCommand
-	var def plan.Definition
-	err = s.db.Read(ctx, func(tx *models.Tx) (err error) {
-		if job, err = tx.Job(id); err != nil {
+	var payload ci.ChatReply
+	var p *models.Pipeline
+	var jobs []*models.Job
+	var waiting []*models.ChatCommand
+	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
+		if payload.Pipeline, err = repliedPipeline(tx, t); err != nil {
 			return err
 		}
-		if c, err = tx.CommandByPipeline(job.PipelineID); err != nil {
+		if p, err = tx.Pipeline(payload.Pipeline); err != nil {
 			return err
 		}
-		text, err := tx.Definition(job.DefinitionID)
-		if err != nil {
+		if jobs, err = tx.PipelineJobs(p.ID, false); err != nil {
 			return err
 		}
-		return json.Unmarshal([]byte(text), &def)
+		waiting, err = tx.CommandsByPipeline(p.ID)
+		return err
 	})
-	if errors.Is(err, models.ErrNotFound) || err == nil && job.Retried {
+	if errors.Is(err, models.ErrNotFound) || err == nil && len(waiting) == 0 {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	m, silent, err := s.message(ctx, job, &def, c)
+	// Who asked for another attempt waits beside the one who asked first. Everybody else has an answer already: a job that is
+	// retried on its page replies to the last command.
+	for _, c := range waiting[1:] {
+		if c.State == enum.CommandRunning && c.Reply == nil {
+			if err := s.replyTo(ctx, c, p, jobs); err != nil {
+				return err
+			}
+		}
+	}
+	return s.replyTo(ctx, waiting[0], p, jobs)
+}
+
+// repliedPipeline reads the payload of a reply; older versions stored the job's number.
+func repliedPipeline(tx *models.Tx, t *models.Task) (int64, error) {
+	var p ci.ChatReply
+	if json.Unmarshal([]byte(t.Payload), &p) == nil && p.Pipeline != 0 {
+		return p.Pipeline, nil
+	}
+	id, err := strconv.ParseInt(t.Payload, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("payload %q of a reply", t.Payload)
+	}
+	j, err := tx.Job(id)
+	if err != nil {
+		return 0, err
+	}
+	return j.PipelineID, nil
+}
+
+func (s *Service) replyTo(ctx context.Context, c *models.ChatCommand, p *models.Pipeline, jobs []*models.Job) error {
+	var m Message
+	var silent bool
+	job, err := s.lead(ctx, c, jobs)
+	switch {
+	case err != nil:
+		return err
+	case job == nil:
+		m, silent, err = s.summary(ctx, p, jobs, c)
+	case !job.Status.Completed():
+		return nil // it waits to be started by hand
+	default:
+		m, silent, err = s.message(ctx, job, c)
+		m.Text += because(job, jobs)
+	}
 	if err != nil {
 		return err
 	}
@@ -60,15 +102,90 @@ func (s *Service) reply(ctx context.Context, t *models.Task) error {
 	return s.deliver(ctx, c.ID, m, true)
 }
 
+// lead is the last attempt of the job that a command is about; nil if it is about several.
+func (s *Service) lead(ctx context.Context, c *models.ChatCommand, jobs []*models.Job) (*models.Job, error) {
+	if c.JobID == nil {
+		return nil, nil
+	}
+	var first *models.Job
+	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
+		first, err = tx.Job(*c.JobID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range jobs {
+		if j.Name == first.Name {
+			return j, nil
+		}
+	}
+	return first, nil
+}
+
+// because names what kept a job from being run.
+func because(job *models.Job, jobs []*models.Job) string {
+	if job.Status != enum.Skipped {
+		return ""
+	}
+	for _, j := range jobs {
+		if j.Status == enum.Failed && !j.AllowFailure {
+			return fmt.Sprintf(": %s before it %s", j.Name, failed(j))
+		}
+	}
+	return ": " + job.StatusReason
+}
+
+// summary is the reply of a pipeline of several jobs: how it ended, what its jobs replied, and how the first failed.
+func (s *Service) summary(ctx context.Context, p *models.Pipeline, jobs []*models.Job, c *models.ChatCommand) (Message, bool, error) {
+	m := Message{Kind: Succeeded, ChatUserID: c.ChatUserID, JobName: "Pipeline", JobID: p.ID}
+	var replies, bad []string
+	for _, j := range jobs {
+		one, _, err := s.message(ctx, j, c)
+		if err != nil {
+			return m, false, err
+		}
+		if one.Kind == Failed && j.Status != enum.Skipped && j.Status.Completed() && !j.AllowFailure {
+			bad = append(bad, j.Name)
+			if len(bad) > 1 {
+				continue
+			}
+			replies = append(replies, j.Name+" "+one.Text)
+		}
+		if one.Section == ChatReply || one.Kind == Failed && len(bad) == 1 && bad[0] == j.Name {
+			replies = append(replies, one.Output)
+		}
+	}
+	m.Text = "passed"
+	if p.Status != enum.Success {
+		m.Kind, m.Text = Failed, string(p.Status)
+	}
+	if p.Duration != nil {
+		m.Text += " in " + roughly(time.Duration(*p.Duration)*time.Second)
+	}
+	m.Text += fmt.Sprintf(": %d %s", len(jobs), plural(len(jobs), "job"))
+	if len(bad) > 0 {
+		m.Text += ", failed: " + strings.Join(bad, ", ")
+	}
+	m.Output = strings.Join(replies, "\n")
+	err := s.names(ctx, p.ProjectID, p.UserID, &m)
+	m.JobURL = strings.Replace(m.JobURL, "/-/jobs/", "/-/pipelines/", 1)
+	return m, false, err
+}
+
 // message makes the reply of a finished job.
-func (s *Service) message(ctx context.Context, job *models.Job, def *plan.Definition, c *models.ChatCommand) (m Message, silent bool, err error) {
+func (s *Service) message(ctx context.Context, job *models.Job, c *models.ChatCommand) (m Message, silent bool, err error) {
+	def, err := s.definition(ctx, job)
+	if err != nil {
+		return m, false, err
+	}
 	log, release, err := s.readLog(ctx, job.ID)
 	if err != nil {
 		return m, false, err
 	}
 	defer release()
 	section, output := Extract(log, len(def.Script) == 1 && len(def.BeforeScript) == 0)
-	m = Message{Kind: Succeeded, ChatUserID: c.ChatUserID, JobName: job.Name, JobID: job.ID, Output: output}
+	m = Message{Kind: Succeeded, ChatUserID: c.ChatUserID, JobName: job.Name, JobID: job.ID, Output: output, Section: section}
 	switch {
 	case job.Status != enum.Success:
 		m.Kind = Failed
@@ -89,7 +206,18 @@ func (s *Service) message(ctx context.Context, job *models.Job, def *plan.Defini
 		return m, false, err
 	}
 	m.Output = secret.Mask(m.Output, masked)
-	return m, false, s.names(ctx, job, &m)
+	return m, false, s.names(ctx, job.ProjectID, job.UserID, &m)
+}
+
+func (s *Service) definition(ctx context.Context, job *models.Job) (def plan.Definition, err error) {
+	err = s.db.Read(ctx, func(tx *models.Tx) error {
+		text, err := tx.Definition(job.DefinitionID)
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal([]byte(text), &def)
+	})
+	return def, err
 }
 
 func failed(job *models.Job) string {
@@ -105,14 +233,14 @@ func failed(job *models.Job) string {
 }
 
 // names fills in who ran the job and where its page is.
-func (s *Service) names(ctx context.Context, job *models.Job, m *Message) error {
+func (s *Service) names(ctx context.Context, project, user int64, m *Message) error {
 	return s.db.Read(ctx, func(tx *models.Tx) error {
-		p, err := tx.Project(job.ProjectID)
+		p, err := tx.Project(project)
 		if err != nil {
 			return err
 		}
-		m.JobURL = s.jobURL(p, job.ID)
-		u, err := tx.User(job.UserID)
+		m.JobURL = s.jobURL(p, m.JobID)
+		u, err := tx.User(user)
 		if err != nil {
 			return err
 		}
@@ -152,7 +280,10 @@ func (s *Service) keep(ctx context.Context, commandID int64, job *models.Job, m 
 			return err
 		}
 		text := replyText(m)
-		c.JobID, c.Reply, c.FinishedAt = &job.ID, &text, nil
+		c.Reply, c.FinishedAt = &text, nil
+		if job != nil {
+			c.JobID = &job.ID
+		}
 		c.State, c.DeliveryError = enum.CommandRunning, ""
 		if silent {
 			now := tx.Now()

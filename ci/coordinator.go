@@ -26,7 +26,7 @@ const Version = "18.9.0"
 // Kinds of durable tasks that the engine stores.
 const (
 	TaskPush      = "push"       // a push was taken: make its pipelines
-	TaskChatReply = "chat-reply" // a chat job ended: answer the chat
+	TaskChatReply = "chat-reply" // a chat's pipeline ended: answer the chat
 	TaskArchive   = "archive"    // a job ended: move its log to the blob store
 
 	TaskDownstream = "downstream"      // a bridge may start its pipeline

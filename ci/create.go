@@ -27,7 +27,7 @@ type PipelineRequest struct {
 	SHA       string // the commit; "" means the head of the ref
 	BeforeSHA string
 	Variables []variable.Variable // of the pipeline itself
-	ChatJob   string              // chat: the one job that is wanted
+	Chat      ChatChoice          // chat: which jobs are wanted
 	Inputs    map[string]any      // of the configuration, with the types of JSON
 	// Upstream is the pipeline whose job Bridge starts this one.
 	Upstream *models.Pipeline
@@ -42,6 +42,15 @@ type PipelineRequest struct {
 	Key string
 	// Within runs in the transaction that stores the pipeline.
 	Within func(tx *models.Tx, p *models.Pipeline, jobs []*models.Job) error
+}
+
+// ChatChoice says which jobs of a configuration a chat command is about; the zero value means all.
+type ChatChoice struct {
+	Job       string
+	WithNeeds bool // and all that it waits for
+	Stage     string
+	// Inputs makes the job's inputs of what was typed, if the configuration specifies any.
+	Inputs func(specs map[string]any) (map[string]any, error)
 }
 
 // ConfigError says that a configuration is broken, and where.
@@ -259,7 +268,8 @@ func (b *builder) config(ctx context.Context) (*config.File, error) {
 
 func (b *builder) facts(vars variable.Collection, files *files) plan.Facts {
 	f := plan.Facts{
-		Source: b.r.Source, Ref: b.short, Tag: b.tag, ProjectPath: b.r.Project.FullPath, ChatJob: b.r.ChatJob, Variables: vars,
+		Source: b.r.Source, Ref: b.short, Tag: b.tag, ProjectPath: b.r.Project.FullPath, Variables: vars,
+		ChatJob: b.r.Chat.Job, WithNeeds: b.r.Chat.WithNeeds, ChatStage: b.r.Chat.Stage, DefaultRef: !b.tag && b.short == b.r.Project.DefaultBranch,
 		Predefined: b.predefined, MaxNeeds: b.needs, Files: files, User: userVariables(b.r.Actor.User),
 	}
 	f.Configured = variable.Configured(b.c.server(), projectFacts(b.r.Project), b.commitFacts(), variable.Pipeline{})
@@ -382,12 +392,33 @@ func (b *builder) store(ctx context.Context, pl *plan.Plan) (*models.Pipeline, e
 		if row.Tags == nil {
 			row.Tags = []string{}
 		}
+		if j.Name == b.r.Chat.Job {
+			if row.Inputs, err = b.r.Chat.inputs(j.Definition.Inputs); err != nil {
+				return nil, err
+			}
+		}
 		jobs[i] = models.NewJob{Job: row, Definition: string(data)}
 	}
 	p := b.row()
 	p.Name, p.OnJobFailure, p.OnNewCommit = pl.Name, pl.OnJobFailure, pl.OnNewCommit
 	b.planned = pl
 	return p, b.write(ctx, p, jobs)
+}
+
+// inputs are the JSON of what a job is given; "" if it asks for nothing.
+func (ch ChatChoice) inputs(specs map[string]any) (string, error) {
+	if len(specs) == 0 || ch.Inputs == nil {
+		return "", nil
+	}
+	given, err := ch.Inputs(specs)
+	if err != nil {
+		return "", err
+	}
+	if _, err := config.ResolveJobInputs(specs, given); err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(given)
+	return string(text), err
 }
 
 // write stores the pipeline in one transaction and starts what can start. The order of writes is the same

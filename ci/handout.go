@@ -248,6 +248,7 @@ func (c *Coordinator) prepare(ctx context.Context, jobID int64, e *runnerEntry, 
 		c.log.ErrorContext(ctx, "job cannot be prepared", "job", jobID, "error", err)
 		return nil, enum.SchedulerFailure, nil
 	}
+	o.Variables = append(o.Variables, chatArguments(f, o.Inputs)...)
 	o.CacheFiles = c.cacheFiles(ctx, f)
 	return o, "", nil
 }
@@ -323,17 +324,6 @@ func (c *Coordinator) definition(tx *models.Tx, j *models.Job) (*plan.Definition
 	return &d, nil
 }
 
-// jobInputs are the inputs of a job with what it was given.
-func jobInputs(f *jobFacts) ([]config.JobInput, error) {
-	given := map[string]any{}
-	if f.job.Inputs != "" {
-		if err := json.Unmarshal([]byte(f.job.Inputs), &given); err != nil {
-			return nil, fmt.Errorf("inputs of job %d: %w", f.job.ID, err)
-		}
-	}
-	return config.ResolveJobInputs(f.definition.Inputs, given)
-}
-
 // unfit names why a job cannot be given to this machine at all (facts: runner-protocol 3.4).
 func unfit(f *jobFacts, m *models.RunnerManager) enum.FailureReason {
 	needs := func(feature string) bool { return !m.Features[feature] }
@@ -349,7 +339,7 @@ func unfit(f *jobFacts, m *models.RunnerManager) enum.FailureReason {
 		return enum.UserBlocked
 	case a != nil && len(a.Reports) > 0 && needs("upload_multiple_artifacts"),
 		a != nil && len(a.Exclude) > 0 && needs("artifacts_exclude"),
-		len(f.definition.Inputs) > 0 && needs("job_inputs"),
+		needs("job_inputs") && usesInputs(f.definition),
 		(len(f.definition.AllowCodes) > 0 || f.definition.Retry != nil && len(f.definition.Retry.ExitCodes) > 0) && needs("return_exit_code"):
 		return enum.RunnerUnsupported
 	}

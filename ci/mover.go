@@ -188,16 +188,16 @@ func (m *mover) finished(j *models.Job) error {
 			return err
 		}
 	}
-	if m.pipeline.Source == enum.SourceChat && j.Status != enum.Skipped && !j.Retried {
-		if err := m.tx.AddTask(&models.Task{Kind: TaskChatReply, Key: taskKey(TaskChatReply, j.ID), Payload: fmt.Sprint(j.ID)}); err != nil {
-			return err
-		}
-	}
 	m.tx.AfterCommit(func() {
 		m.c.tasks.Wake()
 		m.c.hub.Publish(TopicTrace(j.ID))
 	})
 	return nil
+}
+
+// ChatReply is the payload of TaskChatReply.
+type ChatReply struct {
+	Pipeline int64 `json:"pipeline"`
 }
 
 func taskKey(kind string, id int64) *string {
@@ -287,6 +287,11 @@ func (m *mover) status(next enum.Status) error {
 	}
 	if next != p.Status {
 		if err := m.c.happens(m.tx, happening{Event: PipelineEvents, Project: p.ProjectID, ID: p.ID, Status: next}); err != nil {
+			return err
+		}
+	}
+	if next != p.Status && next.Completed() && p.Source == enum.SourceChat {
+		if err := m.c.soonTo(m.tx, TaskChatReply, ChatReply{Pipeline: p.ID}); err != nil {
 			return err
 		}
 	}

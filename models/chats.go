@@ -220,9 +220,11 @@ func (tx *Tx) CommandByDelivery(key string) (*ChatCommand, error) {
 	return first[ChatCommand](tx.db.Where("delivery_key = ?", key))
 }
 
-// CommandByPipeline finds the command that made a pipeline.
-func (tx *Tx) CommandByPipeline(pipelineID int64) (*ChatCommand, error) {
-	return first[ChatCommand](tx.db.Where("pipeline_id = ?", pipelineID))
+// CommandsByPipeline lists the commands that made a pipeline or tried it again, newest first.
+func (tx *Tx) CommandsByPipeline(pipelineID int64) ([]*ChatCommand, error) {
+	var rows []*ChatCommand
+	err := tx.db.Where("pipeline_id = ?", pipelineID).Order("id DESC").Limit(100).Find(&rows).Error
+	return rows, err
 }
 
 // ListCommands pages through a project's commands, newest first.
@@ -249,4 +251,17 @@ func (tx *Tx) EndCommands(pipelineID int64, reason string) error {
 	return tx.db.Model(&ChatCommand{}).
 		Where("pipeline_id = ? AND state IN ?", pipelineID, []enum.CommandState{enum.CommandAccepted, enum.CommandRunning}).
 		Updates(map[string]any{"state": enum.CommandUndeliverable, "delivery_error": reason, "finished_at": tx.now()}).Error
+}
+
+// LastRun finds the newest command of a chat user in a channel that made a pipeline. The index by project bounds what is read.
+func (tx *Tx) LastRun(c *ChatCommand) (*ChatCommand, error) {
+	return first[ChatCommand](tx.db.Where("project_id = ? AND id < ? AND user_id = ? AND channel_id = ? AND pipeline_id IS NOT NULL",
+		c.ProjectID, c.ID, c.UserID, c.ChannelID).Order("id DESC"))
+}
+
+// RecentRuns lists the newest commands of a project that made a pipeline of one job.
+func (tx *Tx) RecentRuns(projectID int64, limit int) ([]*ChatCommand, error) {
+	var rows []*ChatCommand
+	err := tx.db.Where("project_id = ? AND job_id IS NOT NULL", projectID).Order("id DESC").Limit(limit).Find(&rows).Error
+	return rows, err
 }

@@ -33,9 +33,9 @@ type Pipeline struct {
 	AutoCanceledByID *int64
 	// SourceJobID is the job that started it: a bridge, or one that used its token. UpstreamID is that job's pipeline, and
 	// RootID the first pipeline of all.
-	SourceJobID       *int64
-	UpstreamID        *int64
-	RootID            *int64
+	SourceJobID *int64
+	UpstreamID  *int64
+	RootID      *int64
 	// ReopenedByID is the person who made it go on after it had ended or stood; empty if nobody did.
 	ReopenedByID      *int64
 	NeedsKnown        bool   // who waits for whom is stored; not so for pipelines of older versions

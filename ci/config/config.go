@@ -76,6 +76,7 @@ type Job struct {
 
 	Line int // where it stands
 	At   Place
+	Help string // the comment above it
 }
 
 // Place is where something stands in a file.

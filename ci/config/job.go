@@ -106,7 +106,7 @@ var (
 
 func (l *loader) job(key, v *yaml.Node, defaults settings, workflowRules bool) *Job {
 	location := "jobs:" + key.Text
-	j := &Job{Name: key.Text, Stage: "test", When: enum.OnSuccess, Line: key.Line, At: place(key)}
+	j := &Job{Name: key.Text, Stage: "test", When: enum.OnSuccess, Line: key.Line, At: place(key), Help: l.help(key)}
 	mark := l.mark()
 	keys := l.ownOf(j, key, v, location)
 	l.combined(j, v, location)

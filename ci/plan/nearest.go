@@ -17,7 +17,7 @@ func unknownJob(jobs []*config.Job, f Facts, rules *asker) *Refusal {
 		}
 	}
 	r := &Refusal{Reason: UnknownJob, Nearest: config.Nearest(f.ChatJob, names, 3)}
-	r.Text = fmt.Sprintf("there is no job `%s` on the default branch `%s`", f.ChatJob, f.Ref)
+	r.Text = fmt.Sprintf("there is no job `%s` on %s", f.ChatJob, f.place())
 	switch {
 	case len(r.Nearest) > 0:
 		r.Text += "; did you mean `" + strings.Join(r.Nearest, "`, `") + "`?"

@@ -21,8 +21,12 @@ type Facts struct {
 	Ref         string // short name of a branch or tag
 	Tag         bool
 	ProjectPath string
-	// ChatJob keeps only the job of this exact name, before only/except and needs are looked at.
-	ChatJob string
+	// ChatJob keeps only the job of this exact name, before only/except and needs are looked at; WithNeeds also what it waits
+	// for. ChatStage keeps only the jobs of a stage.
+	ChatJob, ChatStage string
+	WithNeeds          bool
+	// DefaultRef says that the ref is the project's default branch.
+	DefaultRef bool
 	// Variables are those known before jobs exist; rules ask them, and `tags` may refer to them.
 	Variables variable.Collection
 	// Predefined is how many of them, from the first, are predefined: what a configuration says counts more.
@@ -134,7 +138,6 @@ const defaultNeeds = 50
 
 // Build decides on the jobs of a pipeline. It is refused with *Refusal, or *variable.CycleError.
 func Build(c *config.Config, f Facts) (*Plan, error) {
-	jobs := c.Jobs
 	root := c.Variables
 	added, rule, err := workflow(c, newAsker(f, root))
 	if err != nil {
@@ -142,12 +145,9 @@ func Build(c *config.Config, f Facts) (*Plan, error) {
 	}
 	root = merge(root, added)
 	rules := newAsker(f, root)
-	if f.ChatJob != "" {
-		named := find(c.Jobs, f.ChatJob)
-		if named == nil {
-			return nil, unknownJob(c.Jobs, f, rules)
-		}
-		jobs = []*config.Job{named}
+	jobs, err := chosen(c, f, rules)
+	if err != nil {
+		return nil, err
 	}
 	weight, each := 0, sizeOf(root)
 	p := &Plan{Stages: c.Stages, Name: strings.TrimSpace(rules.collection().Expand(c.Workflow.Name, false))}
@@ -170,7 +170,7 @@ func Build(c *config.Config, f Facts) (*Plan, error) {
 			return nil, err
 		}
 		if d.out {
-			if f.ChatJob != "" {
+			if f.ChatJob == j.Name {
 				return nil, &Refusal{Reason: ExcludedJob, Text: d.why}
 			}
 			p.LeftOut = append(p.LeftOut, LeftOut{j.Name, d.why})
@@ -194,7 +194,7 @@ func Build(c *config.Config, f Facts) (*Plan, error) {
 	if err := checkNeeds(p.Jobs, cmp.Or(f.MaxNeeds, defaultNeeds)); err != nil {
 		return nil, err
 	}
-	if !ordinary && !(f.ChatJob != "" && len(p.Jobs) > 0) {
+	if !ordinary && !(f.ChatJob+f.ChatStage != "" && len(p.Jobs) > 0) {
 		return nil, &Refusal{
 			Reason: FilteredByRules,
 			Text:   "The resulting pipeline would have been empty. Review the rules configuration for the relevant jobs.",

@@ -107,7 +107,7 @@ func TestChatKeepsTheNamedJobAlone(t *testing.T) {
 		".hidden": "unknown_job: ",
 		"zzzzzz":  "unknown_job: there is no job `zzzzzz` on the default branch `main`; it has `deploy`, `deploy-all`, `early`",
 	} {
-		got, err := names(t, chatConfig, Facts{Source: enum.SourceChat, Ref: "main", ChatJob: job})
+		got, err := names(t, chatConfig, Facts{Source: enum.SourceChat, Ref: "main", ChatJob: job, DefaultRef: true})
 		text := strings.Join(got, ",")
 		var r *Refusal
 		if errors.As(err, &r) {

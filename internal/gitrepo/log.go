@@ -202,6 +202,24 @@ func (r *Repo) Contained(ctx context.Context, sha string) (bool, error) {
 	return strings.TrimSpace(string(out)) != "", err
 }
 
+// Holding finds a branch or tag that has a commit in its history: the preferred one if that does, else any, branches first;
+// ErrNotFound if none has.
+func (r *Repo) Holding(ctx context.Context, sha, preferred string) (string, error) {
+	if !ValidSHA(sha) || !ValidRef(preferred) {
+		return "", ErrBadName
+	}
+	for _, where := range []string{preferred, "refs/heads", "refs/tags"} {
+		out, err := r.command(ctx, "--git-dir="+r.dir, "for-each-ref", "--count=1", "--contains="+sha, "--format=%(refname)", "--", where)
+		if err != nil {
+			return "", err
+		}
+		if name := strings.TrimSpace(string(out)); name != "" {
+			return name, nil
+		}
+	}
+	return "", ErrNotFound
+}
+
 // SortedRefs lists refs below a prefix, ordered by a key of git's: refname, -refname, committerdate,
 // creatordate, version:refname and the like, which the caller chooses from its own list.
 func (r *Repo) SortedRefs(ctx context.Context, prefix, key string) ([]Ref, error) {

@@ -309,7 +309,7 @@ func (j *run) step(ctx context.Context, name string, stop chan struct{}) error {
 			section = name
 		}
 		return j.section(section, fmt.Sprintf("Executing %q stage of the job script", section), func() error {
-			return j.script(ctx, section, s.Script, stop)
+			return j.script(ctx, section, fill(s.Script, j.job.Inputs), stop)
 		})
 	}
 	return nil

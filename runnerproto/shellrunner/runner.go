@@ -73,7 +73,7 @@ func New(o Options) (*Runner, error) {
 			"variables": true, "artifacts": true, "shared": true, "upload_multiple_artifacts": true, "upload_raw_artifacts": true,
 			"refspecs": true, "masking": true, "raw_variables": true, "artifacts_exclude": true, "trace_reset": true, "trace_checksum": true,
 			"trace_size": true, "cancelable": true, "cancel_gracefully": true, "return_exit_code": true, "two_phase_job_commit": true,
-			"fallback_cache_keys": true,
+			"fallback_cache_keys": true, "job_inputs": true,
 		},
 	}}
 	if err := r.chooseUser(); err != nil {

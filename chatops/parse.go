@@ -1,0 +1,101 @@
+package chatops
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Verb is what a command asks for.
+type Verb string
+
+// The verbs.
+const (
+	Help        Verb = "help"
+	Run         Verb = "run"
+	RunStage    Verb = "run stage"
+	RunPipeline Verb = "run pipeline"
+	Deploy      Verb = "deploy"
+	Jobs        Verb = "jobs"
+	Retry       Verb = "retry"
+	Cancel      Verb = "cancel"
+	Status      Verb = "status"
+	Logs        Verb = "logs"
+)
+
+// Action is a command that was understood.
+type Action struct {
+	Verb      Verb
+	Name      string // of the job or stage; empty: the last one that the person ran
+	Number    int64  // of a job or pipeline
+	Input     string // what stands behind the name, as it was typed
+	WithNeeds bool
+	From, To  string // environments of a deployment
+}
+
+var (
+	// runPattern is GitLab's grammar of the action: the job is one word, everything behind it is its input.
+	runPattern    = regexp.MustCompile(`(?s)\Arun[\s\v]+([^\s\v]+)(?:[\s\v]+(.+))?\z`)
+	deployPattern = regexp.MustCompile(`\Adeploy\s+(\S+.*)\s+to+\s+(\S+.*)\z`)
+	withNeeds     = regexp.MustCompile(`(?s)\A--with-needs(?:\s+(.*))?\z`)
+	others        = regexp.MustCompile(`\A(help|jobs|retry|cancel|status|logs)(?:\s+(\S.*?))?\s*\z`)
+)
+
+// Parse reads a command: `run <job> <arguments>` to the letter as GitLab does, and our own. Where a chat changed what was
+// typed, such as a blank into one that does not break, it is read as it was meant. False if it is no command.
+func Parse(text string) (Action, bool) {
+	if a, ok := parse(text); ok {
+		return a, true
+	}
+	return parse(strings.TrimSpace(Unmangle(text)))
+}
+
+func parse(text string) (Action, bool) {
+	if m := runPattern.FindStringSubmatch(text); m != nil {
+		a := Action{Verb: Run, Name: Unmangle(m[1]), Input: m[2]}
+		if n := withNeeds.FindStringSubmatch(dashes(m[2])); n != nil {
+			a.WithNeeds, a.Input = true, n[1]
+		}
+		return a, true
+	}
+	if m := deployPattern.FindStringSubmatch(text); m != nil {
+		return Action{Verb: Deploy, From: m[1], To: m[2]}, true
+	}
+	if m := others.FindStringSubmatch(text); m != nil {
+		a := Action{Verb: Verb(m[1]), Name: Unmangle(m[2])}
+		if n, err := strconv.ParseInt(strings.TrimPrefix(a.Name, "#"), 10, 64); err == nil && n > 0 {
+			a.Number = n
+		}
+		return a, true
+	}
+	return Action{}, false
+}
+
+// AsGroup reads `run stage <name>` and `run pipeline` of a project that has no job of the name stage or pipeline.
+func (a Action) AsGroup() (Action, bool) {
+	word, ref, _ := strings.Cut(a.Name, "@")
+	switch {
+	case a.Verb != Run:
+	case word == "pipeline":
+		return Action{Verb: RunPipeline, Name: at("", ref), Input: a.Input}, true
+	case word == "stage" && ref == "" && strings.TrimSpace(a.Input) != "":
+		name, rest, _ := strings.Cut(strings.TrimSpace(a.Input), " ")
+		return Action{Verb: RunStage, Name: Unmangle(name), Input: strings.TrimSpace(rest)}, true
+	}
+	return a, false
+}
+
+func at(name, ref string) string {
+	if ref == "" {
+		return name
+	}
+	return name + "@" + ref
+}
+
+// OnRef splits `name@ref` at its last @; ref is empty if there is none.
+func (a Action) OnRef() (name, ref string) {
+	if i := strings.LastIndexByte(a.Name, '@'); i >= 0 && i < len(a.Name)-1 {
+		return a.Name[:i], a.Name[i+1:]
+	}
+	return a.Name, ""
+}

@@ -1,0 +1,102 @@
+package chatops
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+)
+
+func TestParse(t *testing.T) {
+	run := func(name, input string) *Action { return &Action{Verb: Run, Name: name, Input: input} }
+	for text, want := range map[string]*Action{
+		"run": nil, "run ": nil, "RUN job": nil, "running job": nil, "": nil, "start job": nil, "helpme": nil,
+		"run job": run("job", ""), "run job  ": run("job", " "), "run  job   a  b ": run("job", "a  b "), "run job\nl1\nl2": run("job", "l1\nl2"),
+		"run my job": run("my", "job"), "run a:b/c [1/2]": run("a:b/c", "[1/2]"), "run\tjob\tx": run("job", "x"),
+		`run job "a b" 'c'`:    run("job", `"a b" 'c'`),
+		"run\u00a0job\u00a0x":  run("job", "x"),
+		"run job “a”":          run("job", "“a”"),
+		"run deploy@v2 prod":   run("deploy@v2", "prod"),
+		"run job --with-needs": {Verb: Run, Name: "job", WithNeeds: true}, "run job —with-needs a b": {Verb: Run, Name: "job", WithNeeds: true, Input: "a b"},
+		"run job --with-needs-not":     run("job", "--with-needs-not"),
+		"deploy staging to production": {Verb: Deploy, From: "staging", To: "production"}, "deploy a to b to c": {Verb: Deploy, From: "a to b", To: "c"},
+		"deploy a too b": {Verb: Deploy, From: "a", To: "b"}, "deploy a": nil,
+		"help": {Verb: Help}, "help deploy": {Verb: Help, Name: "deploy"}, "jobs": {Verb: Jobs}, "jobs @v2": {Verb: Jobs, Name: "@v2"},
+		"retry": {Verb: Retry}, "retry #12": {Verb: Retry, Name: "#12", Number: 12}, "cancel deploy": {Verb: Cancel, Name: "deploy"},
+		"status 7": {Verb: Status, Name: "7", Number: 7}, "logs": {Verb: Logs},
+	} {
+		got, ok := Parse(text)
+		if ok != (want != nil) || ok && got != *want {
+			t.Errorf("%q: %+v %v, want %+v", text, got, ok, want)
+		}
+	}
+}
+
+func TestUnmangle(t *testing.T) {
+	for text, want := range map[string]string{
+		"“a” ‘b’":                       `"a" 'b'`,
+		"—force –dry-run a – b":         "--force --dry-run a – b",
+		"a\u00a0b\u200b":                "a b",
+		"<https://x.example|x.example>": "x.example", "<https://x.example/a>": "https://x.example/a", "<mailto:a@b.c|a@b.c>": "a@b.c",
+		"<@U12|anna> <@U13> <#C1|ops> <!here>": "@anna @U13 #ops <!here>", "a &amp;&amp; b &lt;c&gt;": "a && b <c>",
+	} {
+		if got := Unmangle(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestFill(t *testing.T) {
+	specs := map[string]any{
+		"environment": map[string]any{"options": []any{"staging", "production"}, "default": "staging", "description": "where to"},
+		"count":       map[string]any{"type": "number", "default": int64(1)},
+		"force":       map[string]any{"type": "boolean", "default": false},
+		"hosts":       map[string]any{"type": "array", "default": []any{}},
+	}
+	for text, want := range map[string]map[string]string{
+		"production":                  {"environment": "production"},
+		"environment=staging count=3": {"environment": "staging", "count": "3"},
+		"":                            {}, "--environment=staging --count 3 --force": {"environment": "staging", "count": "3", "force": "true"},
+		"—environment staging force=no":              {"environment": "staging", "force": "false"},
+		`--force "production" hosts=a,b`:             {"environment": "production", "force": "true", "hosts": "[a b]"},
+		`environment="production" hosts='["a","b"]'`: {"environment": "production", "hosts": "[a b]"},
+	} {
+		got, err := Fill(specs, text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		shown := map[string]string{}
+		for k, v := range got {
+			shown[k] = fmt.Sprint(v)
+		}
+		if !maps.Equal(shown, want) {
+			t.Errorf("%s: %v, want %v", text, shown, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"moon":                           "which input `moon` is for",
+		"environment=staging size=3":     "there is no input `size`",
+		"production staging":             "which input `staging` is for",
+		"production count=many":          "must be a number",
+		"production force=maybe":         "must be true or false",
+		"production --count":             "has no value",
+		`production "x`:                  "not closed",
+		"production environment=staging": "which input `production` is for",
+	} {
+		if _, err := Fill(specs, text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("run job@ref --with-needs a=b")
+	f.Fuzz(func(t *testing.T, text string) {
+		a, ok := Parse(text)
+		if ok && a.Verb == Run && a.Name == "" && Unmangle(text) == text {
+			t.Errorf("%q runs a job without a name", text)
+		}
+		Words(Unmangle(text))
+	})
+}
