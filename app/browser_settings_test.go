@@ -67,7 +67,7 @@ func TestADeploymentIsApprovedInABrowser(t *testing.T) {
 		chromedp.SendKeys(`input[name="name"]`, "production"), chromedp.SetValue(`input[name="approvals"]`, "1"), chromedp.SendKeys(`input[name="approve_users"]`, "other"),
 		chromedp.Click(`main form.card > .row button`))
 	b.says("production is protected")
-	b.says("1 of other")
+	b.says("1, from other")
 
 	if out, err := w.tryPush("app", tokens["keeper"], "main", map[string]string{".gitlab-ci.yml": "deploy: {script: echo shipped, environment: production}"}); err != nil {
 		t.Fatal(out)
@@ -86,7 +86,16 @@ func TestADeploymentIsApprovedInABrowser(t *testing.T) {
 	b.views(w, map[string]string{
 		"environment-blocked": place, "environments": "/root/app/-/environments", "protections": "/root/app/-/protected_environments", "protection": "/root/app/-/protected_environments?edit=1",
 	})
+	b.at(w, fmt.Sprintf("/root/app/-/jobs/%d", w.jobs(w.newest())["deploy"].ID))
+	b.says("Waits for 1 approval before it deploys to production.")
+	if strings.Contains(b.text(), "Start") {
+		t.Error("the job's page offers what is refused")
+	}
+	b.shot("job-held")
 	b.at(w, place)
+	b.do(chromedp.Click(`main td details.confirm summary`), chromedp.WaitVisible(`form[action$="/reject"] button`))
+	b.fits("environment-reject")
+	b.shot("environment-reject")
 	b.do(chromedp.Click(`form[action$="/approve"] button`))
 	b.says("You approved deployment #1")
 	w.pipeline("success")

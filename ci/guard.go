@@ -84,11 +84,18 @@ func (m *mover) held(j *models.Job) (bool, error) {
 		return false, err
 	}
 	if j.Status != enum.Created {
-		return true, fault.New(fault.Forbidden, "403 Forbidden - the deployment waits for %d approvals", missing)
+		return true, fault.New(fault.Forbidden, "403 Forbidden - the deployment waits for %s", approvals(missing))
 	}
 	return true, m.move(j, process.Actionize, func(j *models.Job) {
-		j.StatusReason = fmt.Sprintf("waits for %d approvals before it deploys to %s", missing, g.Name)
+		j.StatusReason = fmt.Sprintf("waits for %s before it deploys to %s", approvals(missing), g.Name)
 	})
+}
+
+func approvals(n int) string {
+	if n == 1 {
+		return "1 approval"
+	}
+	return fmt.Sprintf("%d approvals", n)
 }
 
 // missingApprovals is how many more approvals a job's deployment needs.
@@ -199,6 +206,9 @@ type Waiting struct {
 	Said     []*models.DeploymentApproval // so far
 	MayJudge bool                         // the asker may approve or reject it
 }
+
+// Held says whether approvals are missing.
+func (w Waiting) Held() bool { return w.Needs > len(w.Said) }
 
 // WaitsFor says what a blocked deployment of a job waits for, and whether somebody may do it.
 func WaitsFor(tx *models.Tx, by access.Actor, subject access.Subject, d *models.Deployment, j *models.Job, environment string) (w Waiting, err error) {

@@ -169,6 +169,20 @@ func waits(tx *models.Tx, r *request, c *inside, row *deployed) (err error) {
 	return err
 }
 
+// awaitsApproval says whether a manual job cannot be started before others have approved its deployment.
+func awaitsApproval(tx *models.Tx, r *request, c *inside, j *models.Job, place *models.Environment) (bool, error) {
+	d, err := tx.DeploymentOfJob(j.ID)
+	if errors.Is(err, models.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	row := deployed{Environment: place, Deployment: d, Job: j}
+	err = waits(tx, r, c, &row)
+	return row.Waits.Held(), err
+}
+
 // approveDeployment approves or rejects a deployment that waits for it.
 func (s *Server) approveDeployment(r *request, c *inside) error {
 	var d *models.Deployment

@@ -111,7 +111,7 @@ func deliveryOf(d *models.WebhookDelivery) deliveryRow {
 		row.Answer = d.Error
 	}
 	if d.Attempts > 0 {
-		row.Took = time.Duration(d.Duration * float64(time.Second)).Round(time.Millisecond).String()
+		row.Took = fmt.Sprintf("%.0f ms", max(1, d.Duration*1000))
 	}
 	return row
 }
