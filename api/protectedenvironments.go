@@ -114,7 +114,7 @@ func (s *Server) protectionRoutes(r routes) {
 		return protectionOf(c.protection), err
 	}))
 	r.delete(one, inProtection(), func(c *call) (any, error) {
-		return nil, s.ci.DB().Write(c.ctx(), func(tx *models.Tx) error { return tx.DeleteProtectedEnvironment(c.protection.ID) })
+		return nil, s.ci.RemoveProtection(c.ctx(), c.actor, c.protection)
 	})
 	r.post("/projects/:id/deployments/:deployment_id/approval", inDeployment(access.UpdateEnvironments), with(func(c *call, p *struct {
 		Status  string `param:"status,required" values:"approved rejected"`

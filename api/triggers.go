@@ -106,17 +106,15 @@ func (s *Server) triggerRoutes(r routes) {
 		Description *string `param:"description"`
 	},
 	) (any, error) {
-		if c.trigger.OwnerID != c.actor.ID() && !c.actor.Admin() {
-			return nil, errForbidden
-		}
-		keep(&c.trigger.Description, p.Description)
-		if err := s.ci.DB().Write(c.ctx(), func(tx *models.Tx) error { return tx.RenameTrigger(c.trigger) }); err != nil {
+		description := c.trigger.Description
+		keep(&description, p.Description)
+		if err := s.ci.RenameTrigger(c.ctx(), c.actor, c.trigger, description); err != nil {
 			return nil, err
 		}
 		return s.renderTrigger(c, c.trigger)
 	}))
 	r.delete(one, inTrigger(), func(c *call) (any, error) {
-		return nil, s.ci.DB().Write(c.ctx(), func(tx *models.Tx) error { return tx.DeleteTrigger(c.trigger.ID) })
+		return nil, s.ci.DeleteTrigger(c.ctx(), c.actor, c.trigger)
 	})
 	r.post("/projects/:id/trigger/pipeline", anybody(access.ReadPublic), s.trigger)
 	r.post("/projects/:id/ref/:ref/trigger/pipeline", anybody(access.ReadPublic), s.trigger)

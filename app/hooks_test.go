@@ -95,6 +95,7 @@ func TestWebhooks(t *testing.T) {
 		w.settled()
 		want := func(event string, n int, statuses ...string) []told {
 			t.Helper()
+			w.eventually("deliveries that others come before", func() bool { return len(l.all(event)) >= n })
 			got := l.all(event)
 			var seen []string
 			for _, g := range got {

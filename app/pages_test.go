@@ -135,6 +135,9 @@ func TestPagesWithHostileNames(t *testing.T) {
 	w.must(201, "POST", "/user/runners", map[string]any{"runner_type": "instance_type", "description": evil, "tag_list": []string{"<b>"}}, nil)
 	w.must(201, "POST", p+"/chat/commands", map[string]any{"text": "run " + evil, "channel": evil}, nil)
 	w.must(201, "POST", "/groups", map[string]any{"name": "G <b>", "path": "g"}, nil)
+	w.must(201, "POST", p+"/hooks", map[string]any{"url": "https://hooks.example/<b>", "name": evil, "description": evil, "push_events_branch_filter": evil}, nil)
+	w.must(201, "POST", p+"/triggers", map[string]any{"description": evil}, nil)
+	w.must(201, "POST", p+"/protected_environments", map[string]any{"name": evil, "deploy_access_levels": []any{map[string]any{"access_level": 40}}}, nil)
 	w.eventually("the pipelines", func() bool {
 		all := w.pipelines()
 		return len(all) == 2 && all[0].Status == "success" && all[1].Status == "success"

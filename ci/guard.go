@@ -84,11 +84,18 @@ func (m *mover) held(j *models.Job) (bool, error) {
 		return false, err
 	}
 	if j.Status != enum.Created {
-		return true, fault.New(fault.Forbidden, "403 Forbidden - the deployment waits for %d approvals", missing)
+		return true, fault.New(fault.Forbidden, "403 Forbidden - the deployment waits for %s", approvals(missing))
 	}
 	return true, m.move(j, process.Actionize, func(j *models.Job) {
-		j.StatusReason = fmt.Sprintf("waits for %d approvals before it deploys to %s", missing, g.Name)
+		j.StatusReason = fmt.Sprintf("waits for %s before it deploys to %s", approvals(missing), g.Name)
 	})
+}
+
+func approvals(n int) string {
+	if n == 1 {
+		return "1 approval"
+	}
+	return fmt.Sprintf("%d approvals", n)
 }
 
 // missingApprovals is how many more approvals a job's deployment needs.
@@ -168,20 +175,57 @@ func (m *mover) mayApprove(by access.Actor, j *models.Job, g *models.ProtectedEn
 	if err != nil {
 		return err
 	}
+	return approves(m.tx, by, subject, j, g)
+}
+
+// approves refuses those who may not approve the deployment of a job.
+func approves(tx *models.Tx, by access.Actor, subject access.Subject, j *models.Job, g *models.ProtectedEnvironment) error {
+	denied := fault.New(fault.Forbidden, "403 Forbidden - You don't have permission to review this deployment. Contact the project or group owner for help.")
+	if !access.Allowed(by, access.UpdateEnvironments, subject) {
+		return denied
+	}
 	approvers := g.Approvers
 	if len(approvers) == 0 {
 		approvers = g.Deployers
 	}
-	may, err := granted(m.tx, by.User, subject.Level, approvers)
+	may, err := granted(tx, by.User, subject.Level, approvers)
 	switch {
 	case err != nil:
 		return err
-	case !may || !access.Allowed(by, access.UpdateEnvironments, subject):
-		return fault.New(fault.Forbidden, "403 Forbidden - You don't have permission to review this deployment. Contact the project or group owner for help.")
+	case !may:
+		return denied
 	case by.ID() == j.UserID:
 		return fault.New(fault.Forbidden, "403 Forbidden - You cannot approve your own deployment.")
 	}
 	return nil
+}
+
+// Waiting is what a deployment that is blocked waits for.
+type Waiting struct {
+	Needs    int                          // approvals in all; 0 if nothing holds it any more
+	Said     []*models.DeploymentApproval // so far
+	MayJudge bool                         // the asker may approve or reject it
+}
+
+// Held says whether approvals are missing.
+func (w Waiting) Held() bool { return w.Needs > len(w.Said) }
+
+// WaitsFor says what a blocked deployment of a job waits for, and whether somebody may do it.
+func WaitsFor(tx *models.Tx, by access.Actor, subject access.Subject, d *models.Deployment, j *models.Job, environment string) (w Waiting, err error) {
+	g, err := tx.ProtectedEnvironment(j.ProjectID, environment)
+	if err != nil {
+		return w, notThere(err)
+	}
+	if w.Said, err = tx.Approvals(d.ID); err != nil {
+		return w, err
+	}
+	w.Needs = g.RequiredApprovals
+	refusal := approves(tx, by, subject, j, g)
+	if refusal != nil && fault.KindOf(refusal) != fault.Forbidden {
+		return w, refusal
+	}
+	w.MayJudge = refusal == nil && j.Status == enum.Manual
+	return w, nil
 }
 
 // SaveProtection protects an environment, or changes who may deploy to it.
@@ -210,4 +254,14 @@ func (c *Coordinator) SaveProtection(ctx context.Context, by access.Actor, g *mo
 		return fault.New(fault.Conflict, "Protected environment '%s' already exists", g.Name)
 	}
 	return err
+}
+
+// RemoveProtection lets everybody deploy to an environment who may run jobs. Jobs that wait for approvals can be started then.
+func (c *Coordinator) RemoveProtection(ctx context.Context, by access.Actor, g *models.ProtectedEnvironment) error {
+	return c.db.Write(ctx, func(tx *models.Tx) error {
+		if err := tx.DeleteProtectedEnvironment(g.ID); err != nil {
+			return err
+		}
+		return audit(tx, by, "environment_unprotected", "project", g.ProjectID, g.Name)
+	})
 }

@@ -167,7 +167,7 @@ func (c *Coordinator) attempt(ctx context.Context, w *models.Webhook, d *models.
 	}
 	d.Attempts++
 	d.ResponseStatus, d.ResponseBody, d.Error, d.ResponseHeaders = "internal error", "", "", map[string]string{}
-	d.URL, d.RequestHeaders = hiddenURL(w.URL), map[string]string{}
+	d.URL, d.RequestHeaders = HiddenURL(w.URL), map[string]string{}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, filledIn(w.URL, vars), strings.NewReader(body))
 	if err != nil {
 		d.Error = "the address cannot be used"
@@ -226,8 +226,8 @@ func hookFailure(err error) string {
 	return "the address cannot be reached"
 }
 
-// hiddenURL is an address without its password.
-func hiddenURL(text string) string {
+// HiddenURL is an address without its password.
+func HiddenURL(text string) string {
 	if u, err := url.Parse(text); err == nil {
 		return u.Redacted()
 	}

@@ -12,6 +12,7 @@ import (
 
 	"signalbox/ci/access"
 	"signalbox/internal/fault"
+	"signalbox/internal/secret"
 	"signalbox/models"
 	"signalbox/models/enum"
 )
@@ -238,7 +239,10 @@ func (c *Coordinator) setHook(w *models.Webhook, in HookInput) error {
 		}
 	}
 	if in.Token != nil {
-		w.Token = c.keys.Seal(w.Place("token"), *in.Token)
+		w.Token = secret.Sealed{}
+		if *in.Token != "" {
+			w.Token = c.keys.Seal(w.Place("token"), *in.Token)
+		}
 	}
 	for what, from := range map[string]*map[string]string{"custom_headers": in.CustomHeaders, "url_variables": in.URLVariables} {
 		if from == nil {

@@ -33,9 +33,36 @@ func (c *Coordinator) CreateTrigger(ctx context.Context, by access.Actor, p *mod
 	return t, token, err
 }
 
+// RenameTrigger says what a trigger token is for, which only its owner may.
+func (c *Coordinator) RenameTrigger(ctx context.Context, by access.Actor, t *models.Trigger, description string) error {
+	if !OwnsTrigger(by, t) {
+		return fault.New(fault.Forbidden, "403 Forbidden")
+	}
+	t.Description = description
+	return c.db.Write(ctx, func(tx *models.Tx) error {
+		if err := tx.RenameTrigger(t); err != nil {
+			return err
+		}
+		return audit(tx, by, "trigger_updated", "project", t.ProjectID, description)
+	})
+}
+
+// DeleteTrigger makes a trigger token worthless.
+func (c *Coordinator) DeleteTrigger(ctx context.Context, by access.Actor, t *models.Trigger) error {
+	return c.db.Write(ctx, func(tx *models.Tx) error {
+		if err := tx.DeleteTrigger(t.ID); err != nil {
+			return err
+		}
+		return audit(tx, by, "trigger_deleted", "project", t.ProjectID, t.Description)
+	})
+}
+
+// OwnsTrigger says whether somebody may change a trigger token.
+func OwnsTrigger(a access.Actor, t *models.Trigger) bool { return t.OwnerID == a.ID() || a.Admin() }
+
 // TriggerToken opens a trigger token for its owner; others see its first characters.
 func (c *Coordinator) TriggerToken(a access.Actor, t *models.Trigger) (string, error) {
-	if t.OwnerID != a.ID() && !a.Admin() {
+	if !OwnsTrigger(a, t) {
 		return t.ShortToken, nil
 	}
 	return c.keys.Open(t.Place(), t.Token)

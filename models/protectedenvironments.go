@@ -32,6 +32,11 @@ func (tx *Tx) ProtectedEnvironment(projectID int64, name string) (*ProtectedEnvi
 	return first[ProtectedEnvironment](tx.db.Where("project_id = ? AND name = ?", projectID, name))
 }
 
+// ProtectedEnvironmentByID finds a protection.
+func (tx *Tx) ProtectedEnvironmentByID(id int64) (*ProtectedEnvironment, error) {
+	return first[ProtectedEnvironment](tx.db.Where("id = ?", id))
+}
+
 // ProtectedEnvironments pages through a project's protected environments.
 func (tx *Tx) ProtectedEnvironments(projectID int64, p Page) ([]*ProtectedEnvironment, int64, error) {
 	return list[ProtectedEnvironment](tx.db.Model(&ProtectedEnvironment{}).Where("project_id = ?", projectID), "id", p)

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 
+	"signalbox/ci"
 	"signalbox/ci/access"
 	"signalbox/models"
 )
@@ -14,7 +16,9 @@ type deployed struct {
 	Job         *models.Job
 	User        *models.User
 	Again       bool // the asker may deploy it once more
-	Waits       bool // it waits for approval
+	Blocked     bool // it waits for approval, or did and is to be started
+	Waits       ci.Waiting
+	Said        []string // who approved
 }
 
 // deployedBy reads the jobs and people of deployments.
@@ -110,6 +114,11 @@ func (s *Server) environmentPage(r *request, c *inside) error {
 		if err != nil {
 			return err
 		}
+		if _, err := tx.ProtectedEnvironment(c.project.ID, e.Name); err == nil {
+			d["Protected"] = true
+		} else if !errors.Is(err, models.ErrNotFound) {
+			return err
+		}
 		last, err := tx.LastDeployments([]int64{e.ID})
 		if err != nil {
 			return err
@@ -122,7 +131,9 @@ func (s *Server) environmentPage(r *request, c *inside) error {
 			return err
 		}
 		for i, row := range rows {
-			rows[i].Waits = row.Deployment.Status == "blocked"
+			if err := waits(tx, r, c, &rows[i]); err != nil {
+				return err
+			}
 			if j := row.Job; j != nil && !j.Retried && j.Status.Completed() {
 				rows[i].Again = access.Allowed(r.actor, access.UpdateJob, c.subject.On(row.Deployment.Ref, row.Deployment.Tag))
 			}
@@ -134,6 +145,42 @@ func (s *Server) environmentPage(r *request, c *inside) error {
 		return err
 	}
 	return s.show(r, c, "environment", d)
+}
+
+// waits finds what a blocked deployment waits for.
+func waits(tx *models.Tx, r *request, c *inside, row *deployed) (err error) {
+	row.Blocked = row.Deployment.Status == "blocked" && row.Job != nil
+	if !row.Blocked {
+		return nil
+	}
+	if row.Waits, err = ci.WaitsFor(tx, r.actor, c.subject, row.Deployment, row.Job, row.Environment.Name); err != nil {
+		return err
+	}
+	var ids []int64
+	for _, a := range row.Waits.Said {
+		ids = append(ids, a.UserID)
+	}
+	people, err := tx.Users(ids)
+	for _, id := range ids {
+		if u := people[id]; u != nil {
+			row.Said = append(row.Said, u.Username)
+		}
+	}
+	return err
+}
+
+// awaitsApproval says whether a manual job cannot be started before others have approved its deployment.
+func awaitsApproval(tx *models.Tx, r *request, c *inside, j *models.Job, place *models.Environment) (bool, error) {
+	d, err := tx.DeploymentOfJob(j.ID)
+	if errors.Is(err, models.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	row := deployed{Environment: place, Deployment: d, Job: j}
+	err = waits(tx, r, c, &row)
+	return row.Waits.Held(), err
 }
 
 // approveDeployment approves or rejects a deployment that waits for it.
@@ -148,8 +195,17 @@ func (s *Server) approveDeployment(r *request, c *inside) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.ci.ApproveDeployment(r.Context(), r.actor, d.ID, c.args[1] == "approve", r.PostFormValue("comment")); err != nil {
+	approve := c.args[1] == "approve"
+	if !approve && c.args[1] != "reject" {
+		return notFound(r)
+	}
+	if _, err := s.ci.ApproveDeployment(r.Context(), r.actor, d.ID, approve, r.PostFormValue("comment")); err != nil {
 		return err
+	}
+	if approve {
+		s.say(r, fmt.Sprintf("You approved deployment #%d.", d.IID))
+	} else {
+		s.say(r, fmt.Sprintf("You rejected deployment #%d.", d.IID))
 	}
 	return s.to(r, fmt.Sprintf("/%s/-/environments/%d", c.project.FullPath, d.EnvironmentID))
 }

@@ -387,6 +387,7 @@ func (s *Server) jobPage(r *request, c *inside) error {
 			d["Search"], d["Hits"], d["More"] = text, hits, more
 		}
 	}
+	held := false
 	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
 		rows, err := tx.Artifacts(j.ID)
 		if err != nil {
@@ -412,6 +413,11 @@ func (s *Server) jobPage(r *request, c *inside) error {
 				return err
 			}
 			d["Place"] = place
+			if place != nil && j.Status == enum.Manual {
+				if held, err = awaitsApproval(tx, r, c, j, place); err != nil {
+					return err
+				}
+			}
 		}
 		users, err := tx.Users([]int64{j.UserID})
 		d["By"] = users[j.UserID]
@@ -426,7 +432,8 @@ func (s *Server) jobPage(r *request, c *inside) error {
 		return err
 	}
 	may := access.Allowed(r.actor, access.UpdateJob, c.subject.On(pl.Ref, pl.Tag))
-	d["Play"] = may && (j.Status == enum.Manual || j.Status == enum.Scheduled)
+	d["Held"] = held
+	d["Play"] = may && !held && (j.Status == enum.Manual || j.Status == enum.Scheduled)
 	d["Cancel"] = may && j.Status.Cancelable() && j.Status != enum.Manual && j.Status != enum.Scheduled
 	d["Retry"] = may && !j.Retried && !j.External && (j.Status == enum.Success || j.Status == enum.Failed || j.Status == enum.Canceled)
 	d["Erase"] = may && j.Status.Completed() && j.ErasedAt == nil && !j.Bridge && !j.External

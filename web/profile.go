@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"time"
 
 	"signalbox/ci"
 	"signalbox/internal/fault"
@@ -85,14 +84,11 @@ func (s *Server) changePassword(r *request) error {
 }
 
 func (s *Server) createToken(r *request) error {
-	n := ci.NewToken{Name: r.PostFormValue("name"), Scopes: r.PostForm["scopes"]}
-	if text := r.PostFormValue("expires_at"); text != "" {
-		at, err := time.Parse(time.DateOnly, text)
-		if err != nil {
-			return fault.New(fault.Invalid, "The date is not like 2030-12-31.")
-		}
-		n.ExpiresAt = &at
+	until, err := dateOf(r, "expires_at")
+	if err != nil {
+		return err
 	}
+	n := ci.NewToken{Name: r.PostFormValue("name"), Scopes: r.PostForm["scopes"], ExpiresAt: until}
 	_, token, err := s.ci.CreateToken(r.Context(), r.actor, r.actor.ID(), n)
 	if err != nil {
 		return err

@@ -135,7 +135,7 @@ func (s *Server) show(r *request, c *inside, name string, d data) error {
 	d["Can"] = map[string]bool{
 		"run": c.may(r, access.CreatePipeline), "chat": c.may(r, access.ReadCommands), "command": c.may(r, access.CreateCommand),
 		"members": c.may(r, access.AdminMembers), "variables": c.may(r, access.AdminVariables), "admin": c.may(r, access.AdminProject),
-		"pipelines": c.may(r, access.ReadPipelines),
+		"pipelines": c.may(r, access.ReadPipelines), "triggers": c.may(r, access.AdminTriggers),
 	}
 	s.render(r, http.StatusOK, name, d)
 	return nil

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"signalbox/chatops"
 	"signalbox/ci"
@@ -78,12 +77,12 @@ func (s *Server) addMember(r *request, c *inside) error {
 func (s *Server) setMember(r *request, c *inside, userID int64, create bool) error {
 	level, _ := strconv.Atoi(r.PostFormValue("access_level"))
 	m := ci.NewMember{UserID: userID, Level: enum.AccessLevel(level), KeepExpiry: !create}
-	if text := r.PostFormValue("expires_at"); text != "" {
-		at, err := time.Parse(time.DateOnly, text)
-		if err != nil {
-			return fault.New(fault.Invalid, "The date is not like 2030-12-31.")
-		}
-		m.ExpiresAt, m.KeepExpiry = &at, false
+	until, err := dateOf(r, "expires_at")
+	if err != nil {
+		return err
+	}
+	if until != nil {
+		m.ExpiresAt, m.KeepExpiry = until, false
 	}
 	_, u, err := s.ci.SetMember(r.Context(), r.actor, c.subject, m, create)
 	if err != nil {

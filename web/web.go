@@ -207,7 +207,7 @@ func (s *Server) fail(r *request, err error) {
 		return
 	case fault.Forbidden:
 		status, title = http.StatusForbidden, "Not allowed"
-	case fault.Invalid, fault.Conflict, fault.NotAllowed:
+	case fault.Invalid, fault.Conflict, fault.NotAllowed, fault.Unprocessable, fault.TooMany:
 		if s.tellOnForm(r, err) {
 			return
 		}

@@ -45,11 +45,25 @@ var functions = template.FuncMap{
 	"took":     func(seconds *int64) string { return tookText(seconds) },
 	"percent":  func(p *float64) string { return strconv.FormatFloat(*p, 'f', 2, 64) + "%" },
 	"under":    strings.HasPrefix,
-	"roles":    func() []enum.AccessLevel { return roles },
-	"join":     func(s []string) string { return strings.Join(s, ", ") },
-	"param":    withParam,
-	"list":     func(s ...string) []string { return s },
-	"word":     word,
+	"typed": func(old url.Values, form, name, otherwise string) string {
+		if old.Has(form) {
+			return old.Get(name)
+		}
+		return otherwise
+	},
+	"ticked": func(old url.Values, form, name string, otherwise bool) bool {
+		if old.Has(form) {
+			return old.Has(name)
+		}
+		return otherwise
+	},
+	"inSettings": inSettings,
+	"roles":      func() []enum.AccessLevel { return roles },
+	"join":       func(s []string) string { return strings.Join(s, ", ") },
+	"param":      withParam,
+	"list":       func(s ...string) []string { return s },
+	"pack":       func(v ...any) []any { return v },
+	"word":       word,
 	"shown": func(m *models.RunnerManager, r *models.Runner, now time.Time) string {
 		if !r.Active {
 			return "paused"
@@ -60,6 +74,14 @@ var functions = template.FuncMap{
 		}
 		return models.ContactStatus(contact, r.CreatedAt, now)
 	},
+}
+
+// settingsPages are the parts of a project's address that stand below its settings.
+var settingsPages = []string{"/edit", "/-/settings/", "/-/runners", "/-/protected_environments", "/-/hooks", "/-/triggers"}
+
+func inSettings(path, project string) bool {
+	part, ok := strings.CutPrefix(path, "/"+project)
+	return ok && slices.ContainsFunc(settingsPages, func(p string) bool { return strings.HasPrefix(part, p) })
 }
 
 var roles = []enum.AccessLevel{enum.Guest, enum.Reporter, enum.Developer, enum.Maintainer, enum.Owner}
