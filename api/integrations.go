@@ -52,6 +52,7 @@ func integrationOf(slug string, in *models.ChatIntegration) integrationDetail {
 		d.Properties = gin.H{
 			"channel_variable": in.ChannelVariable, "keep_ansi": in.KeepANSI, "reply_hosts": in.ReplyHosts, "token_set": in.TokenHash != "",
 			"signing_secret_set": !in.SigningSecret.Empty(), "bot_token_set": !in.BotToken.Empty(),
+			"app_token_set": !in.AppToken.Empty(), "server_url": in.ServerURL, "application_id": in.ApplicationID, "public_key": in.PublicKey, "quiet": in.Quiet,
 		}
 	}
 	return d
@@ -115,6 +116,11 @@ type integrationParams struct {
 	KeepANSI        *bool    `param:"keep_ansi"`
 	ChannelVariable *string  `param:"channel_variable" values:"name id"`
 	ReplyHosts      []string `param:"reply_hosts"`
+	ServerURL       *string  `param:"server_url" max:"255"`
+	AppToken        *string  `param:"app_token" max:"255"`
+	ApplicationID   *string  `param:"application_id" max:"64"`
+	PublicKey       *string  `param:"public_key" max:"64"`
+	Quiet           *bool    `param:"quiet"`
 }
 
 func (s *Server) putIntegration(c *call, p *integrationParams) (any, error) {
@@ -127,7 +133,8 @@ func (s *Server) putIntegration(c *call, p *integrationParams) (any, error) {
 	}
 	row, err := s.chat.SetIntegration(c.ctx(), c.actor, c.project, chat, chatops.IntegrationInput{
 		Token: p.Token, SigningSecret: p.SigningSecret, BotToken: p.BotToken, Active: p.Active, KeepANSI: p.KeepANSI,
-		ChannelVariable: p.ChannelVariable, ReplyHosts: p.ReplyHosts,
+		ChannelVariable: p.ChannelVariable, ReplyHosts: p.ReplyHosts, ServerURL: p.ServerURL, AppToken: p.AppToken,
+		ApplicationID: p.ApplicationID, PublicKey: p.PublicKey, Quiet: p.Quiet,
 	})
 	if err != nil {
 		return nil, err

@@ -374,7 +374,7 @@ func TestP8ALongJobIsSentByTheBotOrMarkedExpired(t *testing.T) {
 		if n := len(w.chat.all("/hooks/")); n != 0 {
 			t.Errorf("%d posts to a closed address", n)
 		}
-		w.integrate(s, map[string]any{"bot_token": "xoxb-bot"})
+		w.integrate(s, map[string]any{"bot_token": "xoxb-bot", "quiet": true})
 		clock.set(0)
 		if _, a := w.say(s, "U1", "run deploy again"); strings.Contains(a, "30 minutes") {
 			t.Errorf("acknowledgement with a bot token %q", a)

@@ -139,7 +139,9 @@ func TestEnvironments(t *testing.T) {
 		if out, err := w.pushTo("app", rootToken, ":refs/heads/topic"); err != nil {
 			t.Fatal(out)
 		}
-		w.eventually("it is stopped with its branch", func() bool { return w.environment("review/topic").State == "stopping" })
+		w.eventually("it is stopped with its branch", func() bool {
+			return w.environment("review/topic").State == "stopping" && w.jobs(id)["stop"].Status == "pending"
+		})
 		h.success(w.jobs(id)["stop"].ID)
 		e = w.environment("review/topic")
 		w.must(403, "DELETE", fmt.Sprintf("/projects/%s/environments/%d", w.project, w.tell("other")), nil, nil)

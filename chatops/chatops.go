@@ -4,7 +4,6 @@
 package chatops
 
 import (
-	"context"
 	"log/slog"
 	"time"
 
@@ -20,12 +19,8 @@ import (
 const (
 	taskRun         = "run-command"
 	taskAcknowledge = "chat-acknowledge"
-)
-
-// The limits of a chat's response address: both Slack and Mattermost serve it so long and so often.
-const (
-	Window   = 30 * time.Minute
-	MaxPosts = 5
+	taskLive        = "chat-live"
+	taskUpload      = "chat-upload"
 )
 
 // MaxReply is how many bytes of a reply a chat gets in one message, as GitLab allows.
@@ -51,42 +46,6 @@ type Command struct {
 type Answer struct {
 	Text      string
 	InChannel bool
-}
-
-// Message is something that a chat is to show later.
-type Message struct {
-	Kind        MessageKind
-	ChatUserID  string
-	StartedBy   string // name and page of the user who ran the job
-	StartedByAt string
-	JobName     string
-	JobID       int64
-	JobURL      string
-	Text        string  // of a notice, or why the job failed
-	Output      string  // of the job, in ANSI colours
-	Section     Section // that the output was taken from
-	KeepANSI    bool
-}
-
-// MessageKind tells messages apart.
-type MessageKind int
-
-// The kinds of messages.
-const (
-	Notice    MessageKind = iota // an answer that came too late for the request
-	Succeeded                    // a job's reply
-	Failed                       // a job that did not succeed
-)
-
-// Chat renders messages and sends them where no response address reaches.
-type Chat interface {
-	// Render gives the body of a post to a response address.
-	Render(Message) ([]byte, error)
-	// ResponseHosts are where response addresses may lie without being named in the integration.
-	ResponseHosts() []string
-	// Post sends a message with the integration's bot token. origin is scheme and host of the command's
-	// response address.
-	Post(ctx context.Context, p Poster, botToken, origin, channelID, thread string, m Message) error
 }
 
 // Service takes commands and answers them.
@@ -118,6 +77,8 @@ func New(c *ci.Coordinator, t *tasks.Runner, log *slog.Logger, o Options) *Servi
 	}
 	t.Handle(taskRun, s.run)
 	t.Handle(taskAcknowledge, s.acknowledgeLate)
+	t.Handle(taskLive, s.live)
+	t.Handle(taskUpload, s.upload)
 	t.Handle(ci.TaskChatReply, s.reply)
 	return s
 }

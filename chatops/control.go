@@ -176,6 +176,9 @@ func (s *Service) follow(ctx context.Context, g *given, p *models.Pipeline, job 
 		if job != nil {
 			fresh.JobID = &job.ID
 		}
+		if err := s.begin(tx, fresh, g.integration); err != nil {
+			return err
+		}
 		if err := s.lateAnswer(tx, fresh); err != nil {
 			return err
 		}

@@ -31,35 +31,39 @@ func (s *Service) acknowledgeLate(ctx context.Context, t *models.Task) error {
 	if err != nil {
 		return err
 	}
-	if err := s.deliver(ctx, c.ID, Message{Kind: Notice, ChatUserID: c.ChatUserID, Text: answerOf(c).Text}, false); err != nil {
+	if err := s.deliver(ctx, c.ID, noticeOf(c), false); err != nil {
 		return err
 	}
 	return s.db.Write(ctx, func(tx *models.Tx) error { return tx.MarkAnswered(c.ID) })
 }
 
-// deliver sends a message to the chat of a command: to its response address while that serves, with the
-// bot's token after that. The outcome is recorded on the command when the message is its reply.
+// noticeOf is the answer to a command as a message.
+func noticeOf(c *models.ChatCommand) Message {
+	a := answerOf(c)
+	m := Message{Kind: Notice, ChatUserID: c.ChatUserID, Text: a.Text}
+	if a.InChannel {
+		m.Kind = Announced
+	}
+	return m
+}
+
+// deliver sends a message to the chat of a command: in the place of the one that lives there, to its response address while
+// that serves, with the bot's token after that. The outcome is recorded on the command when the message is its reply.
 func (s *Service) deliver(ctx context.Context, commandID int64, m Message, reply bool) error {
-	var c *models.ChatCommand
-	var in *models.ChatIntegration
-	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
-		if c, err = tx.Command(commandID); err != nil {
-			return err
-		}
-		if c.IntegrationID != nil {
-			if in, err = tx.IntegrationByID(*c.IntegrationID); errors.Is(err, models.ErrNotFound) {
-				err = nil
-			}
-		}
-		return err
-	})
+	c, in, err := s.commandWith(ctx, commandID)
 	if err != nil {
 		return err
 	}
+	if free, err := s.claim(ctx, c); err != nil {
+		return err
+	} else if !free {
+		return &tasks.Later{At: s.db.Now().Add(time.Second)}
+	}
 	err = s.send(ctx, c, in, m)
+	s.release(ctx, c)
 	var again *tasks.Later
 	if errors.As(err, &again) {
-		if note := s.note(ctx, c.ID, again.Reason.Error()); note != nil {
+		if note := s.note(ctx, c.ID, again.Error()); note != nil {
 			return note
 		}
 		return again
@@ -70,6 +74,51 @@ func (s *Service) deliver(ctx context.Context, commandID int64, m Message, reply
 	return s.record(ctx, c.ID, err)
 }
 
+// commandWith reads a command and its integration, nil if that was removed.
+func (s *Service) commandWith(ctx context.Context, id int64) (c *models.ChatCommand, in *models.ChatIntegration, err error) {
+	err = s.db.Read(ctx, func(tx *models.Tx) error {
+		if c, err = tx.Command(id); err != nil || c.IntegrationID == nil {
+			return err
+		}
+		if in, err = tx.IntegrationByID(*c.IntegrationID); errors.Is(err, models.ErrNotFound) {
+			err = nil
+		}
+		return err
+	})
+	return c, in, err
+}
+
+// claimTime is how long a message may take to be sent; a node that was killed holds it no longer.
+const claimTime = 30 * time.Second
+
+// claim lets one task at a time speak for a command, so that a reply is never overwritten by how its job stood before.
+func (s *Service) claim(ctx context.Context, c *models.ChatCommand) (free bool, err error) {
+	if c.Chat == enum.Console {
+		return true, nil
+	}
+	err = s.db.Write(ctx, func(tx *models.Tx) error {
+		if free, err = tx.ClaimCommand(c.ID, claimTime); err != nil || !free {
+			return err
+		}
+		fresh, err := tx.Command(c.ID)
+		if err == nil {
+			*c = *fresh
+		}
+		return err
+	})
+	return free, err
+}
+
+func (s *Service) release(ctx context.Context, c *models.ChatCommand) {
+	if c.Chat == enum.Console {
+		return
+	}
+	err := s.db.Write(context.WithoutCancel(ctx), func(tx *models.Tx) error { return tx.ReleaseCommand(c.ID) })
+	if err != nil {
+		s.log.WarnContext(ctx, "a command is held for a while", "command", c.ID, "error", err)
+	}
+}
+
 // undeliverable says that a message cannot reach the chat any more; expired that only time is to blame.
 type undeliverable struct {
 	expired bool
@@ -77,6 +126,22 @@ type undeliverable struct {
 }
 
 func (u *undeliverable) Error() string { return u.reason }
+
+// targetOf opens what is sealed: where messages of a command go.
+func (s *Service) targetOf(c *models.ChatCommand, in *models.ChatIntegration) (Target, error) {
+	t := Target{Channel: c.ChannelID, Thread: c.Thread, User: c.ChatUserID, Server: in.ServerURL, App: in.ApplicationID}
+	var err error
+	if t.Handle, err = s.keys.Open(c.Place(), c.ResponseURL); err != nil {
+		return t, &undeliverable{reason: "the response address cannot be read: " + err.Error()}
+	}
+	if t.Bot, err = s.keys.Open(in.Place("bot_token"), in.BotToken); err != nil {
+		return t, &undeliverable{reason: "the bot token cannot be read: " + err.Error()}
+	}
+	if u, err := url.Parse(t.Handle); t.Server == "" && err == nil && u.Host != "" && s.allowedHost(in, t.Handle) == nil {
+		t.Server = u.Scheme + "://" + u.Host
+	}
+	return t, nil
+}
 
 // send tries once. nil means that the chat has the message, or needs none.
 func (s *Service) send(ctx context.Context, c *models.ChatCommand, in *models.ChatIntegration, m Message) error {
@@ -87,55 +152,63 @@ func (s *Service) send(ctx context.Context, c *models.ChatCommand, in *models.Ch
 		return &undeliverable{reason: "the integration was removed or switched off"}
 	}
 	m.KeepANSI = in.KeepANSI
-	address, err := s.keys.Open(c.Place(), c.ResponseURL)
+	to, err := s.targetOf(c, in)
 	if err != nil {
-		return &undeliverable{reason: "the response address cannot be read: " + err.Error()}
+		return err
 	}
-	gone := s.byAddress(ctx, c, in, address, m)
-	if gone == nil {
-		return nil
+	if m.Private != "" {
+		if err := s.whisper(ctx, c, in, to, m); err != nil {
+			return err
+		}
+		if m.Output == "" && m.Text == "" && len(m.Rich) == 0 {
+			return nil
+		}
 	}
+	if c.MessageID != "" && to.Bot != "" && m.Kind != Notice {
+		err := s.chats[c.Chat].Update(ctx, s.post, to, c.MessageID, m)
+		var refused *Refused
+		if !errors.As(err, &refused) { // one whose message was deleted is posted anew
+			return s.outcome(c, err)
+		}
+	}
+	gone := s.byHandle(ctx, c, in, to, m)
 	var again *tasks.Later
-	if errors.As(gone, &again) || in.BotToken.Empty() {
+	if gone == nil || errors.As(gone, &again) || to.Bot == "" {
 		return gone
 	}
-	return s.byBot(ctx, c, in, address, m)
+	return s.byBot(ctx, c, to, m)
 }
 
-// byAddress posts to the response address, which serves 30 minutes and five posts.
-func (s *Service) byAddress(ctx context.Context, c *models.ChatCommand, in *models.ChatIntegration, address string, m Message) error {
-	now := s.db.Now()
-	closes := c.CreatedAt.Add(Window)
+// byHandle posts to the response address, while it serves.
+func (s *Service) byHandle(ctx context.Context, c *models.ChatCommand, in *models.ChatIntegration, to Target, m Message) error {
+	now, traits := s.db.Now(), s.chats[c.Chat].Traits()
+	closes := c.CreatedAt.Add(traits.Window)
 	switch {
-	case address == "":
+	case to.Handle == "":
 		return &undeliverable{reason: "the chat named no address for the reply"}
 	case !now.Before(closes):
-		return &undeliverable{expired: true, reason: "the chat takes replies for 30 minutes only, and the integration has no bot token"}
-	case c.Posts >= MaxPosts:
-		return &undeliverable{expired: true, reason: "the chat takes five posts a command only, and the integration has no bot token"}
+		return &undeliverable{expired: true, reason: fmt.Sprintf("the chat takes replies for %d minutes only, and the integration has no bot token", int(traits.Window.Minutes()))}
+	case traits.Uses > 0 && c.Posts >= traits.Uses:
+		return &undeliverable{expired: true, reason: fmt.Sprintf("the chat takes %d posts a command only, and the integration has no bot token", traits.Uses)}
 	}
-	if err := s.allowedHost(in, address); err != nil {
+	if err := s.allowedHost(in, to.Handle); err != nil {
 		return &undeliverable{reason: fault.Message(err)}
 	}
-	body, err := s.chats[c.Chat].Render(m)
-	if err != nil {
-		return &undeliverable{reason: err.Error()}
-	}
-	res, err := s.post.send(ctx, address, "", body)
-	switch {
-	case err == nil && res.status < 300:
-		return s.db.Write(ctx, func(tx *models.Tx) error { return tx.CountPost(c.ID) })
-	case errors.Is(err, errBlocked):
-		return &undeliverable{reason: err.Error()}
-	case err == nil && res.status < 400:
-		return &undeliverable{reason: fmt.Sprintf("the response address redirects (%d), which is not followed", res.status)}
-	case err == nil && res.status < 500 && res.status != 408 && res.status != 429:
-		return &undeliverable{reason: fmt.Sprintf("the response address answers %d", res.status)}
-	}
+	err := s.chats[c.Chat].Respond(ctx, s.post, to, m)
 	if err == nil {
-		err = fmt.Errorf("the response address answers %d", res.status)
+		c.Posts++
+		return s.db.Write(ctx, func(tx *models.Tx) error { return tx.CountPost(c.ID) })
 	}
-	return &tasks.Later{At: next(now, closes, res.retryAfter, c), Reason: err}
+	var refused *Refused
+	if errors.As(err, &refused) || errors.Is(err, errBlocked) {
+		return &undeliverable{reason: err.Error()}
+	}
+	var busy *Busy
+	wait := time.Duration(0)
+	if errors.As(err, &busy) {
+		wait = busy.After
+	}
+	return &tasks.Later{At: next(now, closes, wait, c), Reason: err}
 }
 
 // next spreads the tries over what is left of the window; the last one finds it closed and ends.
@@ -150,16 +223,19 @@ func next(now, closes time.Time, wait time.Duration, c *models.ChatCommand) time
 }
 
 // byBot posts with the bot's token, which has no window.
-func (s *Service) byBot(ctx context.Context, c *models.ChatCommand, in *models.ChatIntegration, address string, m Message) error {
-	token, err := s.keys.Open(in.Place("bot_token"), in.BotToken)
-	if err != nil {
-		return &undeliverable{reason: "the bot token cannot be read: " + err.Error()}
+func (s *Service) byBot(ctx context.Context, c *models.ChatCommand, to Target, m Message) error {
+	if m.Kind == Notice {
+		return s.outcome(c, s.chats[c.Chat].Whisper(ctx, s.post, to, m))
 	}
-	origin := ""
-	if u, err := url.Parse(address); err == nil && u.Host != "" && s.allowedHost(in, address) == nil {
-		origin = u.Scheme + "://" + u.Host
-	}
-	err = s.chats[c.Chat].Post(ctx, s.post, token, origin, c.ChannelID, c.Thread, m)
+	_, err := s.chats[c.Chat].Post(ctx, s.post, to, m)
+	return s.outcome(c, err)
+}
+
+// patience is how long a chat that is down is waited for.
+const patience = 24 * time.Hour
+
+// outcome tells errors that end a delivery from those after which it is tried again.
+func (s *Service) outcome(c *models.ChatCommand, err error) error {
 	var refused *Refused
 	switch {
 	case err == nil:
@@ -168,10 +244,35 @@ func (s *Service) byBot(ctx context.Context, c *models.ChatCommand, in *models.C
 		return &undeliverable{reason: err.Error()}
 	}
 	now := s.db.Now()
-	if now.Sub(c.CreatedAt) > 24*time.Hour {
+	if now.Sub(c.CreatedAt) > patience {
 		return &undeliverable{reason: err.Error()}
 	}
-	return &tasks.Later{At: next(now, now.Add(time.Hour), 0, c), Reason: err}
+	var busy *Busy
+	wait := time.Duration(0)
+	if errors.As(err, &busy) {
+		wait = busy.After
+	}
+	return &tasks.Later{At: next(now, now.Add(time.Hour), wait, c), Reason: err}
+}
+
+// whisper shows what is for the asker alone, once.
+func (s *Service) whisper(ctx context.Context, c *models.ChatCommand, in *models.ChatIntegration, to Target, m Message) error {
+	if c.Whispered {
+		return nil
+	}
+	note := Message{Kind: Notice, ChatUserID: m.ChatUserID, Output: m.Private, KeepANSI: m.KeepANSI, JobURL: m.JobURL, JobName: m.JobName, JobID: m.JobID}
+	err := s.byHandle(ctx, c, in, to, note)
+	var gone *undeliverable
+	if errors.As(err, &gone) && to.Bot != "" {
+		err = s.byBot(ctx, c, to, note)
+	}
+	if errors.As(err, &gone) {
+		return s.note(ctx, c.ID, "what is for the asker alone could not be shown: "+gone.reason)
+	}
+	if err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(tx *models.Tx) error { return tx.MarkWhispered(c.ID) })
 }
 
 // note keeps the last reason for a delay where people see it.
@@ -180,6 +281,9 @@ func (s *Service) note(ctx context.Context, id int64, reason string) error {
 		c, err := tx.Command(id)
 		if err != nil {
 			return err
+		}
+		if reason == "" {
+			return nil
 		}
 		c.DeliveryError = reason + "; it is tried again"
 		return tx.UpdateCommand(c)

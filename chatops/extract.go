@@ -20,22 +20,79 @@ const (
 
 var marker = regexp.MustCompile(`section_(start|end):(\d+):([A-Za-z0-9_.-]+)(\[\w+=\w+(?:, ?\w+=\w+)*\])?\r\x1b\[0K`)
 
+// The sections of ours beside GitLab's: for the asker alone, for how far a job is, and blocks as JSON.
+const (
+	chatPrivate  Section = "chat_reply_private"
+	chatProgress Section = "chat_progress"
+	chatJSON     Section = "chat_reply_json"
+)
+
+// Extracted is what a log says to a chat.
+type Extracted struct {
+	Section Section
+	Text    string
+	Private string // for the asker alone
+	Rich    []Rich
+}
+
 // Extract takes the reply out of a job's log. single says that the job has exactly one command and no
 // before_script: its reply is the output alone. Cost: linear in the log.
-func Extract(log []byte, single bool) (Section, string) {
+func Extract(log []byte, single bool) Extracted {
 	log = stripTimes(log)
 	found := sections(log)
-	if replies := found[ChatReply]; len(replies) > 0 {
-		var texts []string
-		for _, r := range replies {
-			if t := afterFirstLine(clean(r)); t != "" {
-				texts = append(texts, t)
-			}
+	e := Extracted{Private: joined(found[chatPrivate])}
+	var broken []string
+	for _, raw := range found[chatJSON] {
+		blocks, err := readRich([]byte(afterFirstLine(clean(raw))))
+		if err != nil {
+			broken = append(broken, "a chat_reply_json section cannot be read: "+err.Error())
 		}
-		if len(texts) == 0 {
+		e.Rich = append(e.Rich, blocks...)
+	}
+	e.Section, e.Text = plainReply(log, found, single)
+	ours := len(found[chatPrivate])+len(found[chatJSON]) > 0
+	if ours && len(found[ChatReply]) == 0 {
+		e.Section, e.Text = ChatReply, ""
+	}
+	if len(broken) > 0 {
+		e.Section, e.Text = ChatReply, strings.TrimLeft(e.Text+"\n"+strings.Join(broken, "\n"), "\n")
+	}
+	if e.Section == Silent && (e.Private != "" || len(e.Rich) > 0) {
+		e.Section = ChatReply
+	}
+	if e.Section == ChatReply && e.Text == "" && e.Private == "" && len(e.Rich) == 0 {
+		e.Section = Silent
+	}
+	return e
+}
+
+// joined are the texts of sections, those that hold any.
+func joined(all [][]byte) string {
+	var texts []string
+	for _, r := range all {
+		if t := afterFirstLine(clean(r)); t != "" {
+			texts = append(texts, t)
+		}
+	}
+	return valid(strings.Join(texts, "\n"))
+}
+
+// Said is the newest complete chat_progress section of a log, or of the end of one; "" if there is none.
+func Said(log []byte) string {
+	all := sections(stripTimes(log))[chatProgress]
+	if len(all) == 0 {
+		return ""
+	}
+	return joined(all[len(all)-1:])
+}
+
+func plainReply(log []byte, found map[Section][][]byte, single bool) (Section, string) {
+	if replies := found[ChatReply]; len(replies) > 0 {
+		text := joined(replies)
+		if text == "" {
 			return Silent, ""
 		}
-		return ChatReply, valid(strings.Join(texts, "\n"))
+		return ChatReply, text
 	}
 	for _, name := range []Section{StepScript, BuildScript} {
 		body := fallback(log, name, found[name])

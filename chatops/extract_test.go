@@ -33,7 +33,8 @@ func TestExtractCases(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		section, reply := Extract(log, false)
+		e := Extract(log, false)
+		section, reply := e.Section, e.Text
 		if string(section) != c.Result {
 			t.Errorf("case %d (%s): section %s, want %s", c.ID, c.Desc, section, c.Result)
 		}
@@ -93,7 +94,8 @@ func TestExtract(t *testing.T) {
 		"doubled word before a marker": {"section_section_start:1:chat_reply\r\x1b[0K\nx\n" + end, false, ChatReply, "x"},
 	}
 	for name, c := range cases {
-		section, reply := Extract([]byte(c.log), c.single)
+		e := Extract([]byte(c.log), c.single)
+		section, reply := e.Section, e.Text
 		if section != c.section || reply != c.reply {
 			t.Errorf("%s: %s %q, want %s %q", name, section, reply, c.section, c.reply)
 		}
@@ -103,7 +105,7 @@ func TestExtract(t *testing.T) {
 func TestTimeHeadersContinueLines(t *testing.T) {
 	head := "2026-01-31T16:47:55.123456Z 01O"
 	log := head + " " + start + "\n" + head + " one\n" + head + "+two\n" + head + " " + end + "\n"
-	if _, reply := Extract([]byte(log), false); reply != "onetwo" {
+	if reply := Extract([]byte(log), false).Text; reply != "onetwo" {
 		t.Errorf("%q", reply)
 	}
 }

@@ -2,6 +2,7 @@ package chatops
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"net/url"
 	"strings"
@@ -22,6 +23,11 @@ type IntegrationInput struct {
 	KeepANSI        *bool
 	ChannelVariable *string // name or id
 	ReplyHosts      []string
+	ServerURL       *string // of the chat's own server
+	AppToken        *string // Slack's for Socket Mode; "" removes it
+	ApplicationID   *string // Discord's
+	PublicKey       *string // Discord's
+	Quiet           *bool   // no message that follows a running job
 }
 
 // SetIntegration connects a project to a chat, or changes how. Secrets are sealed or hashed, and never shown.
@@ -61,7 +67,7 @@ func (s *Service) changeIntegration(in *models.ChatIntegration, n IntegrationInp
 	for name, given := range map[string]struct {
 		value *string
 		into  *secret.Sealed
-	}{"signing_secret": {n.SigningSecret, &in.SigningSecret}, "bot_token": {n.BotToken, &in.BotToken}} {
+	}{"signing_secret": {n.SigningSecret, &in.SigningSecret}, "bot_token": {n.BotToken, &in.BotToken}, "app_token": {n.AppToken, &in.AppToken}} {
 		if given.value == nil {
 			continue
 		}
@@ -79,6 +85,12 @@ func (s *Service) changeIntegration(in *models.ChatIntegration, n IntegrationInp
 		}
 		in.ChannelVariable = *n.ChannelVariable
 	}
+	if n.Quiet != nil {
+		in.Quiet = *n.Quiet
+	}
+	if err := addresses(in, n); err != nil {
+		return err
+	}
 	for _, h := range n.ReplyHosts {
 		if u, err := url.Parse("https://" + h); err != nil || u.Host != h || strings.ContainsAny(h, "/@") {
 			return fault.Field("reply_hosts", "must be host or host:port each")
@@ -86,6 +98,28 @@ func (s *Service) changeIntegration(in *models.ChatIntegration, n IntegrationInp
 	}
 	if n.ReplyHosts != nil {
 		in.ReplyHosts = n.ReplyHosts
+	}
+	in.Credential = secret.Fingerprint(in.TokenHash, in.PublicKey)
+	return nil
+}
+
+// addresses takes what names a chat's server and application.
+func addresses(in *models.ChatIntegration, n IntegrationInput) error {
+	if n.ServerURL != nil {
+		u, err := url.Parse(*n.ServerURL)
+		if *n.ServerURL != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "") {
+			return fault.Field("server_url", "must be an http address such as https://chat.example.com")
+		}
+		in.ServerURL = strings.TrimRight(*n.ServerURL, "/")
+	}
+	if n.ApplicationID != nil {
+		in.ApplicationID = *n.ApplicationID
+	}
+	if n.PublicKey != nil {
+		if raw, err := hex.DecodeString(*n.PublicKey); *n.PublicKey != "" && (err != nil || len(raw) != 32) {
+			return fault.Field("public_key", "must be the 64 hexadecimal digits that Discord shows")
+		}
+		in.PublicKey = *n.PublicKey
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package chatops
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,17 +14,6 @@ import (
 
 	"signalbox/internal/outbound"
 )
-
-// Poster sends a JSON body to a chat.
-type Poster interface {
-	// PostJSON answers the status and the beginning of the answer's body.
-	PostJSON(ctx context.Context, address, token string, body []byte) (int, []byte, error)
-}
-
-// Refused says that a chat does not take a message and never will.
-type Refused struct{ Reason string }
-
-func (r *Refused) Error() string { return r.Reason }
 
 // errBlocked says that an address leads where replies must not go.
 var errBlocked = errors.New("the address leads into a private network; an administrator can allow its host with --private-hosts")
@@ -40,38 +30,33 @@ func newPoster(privateHosts []string, timeout time.Duration) *poster {
 	}}
 }
 
-type response struct {
-	status     int
-	body       []byte
-	retryAfter time.Duration
-}
-
 const maxResponse = 64 << 10
 
-func (p *poster) send(ctx context.Context, address, token string, body []byte) (response, error) {
-	u, err := url.Parse(address)
+// Do calls a chat once.
+func (p *poster) Do(ctx context.Context, q Request) (Response, error) {
+	u, err := url.Parse(q.Address)
 	if err != nil {
-		return response{}, errors.New("the address cannot be read")
+		return Response{}, errors.New("the address cannot be read")
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, cmp.Or(q.Method, http.MethodPost), q.Address, bytes.NewReader(q.Body))
 	if err != nil {
-		return response{}, errors.New("the address cannot be read")
+		return Response{}, errors.New("the address cannot be read")
 	}
-	r.Header.Set("Content-Type", "application/json; charset=utf-8")
+	r.Header.Set("Content-Type", cmp.Or(q.ContentType, "application/json; charset=utf-8"))
 	r.Header.Set("Accept", "application/json")
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
+	if q.Authorization != "" {
+		r.Header.Set("Authorization", q.Authorization)
 	}
 	res, err := p.client.Do(r)
 	if err != nil {
-		return response{}, safe(err, u.Host)
+		return Response{}, safe(err, u.Host)
 	}
 	defer res.Body.Close()
-	out := response{status: res.StatusCode}
-	if n, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && n > 0 {
-		out.retryAfter = time.Duration(min(n, 3600)) * time.Second
+	out := Response{Status: res.StatusCode}
+	if n, err := strconv.ParseFloat(res.Header.Get("Retry-After"), 64); err == nil && n > 0 {
+		out.RetryAfter = time.Duration(min(n, 3600) * float64(time.Second))
 	}
-	out.body, _ = io.ReadAll(io.LimitReader(res.Body, maxResponse)) // the status decides
+	out.Body, _ = io.ReadAll(io.LimitReader(res.Body, maxResponse)) // the status decides
 	return out, nil
 }
 
@@ -85,10 +70,4 @@ func safe(err error, host string) error {
 		err = wrapped.Err
 	}
 	return fmt.Errorf("%s cannot be reached: %w", host, err)
-}
-
-// PostJSON posts with a token.
-func (p *poster) PostJSON(ctx context.Context, address, token string, body []byte) (int, []byte, error) {
-	res, err := p.send(ctx, address, token, body)
-	return res.status, res.body, err
 }

@@ -192,7 +192,7 @@ func (s *Service) allowedHost(in *models.ChatIntegration, address string) error 
 	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
 		return fault.New(fault.Invalid, "the response address is not an http address")
 	}
-	for _, h := range s.chats[in.Chat].ResponseHosts() {
+	for _, h := range s.chats[in.Chat].Traits().Hosts {
 		if u.Scheme == "https" && strings.EqualFold(u.Host, h) {
 			return nil
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -184,29 +185,40 @@ func (s *Service) message(ctx context.Context, job *models.Job, c *models.ChatCo
 		return m, false, err
 	}
 	defer release()
-	section, output := Extract(log, len(def.Script) == 1 && len(def.BeforeScript) == 0)
-	m = Message{Kind: Succeeded, ChatUserID: c.ChatUserID, JobName: job.Name, JobID: job.ID, Output: output, Section: section}
+	e := Extract(log, len(def.Script) == 1 && len(def.BeforeScript) == 0)
+	m = Message{
+		Kind: Succeeded, ChatUserID: c.ChatUserID, JobName: job.Name, JobID: job.ID, Output: e.Text, Section: e.Section, Private: e.Private, Rich: e.Rich,
+	}
 	switch {
 	case job.Status != enum.Success:
 		m.Kind = Failed
 		m.Text = failed(job)
-		if section != ChatReply {
+		if e.Section != ChatReply {
 			m.Output = LastOutput(log, 20)
 		}
 		if job.StartedAt == nil {
 			m.Output = ""
 		}
-	case section == Silent:
+	case e.Section == Silent:
 		return m, true, nil
-	case strings.TrimSpace(output) == "" && section != ChatReply:
+	case strings.TrimSpace(e.Text) == "" && e.Section != ChatReply:
 		m.Text, m.Output = "finished, no output", ""
 	}
 	masked, err := s.ci.MaskedValues(ctx, job)
 	if err != nil {
 		return m, false, err
 	}
-	m.Output = secret.Mask(m.Output, masked)
-	return m, false, s.names(ctx, job.ProjectID, job.UserID, &m)
+	m.Output, m.Private = secret.Mask(m.Output, masked), secret.Mask(m.Private, masked)
+	if err := s.names(ctx, job.ProjectID, job.UserID, &m); err != nil {
+		return m, false, err
+	}
+	for i := range m.Rich {
+		m.Rich[i].eachText(func(text string) string { return secret.Mask(text, masked) })
+		if image := m.Rich[i].Image; image != nil {
+			image.URL = m.JobURL + "/artifacts/file/" + (&url.URL{Path: image.Artifact}).EscapedPath()
+		}
+	}
+	return m, false, nil
 }
 
 func (s *Service) definition(ctx context.Context, job *models.Job) (def plan.Definition, err error) {
@@ -274,13 +286,27 @@ func (s *Service) readLog(ctx context.Context, jobID int64) ([]byte, func(), err
 
 // keep stores the reply on the command, before anything is sent.
 func (s *Service) keep(ctx context.Context, commandID int64, job *models.Job, m Message, silent bool) error {
+	_, in, err := s.commandWith(ctx, commandID)
+	if err != nil {
+		return err
+	}
 	return s.db.Write(ctx, func(tx *models.Tx) error {
 		c, err := tx.Command(commandID)
 		if err != nil {
 			return err
 		}
 		text := replyText(m)
-		c.Reply, c.FinishedAt = &text, nil
+		c.Reply, c.FinishedAt, c.PrivateReply, c.Rich = &text, nil, nil, ""
+		if m.Private != "" {
+			c.PrivateReply = &m.Private
+		}
+		if len(m.Rich) > 0 {
+			raw, err := json.Marshal(m.Rich)
+			if err != nil {
+				return err
+			}
+			c.Rich = string(raw)
+		}
 		if job != nil {
 			c.JobID = &job.ID
 		}
@@ -288,6 +314,8 @@ func (s *Service) keep(ctx context.Context, commandID int64, job *models.Job, m 
 		if silent {
 			now := tx.Now()
 			c.State, c.FinishedAt = enum.CommandSilent, &now
+		} else if err := s.attach(tx, c, in, m); err != nil {
+			return err
 		}
 		tx.AfterCommit(func() { s.hub.Publish(topic(c.DeliveryKey)) })
 		return tx.UpdateCommand(c)
@@ -296,14 +324,16 @@ func (s *Service) keep(ctx context.Context, commandID int64, job *models.Job, m 
 
 // replyText is the reply as it stands on the command: the output, and what is said of the job if it is said.
 func replyText(m Message) string {
-	if m.Text == "" {
-		return m.Output
+	var parts []string
+	if m.Text != "" {
+		parts = append(parts, code(m.JobName)+" "+m.Text)
 	}
-	text := fmt.Sprintf("%s %s", code(m.JobName), m.Text)
-	if m.Output != "" {
-		text += "\n" + m.Output
+	for _, part := range []string{m.Output, PlainRich(m.Rich)} {
+		if part != "" {
+			parts = append(parts, part)
+		}
 	}
-	return text
+	return strings.Join(parts, "\n")
 }
 
 // Shorten cuts a text to the bytes a chat takes, keeping its head and its tail. It says whether it did.

@@ -106,6 +106,9 @@ func (s *Service) create(ctx context.Context, g *given, a Action, ref, sha strin
 				}
 			}
 			fresh.Acknowledgement, fresh.InChannel = s.acknowledgement(fresh, g, pipeline, job, len(jobs)), true
+			if err := s.begin(tx, fresh, g.integration); err != nil {
+				return err
+			}
 			if err := s.lateAnswer(tx, fresh); err != nil {
 				return err
 			}

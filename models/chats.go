@@ -19,7 +19,13 @@ type ChatIntegration struct {
 	BotToken        secret.Sealed // sends what a response address no longer takes
 	ChannelVariable string        // name or id: what CHAT_CHANNEL holds
 	KeepANSI        bool          `gorm:"column:keep_ansi"`
-	ReplyHosts      []string      `gorm:"serializer:json"` // further hosts that replies may go to
+	ReplyHosts      []string      `gorm:"serializer:json"`   // further hosts that replies may go to
+	ServerURL       string        `gorm:"column:server_url"` // of a chat that has servers of its own
+	AppToken        secret.Sealed // Slack's for Socket Mode
+	ApplicationID   string        // Discord's
+	PublicKey       string        // Discord's, in hexadecimal digits
+	Quiet           bool          // no message that follows a running job
+	Credential      string        // fingerprint of what requests prove themselves with
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 }
@@ -41,6 +47,7 @@ type ChatIdentity struct {
 	TeamDomain    string
 	ChatUserID    string
 	ChatUserName  string
+	Credential    string // of the integration when the link was made or confirmed
 	CreatedAt     time.Time
 }
 
@@ -85,6 +92,12 @@ type ChatCommand struct {
 	PipelineID      *int64
 	JobID           *int64
 	Reply           *string
+	PrivateReply    *string // for the asker alone
+	Whispered       bool    // the asker has it
+	Rich            string  // JSON of the reply's blocks
+	MessageID       string  // the bot's message that lives
+	Shown           string  // fingerprint of what it shows
+	ClaimedUntil    *time.Time
 	DeliveryError   string
 	CreatedAt       time.Time
 	FinishedAt      *time.Time
@@ -233,12 +246,35 @@ func (tx *Tx) ListCommands(projectID int64, p Page) ([]*ChatCommand, int64, erro
 	return list[ChatCommand](tx.db.Model(&ChatCommand{}).Where("project_id = ?", projectID), "id", p)
 }
 
-// UpdateCommand stores all fields of c.
-func (tx *Tx) UpdateCommand(c *ChatCommand) error { return tx.db.Save(c).Error }
+// UpdateCommand stores all fields of c but those that have a way of their own, which others may change at the same time.
+func (tx *Tx) UpdateCommand(c *ChatCommand) error {
+	return tx.db.Omit("answered", "posts", "message_id", "shown", "claimed_until", "whispered").Save(c).Error
+}
 
 // MarkAnswered notes that the chat has the acknowledgement.
 func (tx *Tx) MarkAnswered(id int64) error {
 	return tx.db.Model(&ChatCommand{}).Where("id = ?", id).Update("answered", true).Error
+}
+
+// ClaimCommand holds a command for a while; false if somebody holds it.
+func (tx *Tx) ClaimCommand(id int64, hold time.Duration) (bool, error) {
+	res := tx.db.Exec("UPDATE chat_commands SET claimed_until = ? WHERE id = ? AND (claimed_until IS NULL OR claimed_until < ?)", tx.now().Add(hold), id, tx.now())
+	return res.RowsAffected == 1, res.Error
+}
+
+// ReleaseCommand holds a command no longer.
+func (tx *Tx) ReleaseCommand(id int64) error {
+	return tx.db.Exec("UPDATE chat_commands SET claimed_until = NULL WHERE id = ?", id).Error
+}
+
+// MarkWhispered notes that the asker has what is for them alone.
+func (tx *Tx) MarkWhispered(id int64) error {
+	return tx.db.Exec("UPDATE chat_commands SET whispered = TRUE WHERE id = ?", id).Error
+}
+
+// ShowCommand notes the message that lives, and what it shows.
+func (tx *Tx) ShowCommand(id int64, message, shown string) error {
+	return tx.db.Exec("UPDATE chat_commands SET message_id = ?, shown = ? WHERE id = ?", message, shown, id).Error
 }
 
 // CountPost notes that one of the posts of a response address is spent.

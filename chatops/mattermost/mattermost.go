@@ -2,14 +2,10 @@
 package mattermost
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -68,99 +64,4 @@ func command(integration int64, f url.Values) chatops.Command {
 	}
 	c.DeliveryKey = chatops.DeliveryKey(integration, c, f.Get("trigger_id"))
 	return c
-}
-
-// Chat is how Mattermost shows messages.
-type Chat struct{}
-
-// ResponseHosts is empty: every team has a server of its own, which the integration names.
-func (Chat) ResponseHosts() []string { return nil }
-
-type field struct {
-	Short bool   `json:"short"`
-	Title string `json:"title"`
-	Value string `json:"value"`
-}
-
-type attachment struct {
-	Color  string  `json:"color"`
-	Text   string  `json:"text"`
-	Fields []field `json:"fields"`
-}
-
-const (
-	green = "#00c100"
-	red   = "#e40303"
-)
-
-// attachments is a job's reply in the form that GitLab gives it.
-func attachments(m chatops.Message) []attachment {
-	by := fmt.Sprintf("[%s](%s)", plain(m.StartedBy), m.StartedByAt)
-	a := attachment{Color: green, Text: "ChatOps job started by " + by + " completed successfully"}
-	if m.Kind == chatops.Failed {
-		a.Color, a.Text = red, "ChatOps job started by "+by+" "+plain(m.Text)
-	}
-	a.Fields = []field{
-		{Short: true, Title: "ID", Value: fmt.Sprintf("[#%d](%s)", m.JobID, m.JobURL)},
-		{Short: true, Title: "Name", Value: plain(m.JobName)},
-	}
-	output, cut := chatops.Shorten(chatops.StripANSI(m.Output), chatops.MaxReply)
-	switch {
-	case output != "":
-		a.Fields = append(a.Fields, field{Title: "Output", Value: fence(output)})
-	case m.Kind == chatops.Succeeded:
-		a.Fields = append(a.Fields, field{Title: "Output", Value: m.Text})
-	}
-	if cut {
-		a.Fields = append(a.Fields, field{Title: "The whole output", Value: fmt.Sprintf("[#%d](%s)", m.JobID, m.JobURL)})
-	}
-	return []attachment{a}
-}
-
-// fence puts text into a code block that it cannot end.
-func fence(s string) string {
-	mark := "```"
-	for strings.Contains(s, mark) {
-		mark += "`"
-	}
-	return mark + "shell\n" + s + "\n" + mark
-}
-
-var escaper = strings.NewReplacer("[", `\[`, "]", `\]`, "`", "'", "@", "@\u200b", "*", `\*`, "_", `\_`)
-
-func plain(s string) string { return escaper.Replace(s) }
-
-// Render gives the body for a response address.
-func (Chat) Render(m chatops.Message) ([]byte, error) {
-	if m.Kind == chatops.Notice {
-		return json.Marshal(map[string]any{"response_type": "ephemeral", "text": m.Text, "skip_slack_parsing": true})
-	}
-	return json.Marshal(map[string]any{"response_type": "in_channel", "attachments": attachments(m), "skip_slack_parsing": true})
-}
-
-// Post sends as the bot, which has no window.
-func (Chat) Post(ctx context.Context, p chatops.Poster, botToken, origin, channelID, thread string, m chatops.Message) error {
-	if origin == "" {
-		return &chatops.Refused{Reason: "it is not known where this Mattermost is: the command named no allowed response address"}
-	}
-	body := map[string]any{"channel_id": channelID, "root_id": thread}
-	if m.Kind == chatops.Notice {
-		body["message"] = m.Text
-	} else {
-		body["props"] = map[string]any{"attachments": attachments(m)}
-	}
-	raw, err := json.Marshal(body)
-	if err != nil {
-		return err
-	}
-	status, _, err := p.PostJSON(ctx, origin+"/api/v4/posts", botToken, raw)
-	switch {
-	case err != nil:
-		return err
-	case status < 300:
-		return nil
-	case status >= 500 || status == http.StatusTooManyRequests:
-		return fmt.Errorf("mattermost answers %d", status)
-	}
-	return &chatops.Refused{Reason: fmt.Sprintf("mattermost answers %d to the bot's post", status)}
 }

@@ -2,19 +2,15 @@
 package slack
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -106,95 +102,4 @@ func command(integration int64, f url.Values) chatops.Command {
 	}
 	c.DeliveryKey = chatops.DeliveryKey(integration, c, f.Get("trigger_id"))
 	return c
-}
-
-var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
-
-// markup writes links as Slack does and lets nothing else be one.
-func markup(text string) string {
-	return chatops.Links(text, escaper.Replace, func(t, address string) string {
-		return "<" + address + "|" + escaper.Replace(t) + ">"
-	})
-}
-
-// Chat is how Slack shows messages.
-type Chat struct {
-	// API is the address of Slack's Web API; "" means Slack's own.
-	API string
-}
-
-// ResponseHosts names Slack's own host for replies.
-func (Chat) ResponseHosts() []string { return []string{"hooks.slack.com"} }
-
-// Text is a message as Slack shows it.
-func (Chat) Text(m chatops.Message) string {
-	mention := ""
-	if m.ChatUserID != "" {
-		mention = "<@" + escaper.Replace(m.ChatUserID) + ">: "
-	}
-	output := m.Output
-	if !m.KeepANSI {
-		output = chatops.StripANSI(output)
-	}
-	output, cut := chatops.Shorten(output, chatops.MaxReply)
-	text := escaper.Replace(output)
-	link := fmt.Sprintf("<%s|%s #%d>", m.JobURL, escaper.Replace(m.JobName), m.JobID)
-	if cut {
-		text += fmt.Sprintf("\n<%s|The whole output>", m.JobURL)
-	}
-	switch {
-	case m.Kind == chatops.Notice:
-		return markup(m.Text)
-	case m.Text == "":
-		return mention + text
-	case text == "":
-		return mention + link + " " + escaper.Replace(m.Text)
-	}
-	return mention + link + " " + escaper.Replace(m.Text) + "\n" + text
-}
-
-// Render gives the body for a response address.
-func (ch Chat) Render(m chatops.Message) ([]byte, error) {
-	kind := "in_channel"
-	if m.Kind == chatops.Notice {
-		kind = "ephemeral"
-	}
-	return json.Marshal(map[string]string{"text": ch.Text(m), "response_type": kind})
-}
-
-// Post sends with chat.postMessage, which has no window.
-func (ch Chat) Post(ctx context.Context, p chatops.Poster, botToken, _, channelID, thread string, m chatops.Message) error {
-	api := ch.API
-	if api == "" {
-		api = "https://slack.com/api"
-	}
-	body := map[string]string{"channel": channelID, "text": ch.Text(m)}
-	if thread != "" {
-		body["thread_ts"] = thread
-	}
-	raw, err := json.Marshal(body)
-	if err != nil {
-		return err
-	}
-	status, answer, err := p.PostJSON(ctx, api+"/chat.postMessage", botToken, raw)
-	if err != nil {
-		return err
-	}
-	if status != http.StatusOK {
-		return fmt.Errorf("slack answers %d", status)
-	}
-	var result struct {
-		OK    bool   `json:"ok"`
-		Error string `json:"error"`
-	}
-	if err := json.Unmarshal(answer, &result); err != nil {
-		return errors.New("slack's answer cannot be read")
-	}
-	switch {
-	case result.OK:
-		return nil
-	case result.Error == "ratelimited", result.Error == "internal_error", result.Error == "fatal_error", result.Error == "request_timeout":
-		return fmt.Errorf("slack: %s", result.Error)
-	}
-	return &chatops.Refused{Reason: "slack does not take the message: " + result.Error}
 }

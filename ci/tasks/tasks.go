@@ -17,13 +17,18 @@ import (
 // Handler does one task. An error means that it runs again later, after a growing pause.
 type Handler func(ctx context.Context, t *models.Task) error
 
-// Later is an error that asks for the next try at a given time.
+// Later is an error that asks for the next try at a given time. Without a reason nothing is wrong: the task goes on then.
 type Later struct {
 	At     time.Time
 	Reason error
 }
 
-func (l *Later) Error() string { return l.Reason.Error() }
+func (l *Later) Error() string {
+	if l.Reason == nil {
+		return ""
+	}
+	return l.Reason.Error()
+}
 
 // Runner claims due tasks and runs them. Any number of nodes may have one.
 type Runner struct {
@@ -143,7 +148,7 @@ func (r *Runner) do(ctx context.Context, t *models.Task) {
 		}
 		return tx.PostponeTask(t.ID, nextTry(tx.Now(), t.Attempts, err), err.Error())
 	})
-	if err != nil {
+	if err != nil && err.Error() != "" {
 		r.log.WarnContext(ctx, "task will be tried again", "kind", t.Kind, "task", t.ID, "attempts", t.Attempts, "error", err)
 	}
 	if store != nil {

@@ -1,0 +1,97 @@
+package chatops
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Chat is one chat service: how it shows messages, and how they reach it. Errors are *Refused if it will never take the
+// message, *Busy if it asks to wait; after any other the same is tried again.
+type Chat interface {
+	Traits() Traits
+	// Respond sends to the handle of a command, which the command's request named.
+	Respond(ctx context.Context, p Poster, to Target, m Message) error
+	// Post sends as the bot, and gives the id that Update needs; "" if the chat named none.
+	Post(ctx context.Context, p Poster, to Target, m Message) (id string, err error)
+	// Update puts a message in the place of another one of the bot's.
+	Update(ctx context.Context, p Poster, to Target, id string, m Message) error
+	// Whisper shows a message to the user alone, as the bot.
+	Whisper(ctx context.Context, p Poster, to Target, m Message) error
+	// Upload sends a file as the bot.
+	Upload(ctx context.Context, p Poster, to Target, f File) error
+}
+
+// Traits are what a chat can do.
+type Traits struct {
+	Hosts  []string      // where handles may lie without being named in the integration
+	Window time.Duration // how long a handle serves
+	Uses   int           // how many posts it takes; 0: any number
+	Limit  int           // bytes of output in one message
+	Live   bool          // the bot can edit what it posted
+	Files  bool          // the bot can send files
+}
+
+// Target is where a message goes.
+type Target struct {
+	Handle  string // response address or token
+	Bot     string // the bot's token
+	Server  string // scheme and host of the chat's server, for chats that have servers of their own
+	App     string // id of the application
+	Channel string
+	Thread  string
+	User    string // in the chat
+}
+
+// Request is one call to a chat.
+type Request struct {
+	Method        string // "" is POST
+	Address       string
+	Authorization string
+	ContentType   string // "" is JSON
+	Body          []byte
+}
+
+// Response is what a chat answered.
+type Response struct {
+	Status     int
+	Body       []byte // its beginning
+	RetryAfter time.Duration
+}
+
+// OK says whether the chat took it.
+func (r Response) OK() bool { return r.Status >= 200 && r.Status < 300 }
+
+// Failure is the error of an answer that is none of success; chat names who answered.
+func (r Response) Failure(chat string) error {
+	switch {
+	case r.OK():
+		return nil
+	case r.Status == http.StatusTooManyRequests:
+		return &Busy{r.RetryAfter, fmt.Sprintf("%s asks to wait (429)", chat)}
+	case r.Status >= 500 || r.Status == http.StatusRequestTimeout:
+		return fmt.Errorf("%s answers %d", chat, r.Status)
+	case r.Status >= 300 && r.Status < 400:
+		return &Refused{fmt.Sprintf("%s redirects (%d), which is not followed", chat, r.Status)}
+	}
+	return &Refused{fmt.Sprintf("%s answers %d", chat, r.Status)}
+}
+
+// Poster calls a chat. It reaches no private network unless an administrator named the host, and follows no redirect.
+type Poster interface {
+	Do(ctx context.Context, r Request) (Response, error)
+}
+
+// Refused says that a chat does not take a message and never will.
+type Refused struct{ Reason string }
+
+func (r *Refused) Error() string { return r.Reason }
+
+// Busy says that a chat takes nothing until a time is over; 0 if it did not say which.
+type Busy struct {
+	After  time.Duration
+	Reason string
+}
+
+func (b *Busy) Error() string { return b.Reason }

@@ -1,0 +1,285 @@
+package chatops
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"time"
+
+	"signalbox/ci/tasks"
+	"signalbox/internal/fault"
+	"signalbox/internal/secret"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+// followed says whether a message of the bot's follows the jobs of a command.
+func (s *Service) followed(c *models.ChatCommand, in *models.ChatIntegration) bool {
+	return in != nil && !in.Quiet && !in.BotToken.Empty() && c.Chat != enum.Console && s.chats[c.Chat].Traits().Live
+}
+
+// begin stores the task that shows how a command goes on.
+func (s *Service) begin(tx *models.Tx, c *models.ChatCommand, in *models.ChatIntegration) error {
+	if !s.followed(c, in) {
+		return nil
+	}
+	key := fmt.Sprintf("%s:%d", taskLive, c.ID)
+	return tx.AddTask(&models.Task{Kind: taskLive, Key: &key, Payload: payload(c.ID)})
+}
+
+// live posts one message about a command and edits it while its job waits and runs; the reply takes its place. A chat that
+// refuses the bot gets no such message, and the reply by the other ways.
+func (s *Service) live(ctx context.Context, t *models.Task) error {
+	var p struct{ Command int64 }
+	if err := json.Unmarshal([]byte(t.Payload), &p); err != nil {
+		return fmt.Errorf("payload of a message: %w", err)
+	}
+	c, in, err := s.commandWith(ctx, p.Command)
+	if errors.Is(err, models.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if free, err := s.claim(ctx, c); err != nil {
+		return err
+	} else if !free {
+		return &tasks.Later{At: s.db.Now().Add(time.Second)}
+	}
+	defer s.release(ctx, c)
+	if c.State != enum.CommandRunning || c.Reply != nil || c.PipelineID == nil || in == nil || !in.Active || in.BotToken.Empty() {
+		return nil
+	}
+	m, err := s.progress(ctx, c)
+	if err != nil {
+		return notThere(err)
+	}
+	m.KeepANSI = in.KeepANSI
+	if m.Kind != Progress {
+		return nil // the reply comes
+	}
+	if on, err := s.showProgress(ctx, c, in, m); err != nil || !on {
+		return err
+	}
+	return &tasks.Later{At: s.db.Now().Add(pace(s.db.Now().Sub(c.CreatedAt)))}
+}
+
+func notThere(err error) error {
+	if errors.Is(err, models.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// pace is how long a message stands before it is looked at again: the longer a job takes, the less often.
+func pace(age time.Duration) time.Duration {
+	return min(30*time.Second, max(2*time.Second, age/20))
+}
+
+// showProgress posts or edits the message; false if the chat does not let the bot.
+func (s *Service) showProgress(ctx context.Context, c *models.ChatCommand, in *models.ChatIntegration, m Message) (on bool, err error) {
+	shown := secret.Fingerprint(m.Text, m.Output)
+	if c.MessageID != "" && shown == c.Shown {
+		return true, nil
+	}
+	to, err := s.targetOf(c, in)
+	if err != nil {
+		return false, err
+	}
+	id := c.MessageID
+	if id == "" {
+		id, err = s.chats[c.Chat].Post(ctx, s.post, to, m)
+	} else {
+		err = s.chats[c.Chat].Update(ctx, s.post, to, id, m)
+	}
+	if err = s.outcome(c, err); err != nil {
+		var gone *undeliverable
+		if errors.As(err, &gone) {
+			return false, s.note(ctx, c.ID, "the bot cannot show how the job is: "+gone.reason)
+		}
+		return false, err
+	}
+	return id != "", s.db.Write(ctx, func(tx *models.Tx) error { return tx.ShowCommand(c.ID, id, shown) })
+}
+
+// progress says how the job of a command stands, or its pipeline, with the last lines of the log.
+func (s *Service) progress(ctx context.Context, c *models.ChatCommand) (m Message, err error) {
+	var p *models.Pipeline
+	var jobs []*models.Job
+	err = s.db.Read(ctx, func(tx *models.Tx) error {
+		if p, err = tx.Pipeline(*c.PipelineID); err != nil {
+			return err
+		}
+		jobs, err = tx.PipelineJobs(p.ID, false)
+		return err
+	})
+	if err != nil {
+		return m, err
+	}
+	m = Message{Kind: Progress, ChatUserID: c.ChatUserID, JobName: "Pipeline", JobID: p.ID}
+	job, err := s.lead(ctx, c, jobs)
+	if err != nil {
+		return m, err
+	}
+	shown, done := job, 0
+	for _, j := range jobs {
+		if j.Status.Completed() {
+			done++
+		}
+		if (shown == nil || shown.Status == enum.Created) && j.Status == enum.Running {
+			shown = j
+		}
+	}
+	if job != nil {
+		m.JobName, m.JobID = job.Name, job.ID
+	}
+	switch {
+	case p.Status.Completed() || job != nil && job.Status.Completed():
+		m.Kind = Succeeded
+		return m, nil
+	case shown == nil:
+		m.Text = fmt.Sprintf("is %s: %d of %d jobs are done", p.Status, done, len(jobs))
+	case shown != job:
+		m.Text = fmt.Sprintf("waits; %s is %s (%d of %d jobs are done)", shown.Name, s.standing(shown), done, len(jobs))
+	default:
+		m.Text = "is " + s.standing(shown)
+	}
+	if shown != nil && shown.Status == enum.Running {
+		if m.Output, err = s.said(ctx, shown); err != nil {
+			return m, err
+		}
+	}
+	if err := s.names(ctx, p.ProjectID, p.UserID, &m); err != nil {
+		return m, err
+	}
+	if job == nil {
+		m.JobURL = strings.Replace(m.JobURL, "/-/jobs/", "/-/pipelines/", 1)
+	}
+	return m, nil
+}
+
+// liveLines is how much of a log a message shows.
+const liveLines = 5
+
+// said is what a running job says of how far it is: its newest chat_progress section, or its last lines.
+func (s *Service) said(ctx context.Context, j *models.Job) (string, error) {
+	r, err := s.ci.OpenTrace(ctx, j.ID)
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	end, err := lastBytes(r)
+	if err != nil {
+		return "", err
+	}
+	if text := Said(end); text != "" {
+		masked, err := s.ci.MaskedValues(ctx, j)
+		return secret.Mask(text, masked), err
+	}
+	return s.tail(ctx, j, liveLines)
+}
+
+// uploadTask names what is to be sent as a file: the whole reply of a command, or a file of its job's artifacts.
+type uploadTask struct {
+	Command  int64  `json:"command"`
+	Artifact string `json:"artifact,omitempty"`
+}
+
+// attach stores the tasks that send what does not fit into a message, if the chat takes files of its bot.
+func (s *Service) attach(tx *models.Tx, c *models.ChatCommand, in *models.ChatIntegration, m Message) error {
+	if in == nil || in.BotToken.Empty() || c.Chat == enum.Console || !s.chats[c.Chat].Traits().Files {
+		return nil
+	}
+	var files []uploadTask
+	if len(m.Output) > s.chats[c.Chat].Traits().Limit {
+		files = append(files, uploadTask{Command: c.ID})
+	}
+	for _, b := range m.Rich {
+		if b.Image != nil {
+			files = append(files, uploadTask{c.ID, b.Image.Artifact})
+		}
+	}
+	for _, f := range files {
+		raw, err := json.Marshal(f)
+		if err != nil {
+			return err
+		}
+		key := fmt.Sprintf("%s:%d:%d:%s", taskUpload, c.ID, m.JobID, f.Artifact)
+		tx.AfterCommit(s.tasks.Wake)
+		if err := tx.AddTask(&models.Task{Kind: taskUpload, Key: &key, Payload: string(raw)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxUpload bounds a file that is sent to a chat.
+const maxUpload = 8 << 20
+
+func (s *Service) upload(ctx context.Context, t *models.Task) error {
+	var u uploadTask
+	if err := json.Unmarshal([]byte(t.Payload), &u); err != nil {
+		return fmt.Errorf("payload of a file: %w", err)
+	}
+	c, in, err := s.commandWith(ctx, u.Command)
+	if err != nil || in == nil || !in.Active || c.Reply == nil {
+		return notThere(err)
+	}
+	f := File{Name: fmt.Sprintf("reply-%d.txt", c.ID), Title: "The whole output", Content: []byte(StripANSI(*c.Reply))}
+	if u.Artifact != "" {
+		f = File{Name: path.Base(u.Artifact), Title: path.Base(u.Artifact)}
+		if f.Content, err = s.artifact(ctx, c, u.Artifact); err != nil {
+			return s.note(ctx, c.ID, "the file "+u.Artifact+" cannot be sent: "+err.Error())
+		}
+	}
+	to, err := s.targetOf(c, in)
+	if err != nil {
+		return err
+	}
+	if c.MessageID != "" && to.Thread == "" {
+		to.Thread = c.MessageID
+	}
+	err = s.outcome(c, s.chats[c.Chat].Upload(ctx, s.post, to, f))
+	var gone *undeliverable
+	if errors.As(err, &gone) {
+		return s.note(ctx, c.ID, "the file "+f.Name+" is not sent: "+gone.reason)
+	}
+	return err
+}
+
+// artifact reads one file of the artifacts of a command's job.
+func (s *Service) artifact(ctx context.Context, c *models.ChatCommand, name string) ([]byte, error) {
+	if c.JobID == nil {
+		return nil, fault.New(fault.Invalid, "the command is about no single job")
+	}
+	var row *models.Artifact
+	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
+		row, err = tx.Artifact(*c.JobID, "archive")
+		return err
+	})
+	if errors.Is(err, models.ErrNotFound) {
+		return nil, fault.New(fault.Invalid, "the job left no artifacts")
+	}
+	if err != nil {
+		return nil, err
+	}
+	entry, closer, err := s.ci.ArtifactEntry(ctx, row, name)
+	if err != nil {
+		return nil, err
+	}
+	defer closer.Close()
+	r, err := entry.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	raw, err := io.ReadAll(io.LimitReader(r, maxUpload+1))
+	if err == nil && len(raw) > maxUpload {
+		err = fault.New(fault.Invalid, "it is larger than %d MB", maxUpload>>20)
+	}
+	return raw, err
+}

@@ -1,0 +1,65 @@
+package chatops
+
+// Message is something that a chat is to show, without a word of how.
+type Message struct {
+	Kind        MessageKind
+	ChatUserID  string
+	StartedBy   string // name and page of the user who ran the job
+	StartedByAt string
+	JobName     string
+	JobID       int64
+	JobURL      string
+	Text        string // of a notice; how the job stands; or why it failed
+	Output      string // of the job, in ANSI colours
+	Section     Section
+	Rich        []Rich
+	Private     string // for the asker alone
+	KeepANSI    bool
+}
+
+// MessageKind tells messages apart.
+type MessageKind int
+
+// The kinds of messages.
+const (
+	Notice    MessageKind = iota // an answer to the asker alone
+	Announced                    // an answer to everyone
+	Progress                     // how a job stands that has not ended
+	Succeeded                    // a job's reply
+	Failed                       // a job that did not succeed
+)
+
+// Rich is a block that a job wrote as JSON into a chat_reply_json section.
+type Rich struct {
+	Text   string  `json:"text"`
+	Fields []Field `json:"fields"`
+	Links  []Link  `json:"links"`
+	Image  *Image  `json:"image"`
+}
+
+// Field is a name with a value.
+type Field struct {
+	Title string `json:"title"`
+	Value string `json:"value"`
+	Short bool   `json:"short"`
+}
+
+// Link leads somewhere over http.
+type Link struct {
+	Text string `json:"text"`
+	URL  string `json:"url"`
+}
+
+// Image is a file of the job's artifacts.
+type Image struct {
+	Artifact string `json:"artifact"`
+	Alt      string `json:"alt"`
+	URL      string `json:"-"` // of its page
+}
+
+// File is sent to a chat as one.
+type File struct {
+	Name    string
+	Title   string
+	Content []byte
+}

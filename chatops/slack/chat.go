@@ -1,0 +1,161 @@
+package slack
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"signalbox/chatops"
+)
+
+// Chat is how messages reach Slack.
+type Chat struct {
+	// API is the address of Slack's Web API; "" means Slack's own.
+	API string
+}
+
+// Traits of Slack (facts: chatops 2).
+func (Chat) Traits() chatops.Traits {
+	return chatops.Traits{
+		Hosts: []string{"hooks.slack.com"}, Window: 30 * time.Minute, Uses: 5, Limit: chatops.MaxReply, Live: true, Files: true,
+	}
+}
+
+// body is a message in the words of the Web API and of response addresses.
+type body struct {
+	Channel      string  `json:"channel,omitempty"`
+	User         string  `json:"user,omitempty"`
+	Thread       string  `json:"thread_ts,omitempty"`
+	TS           string  `json:"ts,omitempty"`
+	Text         string  `json:"text"`
+	Blocks       []block `json:"blocks,omitempty"`
+	ResponseType string  `json:"response_type,omitempty"`
+}
+
+// Respond posts to the response address.
+func (ch Chat) Respond(ctx context.Context, p chatops.Poster, to chatops.Target, m chatops.Message) error {
+	b := body{Text: ch.Text(m), Blocks: blocks(ch.Text(m), m), ResponseType: "in_channel"}
+	if m.Kind == chatops.Notice {
+		b.ResponseType = "ephemeral"
+	}
+	raw, err := json.Marshal(b)
+	if err != nil {
+		return err
+	}
+	res, err := p.Do(ctx, chatops.Request{Address: to.Handle, Body: raw})
+	if err != nil {
+		return err
+	}
+	return res.Failure("the response address")
+}
+
+// Post sends with chat.postMessage. The id is channel and time of the message.
+func (ch Chat) Post(ctx context.Context, p chatops.Poster, to chatops.Target, m chatops.Message) (string, error) {
+	a, err := ch.call(ctx, p, to, "chat.postMessage", body{Channel: to.Channel, Thread: to.Thread, Text: ch.Text(m), Blocks: blocks(ch.Text(m), m)})
+	if err != nil || a.TS == "" {
+		return "", err
+	}
+	return cmp.Or(a.Channel, to.Channel) + "/" + a.TS, nil
+}
+
+// Update changes a message with chat.update.
+func (ch Chat) Update(ctx context.Context, p chatops.Poster, to chatops.Target, id string, m chatops.Message) error {
+	channel, ts, _ := strings.Cut(id, "/")
+	_, err := ch.call(ctx, p, to, "chat.update", body{Channel: channel, TS: ts, Text: ch.Text(m), Blocks: blocks(ch.Text(m), m)})
+	return err
+}
+
+// Whisper sends with chat.postEphemeral.
+func (ch Chat) Whisper(ctx context.Context, p chatops.Poster, to chatops.Target, m chatops.Message) error {
+	_, err := ch.call(ctx, p, to, "chat.postEphemeral", body{Channel: to.Channel, User: to.User, Thread: to.Thread, Text: ch.Text(m), Blocks: blocks(ch.Text(m), m)})
+	return err
+}
+
+// Upload sends a file in the three steps that Slack asks for.
+func (ch Chat) Upload(ctx context.Context, p chatops.Poster, to chatops.Target, f chatops.File) error {
+	ask := url.Values{"filename": {f.Name}, "length": {strconv.Itoa(len(f.Content))}}
+	res, err := p.Do(ctx, chatops.Request{
+		Address: ch.api() + "/files.getUploadURLExternal", Authorization: "Bearer " + to.Bot, ContentType: "application/x-www-form-urlencoded",
+		Body: []byte(ask.Encode()),
+	})
+	a, err := read(res, err)
+	if err != nil {
+		return err
+	}
+	res, err = p.Do(ctx, chatops.Request{Address: a.UploadURL, ContentType: "application/octet-stream", Body: f.Content})
+	if err == nil {
+		err = res.Failure("slack's file store")
+	}
+	if err != nil {
+		return err
+	}
+	thread := to.Thread
+	if _, ts, found := strings.Cut(thread, "/"); found {
+		thread = ts
+	}
+	_, err = ch.call(ctx, p, to, "files.completeUploadExternal", struct {
+		Files   []map[string]string `json:"files"`
+		Channel string              `json:"channel_id"`
+		Thread  string              `json:"thread_ts,omitempty"`
+	}{[]map[string]string{{"id": a.FileID, "title": f.Title}}, to.Channel, thread})
+	return err
+}
+
+func (ch Chat) api() string { return cmp.Or(ch.API, "https://slack.com/api") }
+
+// answer holds what is read of the Web API's answers.
+type answer struct {
+	OK        bool   `json:"ok"`
+	Error     string `json:"error"`
+	Channel   string `json:"channel"`
+	TS        string `json:"ts"`
+	URL       string `json:"url"`
+	UploadURL string `json:"upload_url"`
+	FileID    string `json:"file_id"`
+}
+
+func (ch Chat) call(ctx context.Context, p chatops.Poster, to chatops.Target, method string, args any) (answer, error) {
+	raw, err := json.Marshal(args)
+	if err != nil {
+		return answer{}, err
+	}
+	return read(p.Do(ctx, chatops.Request{Address: ch.api() + "/" + method, Authorization: "Bearer " + to.Bot, Body: raw}))
+}
+
+// read tells what Slack means: it answers 200 with an error inside.
+func read(res chatops.Response, err error) (a answer, _ error) {
+	if err != nil {
+		return a, err
+	}
+	if err := res.Failure("slack"); err != nil {
+		return a, err
+	}
+	if res.Status != http.StatusOK {
+		return a, fmt.Errorf("slack answers %d", res.Status)
+	}
+	if err := json.NewDecoder(bytes.NewReader(res.Body)).Decode(&a); err != nil {
+		return a, errors.New("slack's answer cannot be read")
+	}
+	if a.OK {
+		return a, nil
+	}
+	switch a.Error {
+	case "ratelimited", "rate_limited":
+		return a, &chatops.Busy{After: res.RetryAfter, Reason: "slack asks to wait"}
+	case "internal_error", "fatal_error", "request_timeout", "service_unavailable", "team_added_to_org":
+		return a, fmt.Errorf("slack: %s", a.Error)
+	case "not_in_channel", "channel_not_found":
+		return a, &chatops.Refused{Reason: "the bot is not in the channel: invite it there (" + a.Error + ")"}
+	case "invalid_auth", "token_revoked", "token_expired", "account_inactive", "not_authed", "missing_scope":
+		return a, &chatops.Refused{Reason: "slack does not take the bot's token: " + a.Error}
+	}
+	return a, &chatops.Refused{Reason: "slack does not take the message: " + a.Error}
+}

@@ -1,0 +1,149 @@
+package slack
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"signalbox/chatops"
+)
+
+var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
+// markup writes links as Slack does and lets nothing else be one.
+func markup(text string) string {
+	return chatops.Links(text, escaper.Replace, link)
+}
+
+func link(text, address string) string {
+	return "<" + escaper.Replace(address) + "|" + strings.ReplaceAll(escaper.Replace(text), "|", "¦") + ">"
+}
+
+// Text is a message as Slack shows it.
+func (Chat) Text(m chatops.Message) string {
+	mention := ""
+	if m.ChatUserID != "" && m.Kind != chatops.Progress && m.Kind != chatops.Announced {
+		mention = "<@" + escaper.Replace(m.ChatUserID) + ">: "
+	}
+	output := m.Output
+	if !m.KeepANSI {
+		output = chatops.StripANSI(output)
+	}
+	output, cut := chatops.Shorten(output, chatops.MaxReply)
+	text := escaper.Replace(output)
+	if m.Kind == chatops.Progress && text != "" {
+		text = "```\n" + strings.ReplaceAll(text, "```", "'''") + "\n```"
+	}
+	job := link(fmt.Sprintf("%s #%d", m.JobName, m.JobID), m.JobURL)
+	if cut {
+		text += "\n" + link("The whole output", m.JobURL)
+	}
+	switch {
+	case (m.Kind == chatops.Notice || m.Kind == chatops.Announced) && text == "":
+		return markup(m.Text)
+	case m.Text == "" && text == "" && len(m.Rich) > 0:
+		return mention + escaper.Replace(chatops.PlainRich(m.Rich))
+	case m.Text == "":
+		return mention + text
+	case text == "":
+		return mention + job + " " + escaper.Replace(m.Text)
+	}
+	return mention + job + " " + escaper.Replace(m.Text) + "\n" + text
+}
+
+// block is one block of Slack's Block Kit.
+type block struct {
+	Type     string `json:"type"`
+	Text     *text  `json:"text,omitempty"`
+	Fields   []text `json:"fields,omitempty"`
+	Elements []text `json:"elements,omitempty"`
+}
+
+type text struct {
+	Type string `json:"type"`
+	Text string `json:"text"`
+}
+
+// Slack's bounds, in characters.
+const (
+	sectionChars = 3000
+	fieldChars   = 2000
+	perSection   = 10 // fields
+)
+
+func mrkdwn(s string) *text { return &text{"mrkdwn", s} }
+
+// blocks shows what a job wrote as JSON; nil for messages that are text alone, which keep the form that scripts know.
+func blocks(plain string, m chatops.Message) []block {
+	if len(m.Rich) == 0 {
+		return nil
+	}
+	var out []block
+	if m.Output != "" || m.Text != "" {
+		for _, part := range parts(plain, sectionChars) {
+			out = append(out, block{Type: "section", Text: mrkdwn(part)})
+		}
+	} else if m.ChatUserID != "" {
+		out = append(out, block{Type: "section", Text: mrkdwn("<@" + escaper.Replace(m.ChatUserID) + ">")})
+	}
+	for _, r := range m.Rich {
+		for _, part := range parts(escaper.Replace(r.Text), sectionChars) {
+			out = append(out, block{Type: "section", Text: mrkdwn(part)})
+		}
+		for from := 0; from < len(r.Fields); from += perSection {
+			b := block{Type: "section"}
+			for _, f := range r.Fields[from:min(len(r.Fields), from+perSection)] {
+				b.Fields = append(b.Fields, *mrkdwn(short("*"+escaper.Replace(f.Title)+"*\n"+escaper.Replace(f.Value), fieldChars)))
+			}
+			out = append(out, b)
+		}
+		var links []string
+		for _, l := range r.Links {
+			links = append(links, link(l.Text, l.URL))
+		}
+		if r.Image != nil {
+			links = append(links, link(firstOf(r.Image.Alt, r.Image.Artifact), r.Image.URL))
+		}
+		if len(links) > 0 {
+			out = append(out, block{Type: "context", Elements: []text{*mrkdwn(strings.Join(links, "  ·  "))}})
+		}
+	}
+	return out[:min(len(out), 50)]
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// parts cuts text into pieces of at most so many characters, at line ends where that can be.
+func parts(s string, limit int) []string {
+	var out []string
+	for s != "" {
+		piece := short(s, limit)
+		if len(piece) < len(s) {
+			if i := strings.LastIndexByte(piece, '\n'); i > 0 {
+				piece = piece[:i+1]
+			}
+		}
+		out, s = append(out, piece), s[len(piece):]
+	}
+	return out
+}
+
+// short is the beginning of a text.
+func short(s string, limit int) string {
+	if utf8.RuneCountInString(s) <= limit {
+		return s
+	}
+	n := 0
+	for i := range s {
+		if n == limit {
+			return s[:i]
+		}
+		n++
+	}
+	return s
+}
