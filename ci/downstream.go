@@ -63,16 +63,28 @@ func (c *Coordinator) runDownstream(ctx context.Context, t *models.Task) error {
 	if err != nil {
 		return notThere(err) // it does not wait any more
 	}
+	if f.definition.Mirrors != "" {
+		return c.mirror(ctx, t, f)
+	}
 	made, err := c.startDownstream(ctx, f)
-	var failed *bridgeFailure
-	if err != nil && !errors.As(err, &failed) {
-		if t.Attempts < maxBridgeAttempts {
-			return err
-		}
-		c.log.ErrorContext(ctx, "a bridge cannot start its pipeline", "job", id, "error", err)
-		failed = &bridgeFailure{enum.DataIntegrityFailure, "an internal error keeps its pipeline from being made"}
+	failed, err := c.gaveUp(ctx, t, f, err)
+	if err != nil {
+		return err
 	}
 	return c.bridged(ctx, id, made, failed)
+}
+
+// gaveUp tells what ends a bridge, which is also an error that did not pass after several tries, from what is tried again.
+func (c *Coordinator) gaveUp(ctx context.Context, t *models.Task, f *jobFacts, err error) (*bridgeFailure, error) {
+	var failed *bridgeFailure
+	if err == nil || errors.As(err, &failed) {
+		return failed, nil
+	}
+	if t.Attempts < maxBridgeAttempts {
+		return nil, err
+	}
+	c.log.ErrorContext(ctx, "a bridge cannot find or make its pipeline", "job", f.job.ID, "error", err)
+	return &bridgeFailure{enum.DataIntegrityFailure, "an internal error keeps its pipeline from being found or made"}, nil
 }
 
 // bridged moves a bridge on after its pipeline was made, or not. If it was canceled meanwhile, its pipeline is too.

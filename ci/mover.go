@@ -285,6 +285,9 @@ func (m *mover) status(next enum.Status) error {
 			return err
 		}
 	}
+	if err := m.mirrored(next); err != nil {
+		return err
+	}
 	if next != p.Status {
 		if err := m.c.happens(m.tx, happening{Event: PipelineEvents, Project: p.ProjectID, ID: p.ID, Status: next}); err != nil {
 			return err

@@ -44,21 +44,23 @@ type Job struct {
 	EnvironmentAction string
 	// ResourceGroupID is the group whose resource it needs to run.
 	ResourceGroupID *int64
-	Timeout         int // seconds; set when the job is handed out
-	RunnerID        *int64
-	ManagerID       *int64
-	TokenHash       string // of the accepted attempt's job token
-	TraceSize       int64
-	TraceArchived   bool
-	Coverage        *float64      // of the code by the tests, in percent, as the log says
-	Variables       secret.Sealed // JSON of the variables typed when it was played
-	CreatedAt       time.Time
-	QueuedAt        *time.Time
-	ScheduledAt     *time.Time
-	StartedAt       *time.Time
-	FinishedAt      *time.Time
-	ErasedAt        *time.Time
-	ErasedByID      *int64
+	// MirrorsID is the pipeline of another project that a bridge shows; 0 until it is found, nil if it shows none.
+	MirrorsID     *int64
+	Timeout       int // seconds; set when the job is handed out
+	RunnerID      *int64
+	ManagerID     *int64
+	TokenHash     string // of the accepted attempt's job token
+	TraceSize     int64
+	TraceArchived bool
+	Coverage      *float64      // of the code by the tests, in percent, as the log says
+	Variables     secret.Sealed // JSON of the variables typed when it was played
+	CreatedAt     time.Time
+	QueuedAt      *time.Time
+	ScheduledAt   *time.Time
+	StartedAt     *time.Time
+	FinishedAt    *time.Time
+	ErasedAt      *time.Time
+	ErasedByID    *int64
 }
 
 // JobDefinition is what a job does, as JSON of plan.Definition: written once, shared by its retries.

@@ -33,9 +33,9 @@ type Pipeline struct {
 	AutoCanceledByID *int64
 	// SourceJobID is the job that started it: a bridge, or one that used its token. UpstreamID is that job's pipeline, and
 	// RootID the first pipeline of all.
-	SourceJobID       *int64
-	UpstreamID        *int64
-	RootID            *int64
+	SourceJobID *int64
+	UpstreamID  *int64
+	RootID      *int64
 	// ReopenedByID is the person who made it go on after it had ended or stood; empty if nobody did.
 	ReopenedByID      *int64
 	NeedsKnown        bool   // who waits for whom is stored; not so for pipelines of older versions
@@ -150,6 +150,25 @@ func (tx *Tx) DownstreamsOf(bridgeIDs []int64) (map[int64]*Pipeline, error) {
 		out[*p.SourceJobID] = p
 	}
 	return out, err
+}
+
+// Mirrored says whether a bridge of another pipeline shows how one is.
+func (tx *Tx) Mirrored(id int64) (bool, error) {
+	ids, err := tx.mirrors(id, 1)
+	return len(ids) > 0, err
+}
+
+// Mirror stores which pipeline a bridge shows.
+func (tx *Tx) Mirror(jobID, pipelineID int64) error {
+	return tx.db.Model(&Job{}).Where("id = ?", jobID).Update("mirrors_id", pipelineID).Error
+}
+
+// MirrorsOf lists the bridges that show how a pipeline is, latest attempts alone.
+func (tx *Tx) MirrorsOf(id int64) ([]int64, error) { return tx.mirrors(id, -1) }
+
+func (tx *Tx) mirrors(id int64, limit int) (ids []int64, err error) {
+	err = tx.db.Model(&Job{}).Where("mirrors_id = ? AND retried = ?", id, false).Order("id").Limit(limit).Pluck("id", &ids).Error
+	return ids, err
 }
 
 // ChildPipelines lists the child pipelines of a pipeline.
