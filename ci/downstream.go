@@ -172,6 +172,9 @@ func notMade(err error) error {
 
 // childRequest asks for a pipeline of the same commit with another configuration.
 func (c *Coordinator) childRequest(ctx context.Context, f *jobFacts, r *PipelineRequest) error {
+	if err := c.throttled(ctx, f); err != nil {
+		return err
+	}
 	kind := "refs/heads/"
 	if f.pipeline.Tag {
 		kind = "refs/tags/"
@@ -204,6 +207,9 @@ func (c *Coordinator) projectRequest(ctx context.Context, f *jobFacts, r *Pipeli
 	name := strings.TrimSpace(vars.Expand(t.Project, false))
 	if name == "" {
 		return &bridgeFailure{reason: enum.DownstreamProjectEmpty}
+	}
+	if err := c.throttled(ctx, f); err != nil {
+		return err
 	}
 	target, _, err := c.FindProject(ctx, r.Actor, name, access.ReadProject)
 	if fault.KindOf(err) == fault.NotFound || fault.KindOf(err) == fault.Forbidden {

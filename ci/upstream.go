@@ -146,12 +146,7 @@ func (m *mover) cancelLater(p *models.Pipeline, why string) error {
 	if p.Source != enum.SourceParentPipeline || p.Status.Completed() {
 		return nil
 	}
-	text, err := json.Marshal(cancelTask{p.ID, why})
-	if err != nil {
-		return err
-	}
-	m.tx.AfterCommit(m.c.tasks.Wake)
-	return m.tx.AddTask(&models.Task{Kind: TaskCancel, Payload: string(text)})
+	return m.c.soonTo(m.tx, TaskCancel, cancelTask{p.ID, why})
 }
 
 func (c *Coordinator) runCancel(ctx context.Context, t *models.Task) error {

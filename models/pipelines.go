@@ -197,6 +197,17 @@ func (tx *Tx) RecentPipelines(userID, projectID int64, sha string, since time.Ti
 	return byUser, byCommit, err
 }
 
+// RecentBridges counts the bridges of one commit of a project that started pipelines as the user of a bridge since a time, and
+// those that came before it and are about to. Only pipelines that are alive, or were at that time, can have any.
+func (tx *Tx) RecentBridges(j *Job, sha string, since time.Time) (int64, error) {
+	var n int64
+	of := tx.db.Model(&Pipeline{}).Select("id").Where(`project_id = ? AND sha = ? AND (updated_at > ? OR status IN ('created',
+		'waiting_for_resource', 'preparing', 'waiting_for_callback', 'pending', 'running', 'manual', 'scheduled'))`, j.ProjectID, sha, since)
+	err := tx.db.Model(&Job{}).Where("pipeline_id IN (?) AND bridge AND mirrors_id IS NULL AND user_id = ? AND id <> ?", of, j.UserID, j.ID).
+		Where("started_at > ? OR started_at IS NULL AND status = 'pending' AND id < ?", since, j.ID).Count(&n).Error
+	return n, err
+}
+
 // ActiveJobsOf counts the jobs of a project's pipelines that have not ended, since a time.
 func (tx *Tx) ActiveJobsOf(projectID int64, since time.Time) (int64, error) {
 	var n int64
