@@ -311,11 +311,9 @@ func (m *mover) status(next enum.Status) error {
 	p.FinishedAt = nil
 	switch next {
 	case enum.Success, enum.Failed, enum.Canceled, enum.Manual:
-		jobs, err := m.tx.PipelineJobs(p.ID, false)
-		if err != nil {
+		if err := m.duration(); err != nil {
 			return err
 		}
-		p.Duration = duration(jobs, now)
 		if next != enum.Manual {
 			p.FinishedAt = &now
 		}

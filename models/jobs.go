@@ -196,6 +196,22 @@ func (tx *Tx) JobStates(pipelineID int64) ([]JobState, error) {
 	return out, rows.Err()
 }
 
+// RunTime is when an attempt ran; one that runs has no end.
+type RunTime struct {
+	StartedAt  time.Time
+	FinishedAt *time.Time
+}
+
+// RunTimes lists when the latest attempts of pipelines' jobs ran, by their beginning: of jobs for runners alone, not of
+// bridges.
+func (tx *Tx) RunTimes(pipelineIDs []int64) ([]RunTime, error) {
+	var rows []RunTime
+	err := tx.db.Model(&Job{}).Select("started_at, finished_at").Where(`pipeline_id IN ? AND retried = ? AND bridge = ? AND external = ?
+		AND started_at IS NOT NULL AND status IN ('success', 'failed', 'running', 'canceled')`, pipelineIDs, false, false, false).
+		Order("started_at").Scan(&rows).Error
+	return rows, err
+}
+
 // JobFilter narrows a list of jobs; what is empty does not.
 type JobFilter struct {
 	ProjectID  int64

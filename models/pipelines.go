@@ -178,6 +178,20 @@ func (tx *Tx) ChildPipelines(id int64) ([]*Pipeline, error) {
 	return rows, err
 }
 
+// SelfAndDownstreams lists a pipeline with those that it started, directly or through others, also in other projects: one
+// short look at an index for each level, and no more than a number of pipelines.
+func (tx *Tx) SelfAndDownstreams(id int64, most int) ([]int64, error) {
+	all, level := []int64{id}, []int64{id}
+	for len(level) > 0 && len(all) < most {
+		var next []int64
+		if err := tx.db.Model(&Pipeline{}).Where("upstream_id IN ?", level).Order("id").Limit(most-len(all)).Pluck("id", &next).Error; err != nil {
+			return nil, err
+		}
+		all, level = append(all, next...), next
+	}
+	return all, nil
+}
+
 // RecentPipelines counts the pipelines of a user since a time, and those among them of one commit of a project. It walks
 // back along what the user made, which the limit that it is for bounds.
 func (tx *Tx) RecentPipelines(userID, projectID int64, sha string, since time.Time) (byUser, byCommit int64, err error) {
