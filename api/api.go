@@ -48,6 +48,7 @@ func Register(r gin.IRouter, c *ci.Coordinator, auth *access.Authenticator, chat
 	s.freezeRoutes(at)
 	s.jobTokenRoutes(at)
 	s.releaseRoutes(at)
+	s.releaseLinkRoutes(at)
 	s.hookRoutes(at)
 	s.testReportRoutes(at)
 	s.protectionRoutes(at)

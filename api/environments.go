@@ -61,6 +61,8 @@ func (s *Server) environmentRoutes(r routes) {
 	base, one := "/projects/:id/environments", "/projects/:id/environments/:environment_id"
 	r.get(base, project(access.ReadEnvironments), with(s.listEnvironments))
 	r.post(base, project(access.UpdateEnvironments), with(s.createEnvironment))
+	r.post(base+"/stop_stale", project(access.UpdateEnvironments), with(s.stopStale))
+	r.delete(base+"/review_apps", project(access.ReadEnvironments), with(s.deleteReviewApps))
 	r.get(one, inEnvironment(access.ReadEnvironments), s.environment)
 	r.put(one, inEnvironment(access.UpdateEnvironments), with(s.updateEnvironment))
 	r.delete(one, inEnvironment(access.UpdateEnvironments), func(c *call) (any, error) {

@@ -41,6 +41,7 @@ type settingsParams struct {
 	NewGroups       *bool  `param:"can_create_group"`
 	PerCommit       *int64 `param:"pipeline_limit_per_project_user_sha"`
 	PerUser         *int64 `param:"pipeline_limit_per_user"`
+	Downstream      *int64 `param:"downstream_pipeline_trigger_limit_per_project_user_sha"`
 }
 
 func (s *Server) settings(c *call) (any, error) {
@@ -54,6 +55,7 @@ func (s *Server) settings(c *call) (any, error) {
 		"pending_job_timeout_hours": set.PendingTimeoutHours, "can_create_group": !set.NoNewGroups,
 		"signup_enabled": false, "shared_runners_enabled": true, "ci_max_includes": set.MaxIncludes, "version": ci.Version,
 		"pipeline_limit_per_project_user_sha": set.Limits.PipelinesPerCommit, "pipeline_limit_per_user": set.Limits.PipelinesPerUser,
+		"downstream_pipeline_trigger_limit_per_project_user_sha": set.Limits.Downstream,
 	}, nil
 }
 
@@ -65,6 +67,7 @@ func (s *Server) setSettings(c *call, p *settingsParams) (any, error) {
 		keep(&set.MaxIncludes, p.MaxIncludes)
 		keep(&set.Limits.PipelinesPerCommit, p.PerCommit)
 		keep(&set.Limits.PipelinesPerUser, p.PerUser)
+		keep(&set.Limits.Downstream, p.Downstream)
 		if p.NewGroups != nil {
 			set.NoNewGroups = !*p.NewGroups
 		}

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -62,8 +63,8 @@ func (s *Server) releases(c *call, rows []*models.Release) ([]releaseEntity, err
 			Assets: releaseAssets{Count: len(r.Links), Sources: []gin.H{}, Links: []releaseLink{}},
 			Links:  gin.H{"self": fmt.Sprintf("%s/%s/-/releases/%s", s.ci.URL(), c.project.FullPath, url.PathEscape(r.Tag))},
 		}
-		for _, l := range r.Links {
-			e.Assets.Links = append(e.Assets.Links, releaseLink{l.ID, l.Name, l.URL, l.URL, l.LinkType})
+		for _, l := range slices.Backward(r.Links) {
+			e.Assets.Links = append(e.Assets.Links, s.linkOf(c, r, l))
 		}
 		k, err := s.ci.Repo(c.project).Commit(c.ctx(), r.SHA)
 		if err == nil {
@@ -145,9 +146,7 @@ func (s *Server) releaseRoutes(r routes) {
 		Milestones  *[]string         `param:"milestones"`
 	},
 	) (any, error) {
-		actor := c.actor
-		actor.Job = nil // it acts as its user from here on
-		err := s.ci.ChangeRelease(c.ctx(), actor, c.project, c.release, func(r *models.Release) {
+		err := s.ci.ChangeRelease(c.ctx(), asUser(c), c.project, c.release, func(r *models.Release) {
 			keep(&r.Name, p.Name)
 			keep(&r.Description, p.Description)
 			keep(&r.Milestones, p.Milestones)
@@ -163,9 +162,7 @@ func (s *Server) releaseRoutes(r routes) {
 		if err != nil {
 			return nil, err
 		}
-		actor := c.actor
-		actor.Job = nil
-		return reply{200, e}, s.ci.ChangeRelease(c.ctx(), actor, c.project, c.release, nil)
+		return reply{200, e}, s.ci.ChangeRelease(c.ctx(), asUser(c), c.project, c.release, nil)
 	})
 }
 
@@ -194,9 +191,7 @@ func (s *Server) createRelease(c *call, p *struct {
 	for _, l := range p.Assets.Links {
 		n.Release.Links = append(n.Release.Links, models.ReleaseLink{Name: l.Name, URL: l.URL, Filepath: l.Filepath, LinkType: l.LinkType})
 	}
-	actor := c.actor
-	actor.Job = nil // it acts as its user from here on
-	r, err := s.ci.CreateRelease(c.ctx(), actor, c.project, n)
+	r, err := s.ci.CreateRelease(c.ctx(), asUser(c), c.project, n)
 	if err != nil {
 		return nil, err
 	}

@@ -38,6 +38,7 @@ type call struct {
 	trigger     *models.Trigger
 	freeze      *models.FreezePeriod
 	release     *models.Release
+	link        *models.ReleaseLink
 	hook        *models.Webhook
 	protection  *models.ProtectedEnvironment
 }

@@ -262,6 +262,7 @@ func (w *world) eventually(what string, ok func() bool) {
 }
 
 type pipelineJSON struct {
+	Duration   *int64
 	ID         int64
 	Status     string
 	Source     string

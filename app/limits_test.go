@@ -95,3 +95,67 @@ func TestOldPipelinesAreDeleted(t *testing.T) {
 		w.must(200, "GET", fmt.Sprintf("/projects/%s/pipelines/%d", w.project, alive), nil, nil)
 	})
 }
+
+// TestDownstreamPipelinesAMinute are limited for each user and commit of a project; bridges that only show a pipeline do not
+// count, nor do those that were refused.
+func TestDownstreamPipelinesAMinute(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		clock := &shiftingClock{}
+		w := start(t, o, func(s *Settings) { s.Now, s.AcceptWithin = clock.now, 24*time.Hour })
+		const name = "downstream_pipeline_trigger_limit_per_project_user_sha"
+		var set map[string]any
+		w.must(200, "GET", "/application/settings", nil, &set)
+		if set[name] != 0.0 {
+			t.Errorf("at first %v", set[name])
+		}
+		w.must(400, "PUT", "/application/settings", map[string]any{name: -1}, nil)
+		w.must(200, "PUT", "/application/settings", map[string]any{name: 2}, &set)
+		if set[name] != 2.0 {
+			t.Errorf("afterwards %v", set[name])
+		}
+		clock.set(time.Minute)
+		w.pushed("lib", map[string]string{".gitlab-ci.yml": "check: {script: x}"})
+		id := w.pushed("app", map[string]string{
+			".gitlab-ci.yml": "shown: {needs: {pipeline: root/lib}}\na: {trigger: {include: c.yml}}\nb: {trigger: root/lib}\nc: {trigger: {include: c.yml}}\n" +
+				"d: {trigger: root/lib}\nempty: {trigger: $NOTHING}",
+			"c.yml": "job: {script: x}",
+		})
+		count := func(id int64) string {
+			t.Helper()
+			w.settled()
+			n := map[string]int{}
+			for name, b := range w.bridges(id) {
+				if len(name) == 1 {
+					n[b.Status+" "+b.FailureReason]++
+				}
+			}
+			return fmt.Sprint(n)
+		}
+		const half = "map[failed reached_downstream_pipeline_trigger_rate_limit:2 success :2]"
+		if got := count(id); got != half {
+			t.Errorf("four within a minute: %s", got)
+		}
+		if b := w.bridges(id)["empty"]; b.FailureReason != "downstream_project_trigger_resolved_to_empty" {
+			t.Errorf("a name that is empty: %+v", b)
+		}
+		var failed int64
+		for _, b := range w.bridges(id) {
+			if b.FailureReason == "reached_downstream_pipeline_trigger_rate_limit" {
+				failed = b.ID
+			}
+		}
+		if _, page, _ := w.visitor("root", "root-password").get(fmt.Sprintf("/root/app/-/jobs/%d", failed)); !strings.Contains(page, "Too many downstream pipelines triggered in the last minute. Try again later.") {
+			t.Errorf("the page does not say why: %s", page)
+		}
+		clock.set(2*time.Minute + 10*time.Second)
+		w.must(201, "POST", fmt.Sprintf("/projects/%s/pipelines/%d/retry", w.project, id), nil, nil)
+		if got := count(id); got != "map[success :4]" {
+			t.Errorf("a minute later: %s", got)
+		}
+		w.push("app", map[string]string{"more": "x"}) // another commit
+		w.eventually("its pipeline", func() bool { return len(w.pipelines()) == 2 })
+		if got := count(w.newest()); got != half {
+			t.Errorf("another commit: %s", got)
+		}
+	})
+}

@@ -239,7 +239,12 @@ func (m *mover) cancel(j *models.Job, force bool, why string) error {
 			event = process.StartCancel
 		}
 	}
-	if err := m.move(j, event, func(j *models.Job) { j.StatusReason = why }); err != nil {
+	err := m.move(j, event, func(j *models.Job) {
+		if j.StatusReason = why; j.MirrorsID != nil {
+			j.MirrorsID = new(int64) // it does not follow its pipeline any more
+		}
+	})
+	if err != nil {
 		return err
 	}
 	m.tx.AfterCommit(func() { m.c.hub.Publish(TopicTrace(j.ID)) })

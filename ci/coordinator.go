@@ -31,6 +31,7 @@ const (
 
 	TaskDownstream = "downstream"      // a bridge may start its pipeline
 	TaskUpstream   = "upstream"        // a pipeline changed: its bridge shows it
+	TaskMirrored   = "mirrored"        // the same, for bridges of other projects that show it
 	TaskCancel     = "cancel-pipeline" // a pipeline is to end with the one above it
 	TaskDeployed   = "deployed"        // a job deployed: bring its environment up to date
 	TaskSchedule   = "schedule"        // a schedule is due: make its pipeline
@@ -133,6 +134,7 @@ func New(p Parts) *Coordinator {
 	p.Tasks.Handle(TaskArchive, c.runArchive)
 	p.Tasks.Handle(TaskDownstream, c.runDownstream)
 	p.Tasks.Handle(TaskUpstream, c.runUpstream)
+	p.Tasks.Handle(TaskMirrored, c.runMirrored)
 	p.Tasks.Handle(TaskCancel, c.runCancel)
 	p.Tasks.Handle(TaskDeployed, c.runDeployed)
 	p.Tasks.Handle(TaskSchedule, c.runSchedule)

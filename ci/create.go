@@ -387,7 +387,11 @@ func (b *builder) store(ctx context.Context, pl *plan.Plan) (*models.Pipeline, e
 		row := &models.Job{
 			ProjectID: b.r.Project.ID, UserID: b.r.Actor.User.ID, Name: j.Name, Stage: j.Stage, StageIndex: j.StageIndex, Position: i,
 			Needs: j.Needs, When: j.When, AllowFailure: j.AllowFailure, Status: enum.Created, Tags: j.Tags,
-			Interruptible: j.Definition.Interruptible, Bridge: j.Definition.Trigger != nil, Releases: j.Definition.Release != nil,
+			Interruptible: j.Definition.Interruptible, Bridge: j.Definition.Trigger != nil || j.Definition.Mirrors != "",
+			Releases: j.Definition.Release != nil,
+		}
+		if j.Definition.Mirrors != "" {
+			row.MirrorsID = new(int64)
 		}
 		if row.Tags == nil {
 			row.Tags = []string{}

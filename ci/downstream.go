@@ -63,16 +63,28 @@ func (c *Coordinator) runDownstream(ctx context.Context, t *models.Task) error {
 	if err != nil {
 		return notThere(err) // it does not wait any more
 	}
+	if f.definition.Mirrors != "" {
+		return c.mirror(ctx, t, f)
+	}
 	made, err := c.startDownstream(ctx, f)
-	var failed *bridgeFailure
-	if err != nil && !errors.As(err, &failed) {
-		if t.Attempts < maxBridgeAttempts {
-			return err
-		}
-		c.log.ErrorContext(ctx, "a bridge cannot start its pipeline", "job", id, "error", err)
-		failed = &bridgeFailure{enum.DataIntegrityFailure, "an internal error keeps its pipeline from being made"}
+	failed, err := c.gaveUp(ctx, t, f, err)
+	if err != nil {
+		return err
 	}
 	return c.bridged(ctx, id, made, failed)
+}
+
+// gaveUp tells what ends a bridge, which is also an error that did not pass after several tries, from what is tried again.
+func (c *Coordinator) gaveUp(ctx context.Context, t *models.Task, f *jobFacts, err error) (*bridgeFailure, error) {
+	var failed *bridgeFailure
+	if err == nil || errors.As(err, &failed) {
+		return failed, nil
+	}
+	if t.Attempts < maxBridgeAttempts {
+		return nil, err
+	}
+	c.log.ErrorContext(ctx, "a bridge cannot find or make its pipeline", "job", f.job.ID, "error", err)
+	return &bridgeFailure{enum.DataIntegrityFailure, "an internal error keeps its pipeline from being found or made"}, nil
 }
 
 // bridged moves a bridge on after its pipeline was made, or not. If it was canceled meanwhile, its pipeline is too.
@@ -160,6 +172,9 @@ func notMade(err error) error {
 
 // childRequest asks for a pipeline of the same commit with another configuration.
 func (c *Coordinator) childRequest(ctx context.Context, f *jobFacts, r *PipelineRequest) error {
+	if err := c.throttled(ctx, f); err != nil {
+		return err
+	}
 	kind := "refs/heads/"
 	if f.pipeline.Tag {
 		kind = "refs/tags/"
@@ -192,6 +207,9 @@ func (c *Coordinator) projectRequest(ctx context.Context, f *jobFacts, r *Pipeli
 	name := strings.TrimSpace(vars.Expand(t.Project, false))
 	if name == "" {
 		return &bridgeFailure{reason: enum.DownstreamProjectEmpty}
+	}
+	if err := c.throttled(ctx, f); err != nil {
+		return err
 	}
 	target, _, err := c.FindProject(ctx, r.Actor, name, access.ReadProject)
 	if fault.KindOf(err) == fault.NotFound || fault.KindOf(err) == fault.Forbidden {

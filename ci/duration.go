@@ -1,41 +1,46 @@
 package ci
 
 import (
-	"sort"
 	"time"
 
 	"signalbox/models"
 )
 
-// duration is the length of the union of the times in which jobs ran, in seconds; nil if none did.
-func duration(jobs []*models.Job, now time.Time) *int64 {
-	type span struct{ from, to time.Time }
-	var spans []span
-	for _, j := range jobs {
-		if j.StartedAt == nil {
-			continue
-		}
-		s := span{*j.StartedAt, now}
-		if j.FinishedAt != nil {
-			s.to = *j.FinishedAt
-		}
-		spans = append(spans, s)
-	}
-	if len(spans) == 0 {
+// duration stores how long the pipeline took, if it ever ran: the jobs of the pipelines that it started count too, whether
+// their bridges wait for them or not, and bridges themselves do not.
+func (m *mover) duration() error {
+	p := m.pipeline
+	if p.StartedAt == nil {
 		return nil
 	}
-	sort.Slice(spans, func(a, b int) bool { return spans[a].from.Before(spans[b].from) })
-	var sum time.Duration
-	end := spans[0].from
-	for _, s := range spans {
-		if s.from.After(end) {
-			end = s.from
+	ids, err := m.tx.SelfAndDownstreams(p.ID, maxFamily)
+	if err != nil {
+		return err
+	}
+	times, err := m.tx.RunTimes(ids)
+	if err != nil {
+		return err
+	}
+	seconds := int64(united(times, m.tx.Now()) / time.Second)
+	p.Duration = &seconds
+	return nil
+}
+
+// united is the length of the union of times, which are in the order of their beginnings. What runs still counts until now.
+func united(times []models.RunTime, now time.Time) (sum time.Duration) {
+	var end time.Time
+	for _, t := range times {
+		from, to := t.StartedAt, now
+		if t.FinishedAt != nil {
+			to = *t.FinishedAt
 		}
-		if s.to.After(end) {
-			sum += s.to.Sub(end)
-			end = s.to
+		if from.Before(end) {
+			from = end
+		}
+		if to.After(from) {
+			sum += to.Sub(from)
+			end = to
 		}
 	}
-	seconds := int64(sum / time.Second)
-	return &seconds
+	return sum
 }

@@ -182,5 +182,8 @@ func (m *mover) clone(j *models.Job, userID int64, now bool) (*models.Job, error
 		Interruptible: j.Interruptible, ResourceGroupID: j.ResourceGroupID, Bridge: j.Bridge, Releases: j.Releases, Inputs: j.Inputs,
 		EnvironmentID: j.EnvironmentID, EnvironmentAction: j.EnvironmentAction,
 	}
+	if j.MirrorsID != nil {
+		next.MirrorsID = new(int64) // it looks for the newest pipeline anew
+	}
 	return next, m.tx.CloneJob(next)
 }

@@ -20,6 +20,7 @@ type Limits struct {
 	Needs              int64 `json:"needs,omitempty"`                // of one job
 	PipelinesPerCommit int64 `json:"pipelines_per_commit,omitempty"` // within a minute, by one user on one commit of a project
 	PipelinesPerUser   int64 `json:"pipelines_per_user,omitempty"`   // within a minute
+	Downstream         int64 `json:"downstream,omitempty"`           // within a minute, by one user's bridges on one commit of a project
 }
 
 const maxLimit = 1_000_000
@@ -28,6 +29,7 @@ func (l Limits) check() error {
 	for name, n := range map[string]int64{
 		"ci_pipeline_size": l.PipelineJobs, "ci_active_jobs": l.ActiveJobs, "ci_needs_size_limit": l.Needs,
 		"pipeline_limit_per_project_user_sha": l.PipelinesPerCommit, "pipeline_limit_per_user": l.PipelinesPerUser,
+		"downstream_pipeline_trigger_limit_per_project_user_sha": l.Downstream,
 	} {
 		if n < 0 || n > maxLimit {
 			return fault.Field(name, "must be from 0 to %d", maxLimit)
@@ -52,6 +54,22 @@ func (b *builder) tooMany(ctx context.Context) error {
 			return fault.New(fault.Invalid, "Too many pipelines created in the last minute. Try again later.")
 		}
 		return nil
+	})
+}
+
+// throttled refuses a bridge whose user has triggered as many downstream pipelines as are allowed within a minute, of the same
+// commit of the project. Bridges that were refused for it do not count, so that waiting helps.
+func (c *Coordinator) throttled(ctx context.Context, f *jobFacts) error {
+	limit := c.current(ctx).Limits.Downstream
+	if limit == 0 {
+		return nil
+	}
+	return c.db.Read(ctx, func(tx *models.Tx) error {
+		n, err := tx.RecentBridges(f.job, f.pipeline.SHA, tx.Now().Add(-time.Minute))
+		if err == nil && n >= limit {
+			err = &bridgeFailure{enum.DownstreamRateLimit, "Too many downstream pipelines triggered in the last minute. Try again later."}
+		}
+		return err
 	})
 }
 

@@ -285,6 +285,9 @@ func (m *mover) status(next enum.Status) error {
 			return err
 		}
 	}
+	if err := m.mirrored(next); err != nil {
+		return err
+	}
 	if next != p.Status {
 		if err := m.c.happens(m.tx, happening{Event: PipelineEvents, Project: p.ProjectID, ID: p.ID, Status: next}); err != nil {
 			return err
@@ -313,11 +316,9 @@ func (m *mover) status(next enum.Status) error {
 	p.FinishedAt = nil
 	switch next {
 	case enum.Success, enum.Failed, enum.Canceled, enum.Manual:
-		jobs, err := m.tx.PipelineJobs(p.ID, false)
-		if err != nil {
+		if err := m.duration(); err != nil {
 			return err
 		}
-		p.Duration = duration(jobs, now)
 		if next != enum.Manual {
 			p.FinishedAt = &now
 		}

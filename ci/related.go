@@ -45,6 +45,41 @@ func (c *Coordinator) Downstream(ctx context.Context, a access.Actor, jobs []*mo
 	return out, err
 }
 
+// Mirrored finds the pipelines that bridges show without having started them, by bridge: those that the actor may read.
+func (c *Coordinator) Mirrored(ctx context.Context, a access.Actor, jobs []*models.Job) (map[int64]Related, error) {
+	out := map[int64]Related{}
+	var ids []int64
+	for _, j := range jobs {
+		if j.MirrorsID != nil && *j.MirrorsID != 0 {
+			ids = append(ids, *j.MirrorsID)
+		}
+	}
+	if ids == nil {
+		return out, nil
+	}
+	err := c.db.Read(ctx, func(tx *models.Tx) error {
+		found, err := tx.Pipelines(ids)
+		if err != nil {
+			return err
+		}
+		for _, j := range jobs {
+			if j.MirrorsID == nil || found[*j.MirrorsID] == nil {
+				continue
+			}
+			p := found[*j.MirrorsID]
+			project, err := readable(tx, a, p.ProjectID)
+			if err != nil {
+				return err
+			}
+			if project != nil {
+				out[j.ID] = Related{p, project}
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
 // Upstream finds the pipeline and the job that started a pipeline; nil if none did, or the actor may not read it.
 func (c *Coordinator) Upstream(ctx context.Context, a access.Actor, p *models.Pipeline) (up *Related, job *models.Job, err error) {
 	if p.UpstreamID == nil {

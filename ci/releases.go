@@ -44,14 +44,8 @@ func (c *Coordinator) CreateRelease(ctx context.Context, by access.Actor, p *mod
 	if r.Name == "" {
 		r.Name = r.Tag
 	}
-	for i := range r.Links {
-		if r.Links[i].LinkType == "" {
-			r.Links[i].LinkType = "other"
-		}
-		r.Links[i].ID = int64(i + 1)
-		if !webAddress(r.Links[i].URL) {
-			return nil, fault.New(fault.Invalid, "Links url is blocked: only http and https addresses are allowed")
-		}
+	if err := checkLinks(r.Links); err != nil {
+		return nil, err
 	}
 	if r.Links == nil {
 		r.Links = []models.ReleaseLink{}
@@ -62,6 +56,11 @@ func (c *Coordinator) CreateRelease(ctx context.Context, by access.Actor, p *mod
 	r.ProjectID, r.AuthorID = p.ID, by.ID()
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
 		r.ID = 0
+		for i := range r.Links {
+			if err := numberLink(tx, r, &r.Links[i]); err != nil {
+				return err
+			}
+		}
 		if err := tx.CreateRelease(r); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"signalbox/ci/access"
 	"signalbox/internal/fault"
 	"signalbox/models"
+	"signalbox/models/enum"
 )
 
 // purge is what is left in the stores of deleted jobs.
@@ -59,6 +60,9 @@ func (c *Coordinator) DeletePipeline(ctx context.Context, by access.Actor, id in
 			p.Blobs = append(p.Blobs, a.BlobKey)
 		}
 		if err := c.later(tx, TaskPurge, fmt.Sprintf("%s:%d", TaskPurge, id), p); err != nil {
+			return err
+		}
+		if err := m.mirrored(enum.Canceled); err != nil {
 			return err
 		}
 		if err := tx.EndCommands(id, "its pipeline was deleted before it could reply"); err != nil {

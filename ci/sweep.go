@@ -82,6 +82,7 @@ func (c *Coordinator) SweepOnce(ctx context.Context, reload bool) error {
 		c.sweepNoRunner(ctx),
 		c.sweepResources(ctx),
 		c.sweepEnvironments(ctx),
+		c.sweepReviewApps(ctx),
 		c.sweepSchedules(ctx),
 		c.sweepOld(ctx),
 		c.sweepArtifacts(ctx),

@@ -51,7 +51,7 @@ func (c *Coordinator) runUpstream(ctx context.Context, t *models.Task) error {
 
 // show brings a bridge in line with its pipeline.
 func (m *mover) show(j *models.Job, strategy string, p *models.Pipeline) error {
-	why := fmt.Sprintf("pipeline #%d, which it started, is %s", p.ID, p.Status)
+	why := fmt.Sprintf("pipeline #%d, which it %s, is %s", p.ID, map[bool]string{true: "shows", false: "started"}[j.MirrorsID != nil], p.Status)
 	for _, e := range process.Follow(strategy, j.Status, p.Status) {
 		switch e {
 		case process.Drop:
@@ -98,10 +98,13 @@ func (m *mover) reopened(j *models.Job) error {
 	return m.revive(m.by, j.ID)
 }
 
-// shows says whether a bridge stands because the pipeline that it started does: then that one is to be played.
+// shows says whether a bridge stands because the pipeline that it started, or shows, does: then that one is to be played.
 func (m *mover) shows(j *models.Job) (bool, error) {
 	if !j.Bridge || j.Status != enum.Manual {
 		return false, nil
+	}
+	if j.MirrorsID != nil {
+		return *j.MirrorsID != 0, nil
 	}
 	_, err := m.tx.DownstreamOf(j.ID)
 	if errors.Is(err, models.ErrNotFound) {
@@ -143,12 +146,7 @@ func (m *mover) cancelLater(p *models.Pipeline, why string) error {
 	if p.Source != enum.SourceParentPipeline || p.Status.Completed() {
 		return nil
 	}
-	text, err := json.Marshal(cancelTask{p.ID, why})
-	if err != nil {
-		return err
-	}
-	m.tx.AfterCommit(m.c.tasks.Wake)
-	return m.tx.AddTask(&models.Task{Kind: TaskCancel, Payload: string(text)})
+	return m.c.soonTo(m.tx, TaskCancel, cancelTask{p.ID, why})
 }
 
 func (c *Coordinator) runCancel(ctx context.Context, t *models.Task) error {

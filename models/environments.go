@@ -20,6 +20,7 @@ type Environment struct {
 	State           string // available, stopping or stopped
 	AutoStopSetting string // always, or with_action: only if there is a job that stops it
 	AutoStopAt      *time.Time
+	AutoDeleteAt    *time.Time // when it is deleted, if it is stopped then
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 }
@@ -134,6 +135,36 @@ func (tx *Tx) DeleteEnvironment(id int64) error {
 func (tx *Tx) EnvironmentsToStop(limit int) ([]*Environment, error) {
 	var rows []*Environment
 	err := tx.db.Where("auto_stop_at IS NOT NULL AND auto_stop_at <= ? AND state = ?", tx.now(), Available).Order("auto_stop_at").Limit(limit).Find(&rows).Error
+	return rows, err
+}
+
+// StopStale lets a project's available environments be stopped as if their time were over: those that were neither changed
+// nor deployed to since a time, and are not protected.
+func (tx *Tx) StopStale(projectID int64, before time.Time) error {
+	return tx.db.Model(&Environment{}).Where(`project_id = ? AND state = ? AND updated_at < ?
+		AND NOT EXISTS (SELECT 1 FROM deployments d WHERE d.environment_id = environments.id AND d.updated_at >= ?)
+		AND name NOT IN (SELECT name FROM protected_environments WHERE project_id = ?)`, projectID, Available, before, before, projectID).
+		UpdateColumn("auto_stop_at", tx.now()).Error
+}
+
+// StoppedReviewApps lists a project's stopped environments of the folder review that are older than a time and are not to
+// be deleted yet, oldest first.
+func (tx *Tx) StoppedReviewApps(projectID int64, before time.Time, limit int) ([]*Environment, error) {
+	var rows []*Environment
+	err := tx.db.Where("project_id = ? AND state = ? AND created_at < ? AND auto_delete_at IS NULL AND substr(name, 1, 7) = 'review/'",
+		projectID, Stopped, before).Order("created_at, id").Limit(limit).Find(&rows).Error
+	return rows, err
+}
+
+// DeleteEnvironmentsAt stores when stopped environments are to be deleted.
+func (tx *Tx) DeleteEnvironmentsAt(ids []int64, at time.Time) error {
+	return tx.db.Model(&Environment{}).Where("id IN ?", ids).UpdateColumn("auto_delete_at", at).Error
+}
+
+// EnvironmentsToDelete lists stopped environments that are to be deleted by now.
+func (tx *Tx) EnvironmentsToDelete(limit int) ([]*Environment, error) {
+	var rows []*Environment
+	err := tx.db.Where("auto_delete_at IS NOT NULL AND auto_delete_at <= ? AND state = ?", tx.now(), Stopped).Order("auto_delete_at").Limit(limit).Find(&rows).Error
 	return rows, err
 }
 

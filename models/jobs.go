@@ -44,21 +44,23 @@ type Job struct {
 	EnvironmentAction string
 	// ResourceGroupID is the group whose resource it needs to run.
 	ResourceGroupID *int64
-	Timeout         int // seconds; set when the job is handed out
-	RunnerID        *int64
-	ManagerID       *int64
-	TokenHash       string // of the accepted attempt's job token
-	TraceSize       int64
-	TraceArchived   bool
-	Coverage        *float64      // of the code by the tests, in percent, as the log says
-	Variables       secret.Sealed // JSON of the variables typed when it was played
-	CreatedAt       time.Time
-	QueuedAt        *time.Time
-	ScheduledAt     *time.Time
-	StartedAt       *time.Time
-	FinishedAt      *time.Time
-	ErasedAt        *time.Time
-	ErasedByID      *int64
+	// MirrorsID is the pipeline of another project that a bridge shows; 0 until it is found, nil if it shows none.
+	MirrorsID     *int64
+	Timeout       int // seconds; set when the job is handed out
+	RunnerID      *int64
+	ManagerID     *int64
+	TokenHash     string // of the accepted attempt's job token
+	TraceSize     int64
+	TraceArchived bool
+	Coverage      *float64      // of the code by the tests, in percent, as the log says
+	Variables     secret.Sealed // JSON of the variables typed when it was played
+	CreatedAt     time.Time
+	QueuedAt      *time.Time
+	ScheduledAt   *time.Time
+	StartedAt     *time.Time
+	FinishedAt    *time.Time
+	ErasedAt      *time.Time
+	ErasedByID    *int64
 }
 
 // JobDefinition is what a job does, as JSON of plan.Definition: written once, shared by its retries.
@@ -192,6 +194,22 @@ func (tx *Tx) JobStates(pipelineID int64) ([]JobState, error) {
 		out = append(out, j)
 	}
 	return out, rows.Err()
+}
+
+// RunTime is when an attempt ran; one that runs has no end.
+type RunTime struct {
+	StartedAt  time.Time
+	FinishedAt *time.Time
+}
+
+// RunTimes lists when the latest attempts of pipelines' jobs ran, by their beginning: of jobs for runners alone, not of
+// bridges.
+func (tx *Tx) RunTimes(pipelineIDs []int64) ([]RunTime, error) {
+	var rows []RunTime
+	err := tx.db.Model(&Job{}).Select("started_at, finished_at").Where(`pipeline_id IN ? AND retried = ? AND bridge = ? AND external = ?
+		AND started_at IS NOT NULL AND status IN ('success', 'failed', 'running', 'canceled')`, pipelineIDs, false, false, false).
+		Order("started_at").Scan(&rows).Error
+	return rows, err
 }
 
 // JobFilter narrows a list of jobs; what is empty does not.

@@ -152,11 +152,44 @@ func (tx *Tx) DownstreamsOf(bridgeIDs []int64) (map[int64]*Pipeline, error) {
 	return out, err
 }
 
+// Mirrored says whether a bridge of another pipeline shows how one is.
+func (tx *Tx) Mirrored(id int64) (bool, error) {
+	ids, err := tx.mirrors(id, 1)
+	return len(ids) > 0, err
+}
+
+// Mirror stores which pipeline a bridge shows.
+func (tx *Tx) Mirror(jobID, pipelineID int64) error {
+	return tx.db.Model(&Job{}).Where("id = ?", jobID).Update("mirrors_id", pipelineID).Error
+}
+
+// MirrorsOf lists the bridges that show how a pipeline is, latest attempts alone.
+func (tx *Tx) MirrorsOf(id int64) ([]int64, error) { return tx.mirrors(id, -1) }
+
+func (tx *Tx) mirrors(id int64, limit int) (ids []int64, err error) {
+	err = tx.db.Model(&Job{}).Where("mirrors_id = ? AND retried = ?", id, false).Order("id").Limit(limit).Pluck("id", &ids).Error
+	return ids, err
+}
+
 // ChildPipelines lists the child pipelines of a pipeline.
 func (tx *Tx) ChildPipelines(id int64) ([]*Pipeline, error) {
 	var rows []*Pipeline
 	err := tx.db.Where("upstream_id = ? AND source = ?", id, enum.SourceParentPipeline).Order("id").Find(&rows).Error
 	return rows, err
+}
+
+// SelfAndDownstreams lists a pipeline with those that it started, directly or through others, also in other projects: one
+// short look at an index for each level, and no more than a number of pipelines.
+func (tx *Tx) SelfAndDownstreams(id int64, most int) ([]int64, error) {
+	all, level := []int64{id}, []int64{id}
+	for len(level) > 0 && len(all) < most {
+		var next []int64
+		if err := tx.db.Model(&Pipeline{}).Where("upstream_id IN ?", level).Order("id").Limit(most-len(all)).Pluck("id", &next).Error; err != nil {
+			return nil, err
+		}
+		all, level = append(all, next...), next
+	}
+	return all, nil
 }
 
 // RecentPipelines counts the pipelines of a user since a time, and those among them of one commit of a project. It walks
@@ -176,6 +209,17 @@ func (tx *Tx) RecentPipelines(userID, projectID int64, sha string, since time.Ti
 		}
 	}
 	return byUser, byCommit, err
+}
+
+// RecentBridges counts the bridges of one commit of a project that started pipelines as the user of a bridge since a time, and
+// those that came before it and are about to. Only pipelines that are alive, or were at that time, can have any.
+func (tx *Tx) RecentBridges(j *Job, sha string, since time.Time) (int64, error) {
+	var n int64
+	of := tx.db.Model(&Pipeline{}).Select("id").Where(`project_id = ? AND sha = ? AND (updated_at > ? OR status IN ('created',
+		'waiting_for_resource', 'preparing', 'waiting_for_callback', 'pending', 'running', 'manual', 'scheduled'))`, j.ProjectID, sha, since)
+	err := tx.db.Model(&Job{}).Where("pipeline_id IN (?) AND bridge AND mirrors_id IS NULL AND user_id = ? AND id <> ?", of, j.UserID, j.ID).
+		Where("started_at > ? OR started_at IS NULL AND status = 'pending' AND id < ?", since, j.ID).Count(&n).Error
+	return n, err
 }
 
 // ActiveJobsOf counts the jobs of a project's pipelines that have not ended, since a time.

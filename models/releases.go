@@ -1,6 +1,10 @@
 package models
 
-import "time"
+import (
+	"time"
+
+	"gorm.io/gorm/clause"
+)
 
 // Release is what a tag is published as.
 type Release struct {
@@ -20,7 +24,7 @@ type Release struct {
 
 // ReleaseLink is an address that belongs to a release.
 type ReleaseLink struct {
-	ID       int64  `json:"id"`
+	ID       int64  `json:"id"` // of its release, at least; of the project, if it was made by this version
 	Name     string `json:"name"`
 	URL      string `json:"url"`
 	Filepath string `json:"filepath,omitempty"`
@@ -72,7 +76,21 @@ func (tx *Tx) ReleasesOfTags(projectID int64, tags []string) (map[string]*Releas
 
 // UpdateRelease stores what may change of a release.
 func (tx *Tx) UpdateRelease(r *Release) error {
-	return tx.db.Model(r).Select("name", "description", "links", "milestones", "released_at").Updates(r).Error
+	return tx.db.Model(r).Select("name", "description", "milestones", "released_at").Updates(r).Error
+}
+
+// LockRelease finds a release and keeps others from changing it until the transaction ends.
+func (tx *Tx) LockRelease(id int64) (*Release, error) {
+	q := tx.db.Where("id = ?", id)
+	if tx.postgres {
+		q = q.Clauses(clause.Locking{Strength: "UPDATE"})
+	}
+	return first[Release](q)
+}
+
+// UpdateReleaseLinks stores the links of a release.
+func (tx *Tx) UpdateReleaseLinks(r *Release) error {
+	return tx.db.Model(r).Select("links").Updates(r).Error
 }
 
 // DeleteRelease removes a release; its tag stays.

@@ -221,7 +221,7 @@ func (s *Server) adminSetSettings(r *request, _ []string) error {
 		set.MaxIncludes, set.MaxSchedules = number("max_includes"), number("max_schedules")
 		set.Limits = ci.Limits{
 			PipelineJobs: number("pipeline_jobs"), ActiveJobs: number("active_jobs"), Needs: number("needs"),
-			PipelinesPerCommit: number("per_commit"), PipelinesPerUser: number("per_user"),
+			PipelinesPerCommit: number("per_commit"), PipelinesPerUser: number("per_user"), Downstream: number("downstream"),
 		}
 		set.ArtifactsExpireIn, set.NoNewGroups = r.PostFormValue("expire_in"), r.PostFormValue("groups") == ""
 	})

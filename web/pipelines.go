@@ -201,8 +201,9 @@ type stage struct {
 type jobCard struct {
 	*models.Job
 	Why string // what it waits for, in words
-	// Downstream is the pipeline that it started, if it may be seen.
+	// Downstream is the pipeline that it started, and Mirrored the one that it shows, if they may be seen.
 	Downstream *ci.Related
+	Mirrored   *ci.Related
 	Took       *int64
 }
 
@@ -245,6 +246,10 @@ func (s *Server) pipelinePage(r *request, c *inside) error {
 	if err != nil {
 		return err
 	}
+	mirrored, err := s.ci.Mirrored(r.Context(), r.actor, jobs)
+	if err != nil {
+		return err
+	}
 	up, source, err := s.ci.Upstream(r.Context(), r.actor, pl)
 	if err != nil {
 		return err
@@ -259,6 +264,9 @@ func (s *Server) pipelinePage(r *request, c *inside) error {
 		card := cardOf(j)
 		if d, ok := started[j.ID]; ok {
 			card.Downstream = &d
+		}
+		if d, ok := mirrored[j.ID]; ok {
+			card.Mirrored = &d
 		}
 		last.Jobs = append(last.Jobs, card)
 		failed = failed || j.Status == enum.Failed || j.Status == enum.Canceled
@@ -295,6 +303,8 @@ func cardOf(j *models.Job) jobCard {
 		card.Why = j.StatusReason
 	case j.External && j.Description != "":
 		card.Why = j.Description
+	case j.MirrorsID != nil && (j.Status == enum.Pending || j.Status == enum.Running):
+		card.Why = "waits for the pipeline that it shows"
 	case j.Bridge && (j.Status == enum.Pending || j.Status == enum.Running):
 		card.Why = "waits for the pipeline that it starts"
 	case j.Status == enum.WaitingForResource:
@@ -360,6 +370,13 @@ func (s *Server) jobPage(r *request, c *inside) error {
 	}
 	if one, ok := started[j.ID]; ok {
 		d["Downstream"] = one
+	}
+	mirrored, err := s.ci.Mirrored(r.Context(), r.actor, []*models.Job{j})
+	if err != nil {
+		return err
+	}
+	if one, ok := mirrored[j.ID]; ok {
+		d["Mirrored"] = one
 	}
 	stated(d, j.Status)
 	if j.ErasedAt == nil {

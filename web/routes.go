@@ -218,6 +218,7 @@ func (s *Server) projectTable() []projectRow {
 		{"GET", "pipeline_schedules/*/edit", able(access.CreatePipeline, s.schedulePage)},
 		{"POST", "pipeline_schedules/*", able(access.CreatePipeline, s.saveSchedule)},
 		{"POST", "pipeline_schedules/*/*", able(access.CreatePipeline, s.scheduleAction)},
+		{"GET", "releases/*/downloads/**", able(access.ReadReleases, s.releaseDownload)},
 		{"GET", "environments", able(access.ReadEnvironments, s.environmentsPage)},
 		{"GET", "environments/*", able(access.ReadEnvironments, s.environmentPage)},
 		{"POST", "deployments/*/*", able(access.UpdateEnvironments, s.approveDeployment)},

@@ -101,6 +101,7 @@ type Definition struct {
 	Release     *config.Release     `json:"release,omitempty"`
 	Trigger     *config.Trigger     `json:"trigger,omitempty"` // of a bridge
 	CrossNeeds  []config.CrossNeed  `json:"cross_needs,omitempty"`
+	Mirrors     string              `json:"mirrors,omitempty"` // of a bridge: the project whose newest pipeline it shows
 }
 
 // NeededArtifacts says whether a needed job's artifacts are fetched.
@@ -319,14 +320,30 @@ func build(a *asker, j *config.Job) Job {
 	}
 	if j.Needs != nil {
 		out.setNeeds(*j.Needs)
+		if out.Definition.Mirrors = mirrored(*j.Needs); out.Definition.Mirrors != "" {
+			out.Needs, out.optional = nil, nil // it waits for its stage, as on GitLab
+		}
 	}
 	return out
+}
+
+// mirrored is the project whose pipeline a bridge shows; "" if it shows none.
+func mirrored(needs []config.Need) string {
+	for _, n := range needs {
+		if n.Cross != nil && n.Cross.Job == "" {
+			return n.Cross.Pipeline
+		}
+	}
+	return ""
 }
 
 func (j *Job) setNeeds(needs []config.Need) {
 	names, artifacts := []string{}, []NeededArtifacts{}
 	j.optional, j.Definition.CrossNeeds = nil, nil
 	for _, n := range needs {
+		if n.Cross != nil && n.Cross.Job == "" {
+			continue
+		}
 		if n.Cross != nil {
 			j.Definition.CrossNeeds = append(j.Definition.CrossNeeds, *n.Cross)
 			continue

@@ -191,7 +191,7 @@ func later(j *config.Job) string {
 	for word, used := range map[string]bool{
 		"run":     j.Run != nil,
 		"secrets": j.Secrets != nil, "identity": j.Identity != "",
-		"needs:pipeline without a job": j.Needs != nil && showsUpstream(*j.Needs),
+		"trigger beside needs:pipeline": j.Trigger != nil && j.Needs != nil && mirrored(*j.Needs) != "",
 	} {
 		if used {
 			words = append(words, "`"+word+"`")
@@ -202,9 +202,4 @@ func later(j *config.Job) string {
 	}
 	slices.Sort(words)
 	return fmt.Sprintf("the job `%s` uses %s, which this version of signalbox reads but cannot run yet (%s)", j.Name, strings.Join(words, ", "), j.At)
-}
-
-// showsUpstream says whether a job has no work of its own but shows the state of another project's pipeline.
-func showsUpstream(needs []config.Need) bool {
-	return slices.ContainsFunc(needs, func(n config.Need) bool { return n.Cross != nil && n.Cross.Job == "" })
 }

@@ -251,7 +251,7 @@ func TestInheritedVariables(t *testing.T) {
 // TestWhatIsReadAndCannotRunYet is refused when a pipeline would need it, never left out without a word.
 func TestWhatIsReadAndCannotRunYet(t *testing.T) {
 	for _, keys := range []string{
-		"script: x, secrets: {S: {vault: a/b/c@d}}", "needs: {pipeline: a/b}",
+		"script: x, secrets: {S: {vault: a/b/c@d}}", "trigger: c/d, needs: {pipeline: a/b}",
 	} {
 		_, err := planned(t, "job: {"+keys+"}", Facts{Source: enum.SourcePush, Ref: "main"})
 		var refused *Refusal

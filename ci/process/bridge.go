@@ -14,6 +14,10 @@ const (
 	Mirror = "mirror"
 )
 
+// NeedsPipeline is how a bridge follows a pipeline of another project that it did not start: as with mirror, and it runs
+// once that one does.
+const NeedsPipeline = "needs:pipeline"
+
 // bridgeMoves are the moves that bridges have beside those of jobs. Their ends are not final, because the pipeline that
 // they show can be retried.
 var bridgeMoves = map[Event]map[s.Status]s.Status{
@@ -33,19 +37,25 @@ func MoveBridge(from s.Status, e Event) (s.Status, bool) {
 // BridgeTransitions lists the moves that only bridges have, for the documentation and its test.
 func BridgeTransitions() []Transition { return transitions(bridgeMoves) }
 
-// Follow lists the events that bring a bridge in line with the pipeline that it started (facts: pipeline-semantics 4.15).
-func Follow(strategy string, bridge, downstream s.Status) []Event {
+// Follow lists the events that bring a bridge in line with the pipeline that it started, or that it shows (facts:
+// pipeline-semantics 4.15).
+func Follow(strategy string, bridge, shown s.Status) []Event {
 	ends := map[s.Status]Event{s.Success: Succeed, s.Canceled: Cancel, s.Failed: Drop, s.Skipped: Drop}
 	switch strategy {
 	case Depend:
-	case Mirror:
+	case Mirror, NeedsPipeline:
 		ends[s.Skipped], ends[s.Manual] = Skip, Block
 	default:
 		return nil
 	}
 	stands := Stands(bridge)
-	event, ended := ends[downstream]
+	event, ended := ends[shown]
+	runs := strategy == NeedsPipeline && shown == s.Running
 	switch target, _ := MoveBridge(s.Running, event); {
+	case runs && stands:
+		return []Event{Reopen, Run}
+	case runs && bridge == s.Pending:
+		return []Event{Run}
 	case !ended && stands:
 		return []Event{Reopen}
 	case !ended || target == bridge:

@@ -42,6 +42,9 @@ const (
 	HierarchyTooLarge             FailureReason = "reached_max_pipeline_hierarchy_size"
 	PipelineLoop                  FailureReason = "pipeline_loop_detected"
 	DownstreamProjectEmpty        FailureReason = "downstream_project_trigger_resolved_to_empty"
+	DownstreamRateLimit           FailureReason = "reached_downstream_pipeline_trigger_rate_limit"
+	UpstreamProjectNotFound       FailureReason = "upstream_bridge_project_not_found"
+	InsufficientUpstream          FailureReason = "insufficient_upstream_permissions"
 )
 
 // FailureReasons lists every reason by GitLab's name. The job payload sends it, so that runners report
@@ -142,4 +145,7 @@ var reasonSentences = map[FailureReason]string{
 	HierarchyTooLarge:             "too many pipelines have started one another",
 	PipelineLoop:                  "pipelines would start one another in a circle",
 	DownstreamProjectEmpty:        "the name of the project that it is to start a pipeline in came out empty",
+	DownstreamRateLimit:           "too many downstream pipelines were triggered within a minute",
+	UpstreamProjectNotFound:       "the project whose pipeline it is to show is not there",
+	InsufficientUpstream:          "its user may not read the pipelines of the project that it is to show",
 }
