@@ -15,9 +15,19 @@ import (
 // forged signature, so that nobody learns which of them it was.
 var ErrNoIntegration = fault.New(fault.NotFound, "404 Integration Not Found")
 
-// Authenticate finds the integration that a request may speak for. verify, if given, checks more than the
-// token, with the integration's signing secret, "" if it has none.
-func (s *Service) Authenticate(ctx context.Context, projectID string, chat enum.Chat, token string, verify func(signingSecret string) bool) (*models.ChatIntegration, error) {
+// Proof says whether a request is genuine, by the integration and its signing secret, "" if it has none.
+type Proof func(in *models.ChatIntegration, signing string) bool
+
+// ByToken is the proof of a slash command: the integration's token, and whatever else is asked of the request.
+func ByToken(token string, more func(signing string) bool) Proof {
+	return func(in *models.ChatIntegration, signing string) bool {
+		known := secret.Matches(token, in.TokenHash)
+		return (more == nil || more(signing)) && known
+	}
+}
+
+// Authenticate finds the integration that a request may speak for.
+func (s *Service) Authenticate(ctx context.Context, projectID string, chat enum.Chat, proof Proof) (*models.ChatIntegration, error) {
 	var in *models.ChatIntegration
 	err := s.db.Read(ctx, func(tx *models.Tx) error {
 		var p *models.Project
@@ -37,19 +47,17 @@ func (s *Service) Authenticate(ctx context.Context, projectID string, chat enum.
 		return err
 	})
 	if errors.Is(err, models.ErrNotFound) {
-		secret.Matches(token, secret.Hash("")) // the same work as for a known one
+		proof(&models.ChatIntegration{TokenHash: secret.Hash("")}, "") // the same work as for a known one
 		return nil, ErrNoIntegration
 	}
 	if err != nil {
 		return nil, err
 	}
-	known := secret.Matches(token, in.TokenHash)
 	signing, err := s.keys.Open(in.Place("signing_secret"), in.SigningSecret)
 	if err != nil {
 		return nil, err
 	}
-	genuine := verify == nil || verify(signing)
-	if !known || !genuine || !in.Active {
+	if !proof(in, signing) || !in.Active {
 		return nil, ErrNoIntegration
 	}
 	return in, nil

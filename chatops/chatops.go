@@ -39,6 +39,8 @@ type Command struct {
 	Trigger         string // the word that calls us, such as /ops
 	Text            string
 	ResponseURL     string
+	Deferred        bool   // the request cannot carry the answer
+	MessageID       string // of the bot's message whose button was pressed
 	DeliveryKey     string // the same for a repeated delivery of the same command
 }
 

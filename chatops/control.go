@@ -52,8 +52,12 @@ func (s *Service) target(ctx context.Context, g *given, a Action) (p *models.Pip
 			job, err = tx.Job(id)
 			switch {
 			case err == nil && job.ProjectID == g.project.ID:
+				old := job
 				if job.Retried {
 					job, err = tx.JobByName(job.PipelineID, job.Name)
+				}
+				if err == nil && a.Verb == Retry && a.Number != 0 && old.ID != job.ID {
+					err = retried(old, job)
 				}
 				if err != nil {
 					return err
@@ -126,6 +130,8 @@ func (s *Service) control(ctx context.Context, g *given, a Action) error {
 			return err
 		}
 		return s.tell(ctx, g.command, s.titled(g, p, job)+" is canceled.")
+	case Start, Approve, Reject:
+		return s.startByHand(ctx, g, a, p, job)
 	case Logs:
 		if job == nil {
 			return fault.New(fault.Invalid, "pipeline #%d has several jobs; say which log is meant, by number", p.ID)
@@ -144,6 +150,38 @@ func (s *Service) control(ctx context.Context, g *given, a Action) error {
 		return err
 	}
 	return s.tell(ctx, g.command, text)
+}
+
+// startByHand starts a job that waits for somebody, or approves or rejects its deployment.
+func (s *Service) startByHand(ctx context.Context, g *given, a Action, p *models.Pipeline, job *models.Job) error {
+	if job == nil {
+		return fault.New(fault.Invalid, "pipeline #%d has several jobs; say which one is meant, by number", p.ID)
+	}
+	if a.Verb == Start {
+		if _, err := s.ci.PlayJob(ctx, g.actor(), job.ID, ci.Given{}); err != nil {
+			return err
+		}
+		return s.announce(ctx, g.command, s.titled(g, p, job)+" was started by "+g.user.Name+".")
+	}
+	var d *models.Deployment
+	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
+		d, err = tx.DeploymentOfJob(job.ID)
+		return err
+	})
+	if errors.Is(err, models.ErrNotFound) {
+		return fault.New(fault.Invalid, "job #%d deploys nothing that could be approved", job.ID)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := s.ci.ApproveDeployment(ctx, g.actor(), d.ID, a.Verb == Approve, "from chat"); err != nil {
+		return err
+	}
+	word := "approved"
+	if a.Verb == Reject {
+		word = "rejected"
+	}
+	return s.announce(ctx, g.command, fmt.Sprintf("The deployment of %s was %s by %s.", strings.ToLower(s.titled(g, p, job)[:1])+s.titled(g, p, job)[1:], word, g.user.Name))
 }
 
 // retry makes another attempt, whose reply comes to where it was asked for.
@@ -172,15 +210,17 @@ func (s *Service) follow(ctx context.Context, g *given, p *models.Pipeline, job 
 		if err != nil || fresh.State != enum.CommandAccepted {
 			return err
 		}
-		fresh.State, fresh.PipelineID, fresh.Acknowledgement, fresh.InChannel = enum.CommandRunning, &p.ID, text, true
+		fresh.State, fresh.PipelineID, fresh.Acknowledgement, fresh.InChannel = enum.CommandRunning, &p.ID, text, !s.followed(fresh, g.integration)
 		if job != nil {
 			fresh.JobID = &job.ID
 		}
 		if err := s.begin(tx, fresh, g.integration); err != nil {
 			return err
 		}
-		if err := s.lateAnswer(tx, fresh); err != nil {
-			return err
+		if g.command.TriggerWord != buttonTrigger || !s.followed(fresh, g.integration) { // else the message shows it
+			if err := s.lateAnswer(tx, fresh); err != nil {
+				return err
+			}
 		}
 		tx.AfterCommit(func() { s.hub.Publish(topic(fresh.DeliveryKey)) })
 		return tx.UpdateCommand(fresh)
@@ -262,7 +302,7 @@ func (s *Service) tail(ctx context.Context, job *models.Job, lines int) (string,
 	if err != nil {
 		return "", err
 	}
-	out := strings.Split(strings.TrimRight(StripANSI(secret.Mask(valid(clean(stripTimes(text))), masked)), "\n"), "\n")
+	out := strings.Split(strings.TrimRight(StripANSI(secret.MaskEverywhere(valid(clean(stripTimes(text))), masked)), "\n"), "\n")
 	return strings.Join(out[max(0, len(out)-lines):], "\n"), nil
 }
 

@@ -151,7 +151,7 @@ func (s *Service) send(ctx context.Context, c *models.ChatCommand, in *models.Ch
 	if in == nil || !in.Active {
 		return &undeliverable{reason: "the integration was removed or switched off"}
 	}
-	m.KeepANSI = in.KeepANSI
+	m.KeepANSI, m.ActionURL = in.KeepANSI, s.actionURL(in)
 	to, err := s.targetOf(c, in)
 	if err != nil {
 		return err
@@ -164,7 +164,7 @@ func (s *Service) send(ctx context.Context, c *models.ChatCommand, in *models.Ch
 			return nil
 		}
 	}
-	if c.MessageID != "" && to.Bot != "" && m.Kind != Notice {
+	if c.MessageID != "" && to.Bot != "" && (m.Kind == Succeeded || m.Kind == Failed) {
 		err := s.chats[c.Chat].Update(ctx, s.post, to, c.MessageID, m)
 		var refused *Refused
 		if !errors.As(err, &refused) { // one whose message was deleted is posted anew
@@ -194,6 +194,7 @@ func (s *Service) byHandle(ctx context.Context, c *models.ChatCommand, in *model
 	if err := s.allowedHost(in, to.Handle); err != nil {
 		return &undeliverable{reason: fault.Message(err)}
 	}
+	m.Buttons = nil // of the bot's messages alone
 	err := s.chats[c.Chat].Respond(ctx, s.post, to, m)
 	if err == nil {
 		c.Posts++

@@ -54,11 +54,11 @@ func (s *Service) live(ctx context.Context, t *models.Task) error {
 	if c.State != enum.CommandRunning || c.Reply != nil || c.PipelineID == nil || in == nil || !in.Active || in.BotToken.Empty() {
 		return nil
 	}
-	m, err := s.progress(ctx, c)
+	m, err := s.progress(ctx, c, in)
 	if err != nil {
 		return notThere(err)
 	}
-	m.KeepANSI = in.KeepANSI
+	m.KeepANSI, m.ActionURL = in.KeepANSI, s.actionURL(in)
 	if m.Kind != Progress {
 		return nil // the reply comes
 	}
@@ -82,7 +82,7 @@ func pace(age time.Duration) time.Duration {
 
 // showProgress posts or edits the message; false if the chat does not let the bot.
 func (s *Service) showProgress(ctx context.Context, c *models.ChatCommand, in *models.ChatIntegration, m Message) (on bool, err error) {
-	shown := secret.Fingerprint(m.Text, m.Output)
+	shown := secret.Fingerprint(m.Text, m.Output, labels(m.Buttons))
 	if c.MessageID != "" && shown == c.Shown {
 		return true, nil
 	}
@@ -106,8 +106,44 @@ func (s *Service) showProgress(ctx context.Context, c *models.ChatCommand, in *m
 	return id != "", s.db.Write(ctx, func(tx *models.Tx) error { return tx.ShowCommand(c.ID, id, shown) })
 }
 
+// hush ends the message that follows a job which says nothing: it shows that the job is over, and no more.
+func (s *Service) hush(ctx context.Context, id int64, m Message) error {
+	c, in, err := s.commandWith(ctx, id)
+	if err != nil || !s.followed(c, in) {
+		return notThere(err)
+	}
+	if free, err := s.claim(ctx, c); err != nil {
+		return err
+	} else if !free {
+		return &tasks.Later{At: s.db.Now().Add(time.Second)}
+	}
+	defer s.release(ctx, c)
+	if c.MessageID == "" {
+		return nil
+	}
+	to, err := s.targetOf(c, in)
+	if err != nil {
+		return err
+	}
+	m.Kind, m.Text, m.ActionURL = Progress, "is done", s.actionURL(in)
+	err = s.outcome(c, s.chats[c.Chat].Update(ctx, s.post, to, c.MessageID, m))
+	var gone *undeliverable
+	if errors.As(err, &gone) {
+		return nil // somebody removed the message
+	}
+	return err
+}
+
+func labels(buttons []Button) string {
+	var out []string
+	for _, b := range buttons {
+		out = append(out, b.Label)
+	}
+	return strings.Join(out, " ")
+}
+
 // progress says how the job of a command stands, or its pipeline, with the last lines of the log.
-func (s *Service) progress(ctx context.Context, c *models.ChatCommand) (m Message, err error) {
+func (s *Service) progress(ctx context.Context, c *models.ChatCommand, in *models.ChatIntegration) (m Message, err error) {
 	var p *models.Pipeline
 	var jobs []*models.Job
 	err = s.db.Read(ctx, func(tx *models.Tx) error {
@@ -156,6 +192,9 @@ func (s *Service) progress(ctx context.Context, c *models.ChatCommand) (m Messag
 	if err := s.names(ctx, p.ProjectID, p.UserID, &m); err != nil {
 		return m, err
 	}
+	if m.Buttons, err = s.buttons(ctx, in, job); err != nil {
+		return m, err
+	}
 	if job == nil {
 		m.JobURL = strings.Replace(m.JobURL, "/-/jobs/", "/-/pipelines/", 1)
 	}
@@ -178,7 +217,7 @@ func (s *Service) said(ctx context.Context, j *models.Job) (string, error) {
 	}
 	if text := Said(end); text != "" {
 		masked, err := s.ci.MaskedValues(ctx, j)
-		return secret.Mask(text, masked), err
+		return secret.MaskEverywhere(text, masked), err
 	}
 	return s.tail(ctx, j, liveLines)
 }

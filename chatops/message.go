@@ -14,6 +14,8 @@ type Message struct {
 	Section     Section
 	Rich        []Rich
 	Private     string // for the asker alone
+	Buttons     []Button
+	ActionURL   string // where presses go, for chats that ask for it
 	KeepANSI    bool
 }
 

@@ -58,6 +58,9 @@ func (s *Service) Receive(ctx context.Context, in *models.ChatIntegration, c Com
 		return err
 	})
 	if errors.Is(err, models.ErrDuplicate) {
+		if c.Deferred {
+			return Answer{}, nil
+		}
 		return s.repeated(ctx, row.DeliveryKey)
 	}
 	if err != nil {
@@ -66,6 +69,9 @@ func (s *Service) Receive(ctx context.Context, in *models.ChatIntegration, c Com
 	if row.UserID == nil {
 		return unknownUser(link), nil
 	}
+	if c.Deferred {
+		return Answer{}, nil
+	}
 	return s.wait(ctx, row.DeliveryKey, wake)
 }
 
@@ -73,7 +79,7 @@ func (s *Service) row(in *models.ChatIntegration, c Command) *models.ChatCommand
 	row := &models.ChatCommand{
 		ProjectID: in.ProjectID, IntegrationID: &in.ID, Chat: c.Chat, DeliveryKey: c.DeliveryKey, TeamID: c.Workspace,
 		TeamDomain: c.WorkspaceDomain, ChannelID: c.ChannelID, ChannelName: c.ChannelName, Thread: c.Thread, ChatUserID: c.UserID,
-		ChatUserName: c.UserName, TriggerWord: c.Trigger, Text: c.Text, State: enum.CommandAccepted,
+		ChatUserName: c.UserName, TriggerWord: c.Trigger, Text: c.Text, State: enum.CommandAccepted, Deferred: c.Deferred, MessageID: c.MessageID,
 	}
 	if c.ResponseURL != "" {
 		row.ResponseURL = s.keys.Seal(row.Place(), c.ResponseURL)

@@ -97,8 +97,18 @@ func (s *Service) replyTo(ctx context.Context, c *models.ChatCommand, p *models.
 	if err != nil {
 		return err
 	}
-	if err := s.keep(ctx, c.ID, job, m, silent); err != nil || silent {
+	_, in, err := s.commandWith(ctx, c.ID)
+	if err != nil {
 		return err
+	}
+	if m.Buttons, err = s.buttons(ctx, in, job); err != nil {
+		return err
+	}
+	if err := s.keep(ctx, c.ID, in, job, m, silent); err != nil {
+		return err
+	}
+	if silent {
+		return s.hush(ctx, c.ID, m)
 	}
 	return s.deliver(ctx, c.ID, m, true)
 }
@@ -200,7 +210,7 @@ func (s *Service) message(ctx context.Context, job *models.Job, c *models.ChatCo
 			m.Output = ""
 		}
 	case e.Section == Silent:
-		return m, true, nil
+		return m, true, s.names(ctx, job.ProjectID, job.UserID, &m)
 	case strings.TrimSpace(e.Text) == "" && e.Section != ChatReply:
 		m.Text, m.Output = "finished, no output", ""
 	}
@@ -208,12 +218,12 @@ func (s *Service) message(ctx context.Context, job *models.Job, c *models.ChatCo
 	if err != nil {
 		return m, false, err
 	}
-	m.Output, m.Private = secret.Mask(m.Output, masked), secret.Mask(m.Private, masked)
+	m.Output, m.Private = secret.MaskEverywhere(m.Output, masked), secret.MaskEverywhere(m.Private, masked)
 	if err := s.names(ctx, job.ProjectID, job.UserID, &m); err != nil {
 		return m, false, err
 	}
 	for i := range m.Rich {
-		m.Rich[i].eachText(func(text string) string { return secret.Mask(text, masked) })
+		m.Rich[i].eachText(func(text string) string { return secret.MaskEverywhere(text, masked) })
 		if image := m.Rich[i].Image; image != nil {
 			image.URL = m.JobURL + "/artifacts/file/" + (&url.URL{Path: image.Artifact}).EscapedPath()
 		}
@@ -285,11 +295,7 @@ func (s *Service) readLog(ctx context.Context, jobID int64) ([]byte, func(), err
 }
 
 // keep stores the reply on the command, before anything is sent.
-func (s *Service) keep(ctx context.Context, commandID int64, job *models.Job, m Message, silent bool) error {
-	_, in, err := s.commandWith(ctx, commandID)
-	if err != nil {
-		return err
-	}
+func (s *Service) keep(ctx context.Context, commandID int64, in *models.ChatIntegration, job *models.Job, m Message, silent bool) error {
 	return s.db.Write(ctx, func(tx *models.Tx) error {
 		c, err := tx.Command(commandID)
 		if err != nil {

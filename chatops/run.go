@@ -74,7 +74,7 @@ func (s *Service) act(ctx context.Context, g *given) error {
 		return s.deploy(ctx, g, a)
 	case Jobs:
 		return s.listJobs(ctx, g, a)
-	case Retry, Cancel, Status, Logs:
+	case Retry, Cancel, Status, Logs, Start, Approve, Reject:
 		return s.control(ctx, g, a)
 	}
 	if a.Name != "" {
@@ -124,9 +124,14 @@ const lateAfter = 5 * time.Second
 
 // lateAnswer stores a task that sends the answer, should the chat's request have ended without it.
 func (s *Service) lateAnswer(tx *models.Tx, c *models.ChatCommand) error {
-	if c.ResponseURL.Empty() {
+	if c.ResponseURL.Empty() && !c.Deferred {
 		return nil
 	}
+	at := tx.Now()
+	if !c.Deferred {
+		at = at.Add(lateAfter)
+	}
 	key := fmt.Sprintf("%s:%d", taskAcknowledge, c.ID)
-	return tx.AddTask(&models.Task{Kind: taskAcknowledge, Key: &key, Payload: payload(c.ID), RunAt: tx.Now().Add(lateAfter)})
+	tx.AfterCommit(s.tasks.Wake)
+	return tx.AddTask(&models.Task{Kind: taskAcknowledge, Key: &key, Payload: payload(c.ID), RunAt: at})
 }

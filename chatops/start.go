@@ -105,7 +105,7 @@ func (s *Service) create(ctx context.Context, g *given, a Action, ref, sha strin
 					job, fresh.JobID = j, &j.ID
 				}
 			}
-			fresh.Acknowledgement, fresh.InChannel = s.acknowledgement(fresh, g, pipeline, job, len(jobs)), true
+			fresh.Acknowledgement, fresh.InChannel = s.acknowledgement(fresh, g, pipeline, job, len(jobs)), !s.followed(fresh, g.integration)
 			if err := s.begin(tx, fresh, g.integration); err != nil {
 				return err
 			}

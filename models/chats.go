@@ -87,6 +87,7 @@ type ChatCommand struct {
 	State           enum.CommandState
 	Acknowledgement string
 	InChannel       bool // the acknowledgement is for everyone
+	Deferred        bool // the chat's request was answered without it
 	Answered        bool // the acknowledgement reached the chat as the answer to its request
 	Refusal         string
 	PipelineID      *int64

@@ -22,7 +22,9 @@ type Handler struct{ service *chatops.Service }
 func Register(r gin.IRouter, s *chatops.Service, log *slog.Logger) {
 	h := &Handler{service: s}
 	for _, face := range []string{"integrations", "services"} {
-		r.POST("/projects/:id/"+face+"/mattermost_slash_commands/trigger", httpapi.Handle(log, h.trigger))
+		path := "/projects/:id/" + face + "/mattermost_slash_commands"
+		r.POST(path+"/trigger", httpapi.Handle(log, h.trigger))
+		r.POST(path+"/interactions", httpapi.Handle(log, h.interaction))
 	}
 }
 
@@ -40,7 +42,7 @@ func (h *Handler) trigger(c *gin.Context) error {
 	if !f.Has("token") {
 		return &httpapi.ParamError{Text: "token is missing"}
 	}
-	in, err := h.service.Authenticate(c.Request.Context(), c.Param("id"), enum.Mattermost, f.Get("token"), nil)
+	in, err := h.service.Authenticate(c.Request.Context(), c.Param("id"), enum.Mattermost, chatops.ByToken(f.Get("token"), nil))
 	if err != nil {
 		return err
 	}

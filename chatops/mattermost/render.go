@@ -14,9 +14,23 @@ type field struct {
 }
 
 type attachment struct {
-	Color  string  `json:"color"`
-	Text   string  `json:"text"`
-	Fields []field `json:"fields,omitempty"`
+	Color   string   `json:"color"`
+	Text    string   `json:"text"`
+	Fields  []field  `json:"fields,omitempty"`
+	Actions []action `json:"actions,omitempty"`
+}
+
+type action struct {
+	ID          string      `json:"id"`
+	Name        string      `json:"name"`
+	Type        string      `json:"type"`
+	Style       string      `json:"style,omitempty"`
+	Integration integration `json:"integration"`
+}
+
+type integration struct {
+	URL     string            `json:"url"`
+	Context map[string]string `json:"context"`
 }
 
 const (
@@ -64,6 +78,11 @@ func attachments(m chatops.Message) []attachment {
 	}
 	if cut {
 		a.Fields = append(a.Fields, field{Title: "The whole output", Value: fmt.Sprintf("[#%d](%s)", m.JobID, m.JobURL)})
+	}
+	for i, b := range m.Buttons {
+		a.Actions = append(a.Actions, action{
+			fmt.Sprintf("signalbox%d", i), b.Label, "button", string(b.Style), integration{m.ActionURL, map[string]string{"value": b.Value}},
+		})
 	}
 	all := []attachment{a}
 	for _, r := range m.Rich {

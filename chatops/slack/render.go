@@ -56,7 +56,15 @@ type block struct {
 	Type     string `json:"type"`
 	Text     *text  `json:"text,omitempty"`
 	Fields   []text `json:"fields,omitempty"`
-	Elements []text `json:"elements,omitempty"`
+	Elements []any  `json:"elements,omitempty"`
+}
+
+type button struct {
+	Type   string `json:"type"`
+	Text   text   `json:"text"`
+	Action string `json:"action_id"`
+	Value  string `json:"value"`
+	Style  string `json:"style,omitempty"`
 }
 
 type text struct {
@@ -69,13 +77,14 @@ const (
 	sectionChars = 3000
 	fieldChars   = 2000
 	perSection   = 10 // fields
+	maxBlocks    = 50
 )
 
 func mrkdwn(s string) *text { return &text{"mrkdwn", s} }
 
 // blocks shows what a job wrote as JSON; nil for messages that are text alone, which keep the form that scripts know.
 func blocks(plain string, m chatops.Message) []block {
-	if len(m.Rich) == 0 {
+	if len(m.Rich)+len(m.Buttons) == 0 {
 		return nil
 	}
 	var out []block
@@ -105,10 +114,19 @@ func blocks(plain string, m chatops.Message) []block {
 			links = append(links, link(firstOf(r.Image.Alt, r.Image.Artifact), r.Image.URL))
 		}
 		if len(links) > 0 {
-			out = append(out, block{Type: "context", Elements: []text{*mrkdwn(strings.Join(links, "  ·  "))}})
+			out = append(out, block{Type: "context", Elements: []any{*mrkdwn(strings.Join(links, "  ·  "))}})
 		}
 	}
-	return out[:min(len(out), 50)]
+	if len(m.Buttons) == 0 {
+		return out[:min(len(out), maxBlocks)]
+	}
+	actions := block{Type: "actions"}
+	for i, b := range m.Buttons {
+		actions.Elements = append(actions.Elements, button{
+			"button", text{"plain_text", b.Label}, fmt.Sprintf("signalbox-%d", i), b.Value, string(b.Style),
+		})
+	}
+	return append(out[:min(len(out), maxBlocks-1)], actions)
 }
 
 func firstOf(a, b string) string {

@@ -31,7 +31,10 @@ type Handler struct {
 func Register(r gin.IRouter, s *chatops.Service, now func() time.Time, log *slog.Logger) {
 	h := &Handler{service: s, now: now}
 	for _, face := range []string{"integrations", "services"} {
-		r.POST("/projects/:id/"+face+"/slack_slash_commands/trigger", httpapi.Handle(log, h.trigger))
+		path := "/projects/:id/" + face + "/slack_slash_commands"
+		r.POST(path+"/trigger", httpapi.Handle(log, h.trigger))
+		r.POST(path+"/interactions", httpapi.Handle(log, h.interaction))
+		r.POST(path+"/events", httpapi.Handle(log, h.event))
 	}
 }
 
@@ -58,9 +61,9 @@ func (h *Handler) trigger(c *gin.Context) error {
 		return &httpapi.ParamError{Text: "token is missing"}
 	}
 	ctx := c.Request.Context()
-	in, err := h.service.Authenticate(ctx, c.Param("id"), enum.Slack, form.Get("token"), func(signing string) bool {
+	in, err := h.service.Authenticate(ctx, c.Param("id"), enum.Slack, chatops.ByToken(form.Get("token"), func(signing string) bool {
 		return signing == "" || h.signed(c.Request.Header, raw, signing)
-	})
+	}))
 	if err != nil {
 		return err
 	}

@@ -139,3 +139,17 @@ func Fingerprint(parts ...string) string {
 	}
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }
+
+// SealText encrypts plain for one place, as text that others keep for us and hand back.
+func (k *Keyring) SealText(place, plain string) string {
+	return base64.RawURLEncoding.EncodeToString(k.Seal(place, plain).b)
+}
+
+// OpenText decrypts what SealText made for the same place.
+func (k *Keyring) OpenText(place, text string) (string, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(raw) == 0 {
+		return "", ErrSealed
+	}
+	return k.Open(place, Sealed{b: raw})
+}

@@ -1,0 +1,106 @@
+package chatops
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"signalbox/internal/fault"
+	"signalbox/internal/secret"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+// Button does something with a job when it is pressed, as whoever presses it.
+type Button struct {
+	Label string
+	Style ButtonStyle
+	Value string // what comes back; a seal that only we can make
+}
+
+// ButtonStyle is how a button looks.
+type ButtonStyle string
+
+// The styles.
+const (
+	Plain   ButtonStyle = ""
+	Primary ButtonStyle = "primary"
+	Danger  ButtonStyle = "danger"
+)
+
+// buttonTrigger stands where the word of a slash command would: the command was a press.
+const buttonTrigger = "button"
+
+func buttonPlace(in *models.ChatIntegration) string { return fmt.Sprintf("chat_button/%d", in.ID) }
+
+// buttons are what can be done with a job as it stands. Only messages of the bot have them.
+func (s *Service) buttons(ctx context.Context, in *models.ChatIntegration, job *models.Job) ([]Button, error) {
+	if in == nil || in.BotToken.Empty() || job == nil || job.Retried {
+		return nil, nil
+	}
+	button := func(label string, style ButtonStyle, verb Verb) Button {
+		return Button{label, style, s.keys.SealText(buttonPlace(in), fmt.Sprintf("%s #%d", verb, job.ID))}
+	}
+	switch {
+	case job.Status == enum.Manual:
+		blocked := false
+		err := s.db.Read(ctx, func(tx *models.Tx) error {
+			d, err := tx.DeploymentOfJob(job.ID)
+			blocked = err == nil && d.Status == "blocked"
+			return notThere(err)
+		})
+		if blocked {
+			return []Button{button("Approve", Primary, Approve), button("Reject", Danger, Reject)}, err
+		}
+		return []Button{button("Start", Primary, Start)}, err
+	case job.Status.Cancelable():
+		return []Button{button("Cancel", Danger, Cancel)}, nil
+	case job.Status == enum.Success:
+		return []Button{button("Run again", Plain, Retry)}, nil
+	case job.Status.Completed():
+		return []Button{button("Retry", Primary, Retry)}, nil
+	}
+	return nil, nil
+}
+
+// actionURL is where chats send presses, for those that ask for an address with each button.
+func (s *Service) actionURL(in *models.ChatIntegration) string {
+	return fmt.Sprintf("%s/api/v4/projects/%d/integrations/%s_slash_commands/interactions", s.ci.URL(), in.ProjectID, in.Chat)
+}
+
+// Pressed makes the command of a press. The same press of the same person is the same command, however often it comes.
+func (s *Service) Pressed(in *models.ChatIntegration, c Command, value string) (Command, error) {
+	text, err := s.keys.OpenText(buttonPlace(in), value)
+	if err != nil {
+		return c, fault.New(fault.Forbidden, "the button is not one of ours")
+	}
+	c.Chat, c.Trigger, c.Text = in.Chat, buttonTrigger, text
+	c.DeliveryKey = string(in.Chat) + ":press:" + secret.Fingerprint(fmt.Sprint(in.ID), c.Workspace, c.UserID, text)
+	return c, nil
+}
+
+// Defer takes a command whose request cannot carry the answer: that is sent on its own.
+func (s *Service) Defer(ctx context.Context, in *models.ChatIntegration, c Command) error {
+	c.Deferred = true
+	a, err := s.Receive(ctx, in, c)
+	if err != nil || a.Text == "" {
+		return err
+	}
+	to := Target{Handle: c.ResponseURL, Channel: c.ChannelID, Thread: c.Thread, User: c.UserID, Server: in.ServerURL, App: in.ApplicationID}
+	if to.Bot, err = s.keys.Open(in.Place("bot_token"), in.BotToken); err != nil {
+		return err
+	}
+	m := Message{Kind: Notice, ChatUserID: c.UserID, Text: a.Text}
+	switch {
+	case to.Handle != "" && s.allowedHost(in, to.Handle) == nil:
+		return s.chats[in.Chat].Respond(ctx, s.post, to, m)
+	case to.Bot != "":
+		return s.chats[in.Chat].Whisper(ctx, s.post, to, m)
+	}
+	return &Refused{"the chat named no address for the answer, and there is no bot token"}
+}
+
+// retried refuses to try an attempt again that was tried again already.
+func retried(old, newest *models.Job) error {
+	return fault.New(fault.Invalid, "job #%d was tried again already, as #%d, which is %s", old.ID, newest.ID, strings.ReplaceAll(string(newest.Status), "_", " "))
+}

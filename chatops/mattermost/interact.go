@@ -1,0 +1,56 @@
+package mattermost
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"signalbox/chatops"
+	"signalbox/internal/fault"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+// press is what Mattermost tells of a button. Nothing signs it: the sealed value, which no person ever sees, proves that the
+// server sent it.
+type press struct {
+	UserID      string            `json:"user_id"`
+	UserName    string            `json:"user_name"`
+	ChannelID   string            `json:"channel_id"`
+	ChannelName string            `json:"channel_name"`
+	TeamID      string            `json:"team_id"`
+	TeamDomain  string            `json:"team_domain"`
+	PostID      string            `json:"post_id"`
+	Context     map[string]string `json:"context"`
+}
+
+// interaction takes the press of a button, and answers to whoever pressed it.
+func (h *Handler) interaction(c *gin.Context) error {
+	raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
+	if err != nil {
+		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body cannot be read")
+	}
+	var p press
+	if err := json.Unmarshal(raw, &p); err != nil {
+		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body is no JSON")
+	}
+	var cmd chatops.Command
+	in, err := h.service.Authenticate(c.Request.Context(), c.Param("id"), enum.Mattermost, func(in *models.ChatIntegration, _ string) bool {
+		cmd, err = h.service.Pressed(in, chatops.Command{
+			Workspace: p.TeamID, WorkspaceDomain: p.TeamDomain, ChannelID: p.ChannelID, ChannelName: p.ChannelName, UserID: p.UserID, UserName: p.UserName,
+			MessageID: p.PostID,
+		}, p.Context["value"])
+		return err == nil
+	})
+	if err != nil {
+		return err
+	}
+	answer, err := h.service.Receive(c.Request.Context(), in, cmd)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, gin.H{"ephemeral_text": answer.Text})
+	return nil
+}

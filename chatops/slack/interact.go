@@ -1,0 +1,154 @@
+package slack
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"signalbox/chatops"
+	"signalbox/internal/fault"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+// signedBody reads a request that only its signature proves, as those of the app do.
+func (h *Handler) signedBody(c *gin.Context) ([]byte, *models.ChatIntegration, error) {
+	raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
+	if err != nil {
+		return nil, nil, fault.Wrap(fault.Invalid, err, "400 Bad request - the body cannot be read")
+	}
+	in, err := h.service.Authenticate(c.Request.Context(), c.Param("id"), enum.Slack, func(_ *models.ChatIntegration, signing string) bool {
+		return signing != "" && h.signed(c.Request.Header, raw, signing)
+	})
+	return raw, in, err
+}
+
+type named struct {
+	ID       string `json:"id"`
+	Name     string `json:"name"`
+	Username string `json:"username"`
+	Domain   string `json:"domain"`
+}
+
+// interaction is what Slack tells of a press.
+type interaction struct {
+	Type        string `json:"type"`
+	User        named  `json:"user"`
+	Team        named  `json:"team"`
+	Channel     named  `json:"channel"`
+	ResponseURL string `json:"response_url"`
+	Message     struct {
+		TS     string `json:"ts"`
+		Thread string `json:"thread_ts"`
+	} `json:"message"`
+	Actions []struct {
+		Value string `json:"value"`
+	} `json:"actions"`
+}
+
+// interaction takes the press of a button.
+func (h *Handler) interaction(c *gin.Context) error {
+	raw, in, err := h.signedBody(c)
+	if err != nil {
+		return err
+	}
+	form, err := url.ParseQuery(string(raw))
+	if err != nil {
+		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body is not a form")
+	}
+	if err := h.press(c.Request.Context(), in, []byte(form.Get("payload"))); err != nil {
+		return err
+	}
+	c.Status(http.StatusOK)
+	return nil
+}
+
+// press takes the payload of an interaction, however it came.
+func (h *Handler) press(ctx context.Context, in *models.ChatIntegration, payload []byte) error {
+	var p interaction
+	if err := json.Unmarshal(payload, &p); err != nil {
+		return fault.Wrap(fault.Invalid, err, "400 Bad request - the payload is no JSON")
+	}
+	if p.Type != "block_actions" || len(p.Actions) == 0 {
+		return nil // nothing of ours
+	}
+	cmd, err := h.service.Pressed(in, chatops.Command{
+		Workspace: p.Team.ID, WorkspaceDomain: p.Team.Domain, ChannelID: p.Channel.ID, ChannelName: p.Channel.Name, Thread: p.Message.Thread,
+		UserID: p.User.ID, UserName: firstOf(p.User.Username, p.User.Name), ResponseURL: p.ResponseURL, MessageID: p.Channel.ID + "/" + p.Message.TS,
+	}, p.Actions[0].Value)
+	if err != nil {
+		return err
+	}
+	return h.service.Defer(ctx, in, cmd)
+}
+
+// envelope is what the Events API sends.
+type envelope struct {
+	Type      string `json:"type"`
+	Challenge string `json:"challenge"`
+	TeamID    string `json:"team_id"`
+	EventID   string `json:"event_id"`
+	Event     struct {
+		Type        string `json:"type"`
+		Subtype     string `json:"subtype"`
+		BotID       string `json:"bot_id"`
+		User        string `json:"user"`
+		Text        string `json:"text"`
+		Channel     string `json:"channel"`
+		ChannelType string `json:"channel_type"`
+		TS          string `json:"ts"`
+		Thread      string `json:"thread_ts"`
+	} `json:"event"`
+}
+
+// event takes what the app hears: being mentioned, and direct messages. Mentions work in threads, where slash commands do not.
+func (h *Handler) event(c *gin.Context) error {
+	raw, in, err := h.signedBody(c)
+	if err != nil {
+		return err
+	}
+	challenge, err := h.hear(c.Request.Context(), in, raw)
+	if err != nil {
+		return err
+	}
+	if challenge != "" {
+		c.JSON(http.StatusOK, gin.H{"challenge": challenge})
+		return nil
+	}
+	c.Status(http.StatusOK)
+	return nil
+}
+
+// hear takes an event, however it came, and gives the challenge that is to be answered, if it is one.
+func (h *Handler) hear(ctx context.Context, in *models.ChatIntegration, raw []byte) (challenge string, err error) {
+	var e envelope
+	if err := json.Unmarshal(raw, &e); err != nil {
+		return "", fault.Wrap(fault.Invalid, err, "400 Bad request - the event is no JSON")
+	}
+	if e.Type == "url_verification" {
+		return e.Challenge, nil
+	}
+	direct := e.Event.Type == "message" && e.Event.ChannelType == "im" && e.Event.Subtype == ""
+	if e.Event.BotID != "" || e.Event.User == "" || e.Event.Type != "app_mention" && !direct {
+		return "", nil
+	}
+	text := strings.TrimSpace(e.Event.Text)
+	if strings.HasPrefix(text, "<@") { // the mention of the bot
+		_, rest, _ := strings.Cut(text, ">")
+		text = strings.TrimSpace(rest)
+	}
+	thread := e.Event.Thread
+	if thread == "" && !direct {
+		thread = e.Event.TS // the answer begins a thread below what was asked
+	}
+	return "", h.service.Defer(ctx, in, chatops.Command{
+		Chat: enum.Slack, Workspace: e.TeamID, WorkspaceDomain: e.TeamID, ChannelID: e.Event.Channel, Thread: thread, UserID: e.Event.User,
+		UserName: e.Event.User, Text: text, DeliveryKey: fmt.Sprintf("slack:event:%d:%s", in.ID, e.EventID),
+	})
+}
