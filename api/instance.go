@@ -3,6 +3,7 @@ package api
 import (
 	"github.com/gin-gonic/gin"
 
+	"signalbox/chatops"
 	"signalbox/ci"
 	"signalbox/ci/access"
 	"signalbox/internal/httpapi"
@@ -42,6 +43,11 @@ type settingsParams struct {
 	PerCommit       *int64 `param:"pipeline_limit_per_project_user_sha"`
 	PerUser         *int64 `param:"pipeline_limit_per_user"`
 	Downstream      *int64 `param:"downstream_pipeline_trigger_limit_per_project_user_sha"`
+
+	SlackApp        *bool   `param:"slack_app_enabled"`
+	SlackAppID      *string `param:"slack_app_id" max:"255"`
+	SlackAppSigning *string `param:"slack_app_signing_secret" max:"255"`
+	SlackAppToken   *string `param:"slack_app_verification_token" max:"255"`
 }
 
 func (s *Server) settings(c *call) (any, error) {
@@ -49,7 +55,12 @@ func (s *Server) settings(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	app, err := s.chat.SlackApp(c.ctx())
+	if err != nil {
+		return nil, err
+	}
 	return gin.H{
+		"slack_app_enabled": app.Enabled, "slack_app_id": app.ID,
 		"id": 1, "default_branch_protection": 2, "default_project_visibility": "private", "default_group_visibility": "private",
 		"default_artifacts_expire_in": set.ArtifactsExpireIn, "max_artifacts_size": set.MaxArtifactsMB, "max_trace_size": set.MaxTraceMB,
 		"pending_job_timeout_hours": set.PendingTimeoutHours, "can_create_group": !set.NoNewGroups,
@@ -74,6 +85,12 @@ func (s *Server) setSettings(c *call, p *settingsParams) (any, error) {
 		if p.ArtifactsExpire != "" {
 			set.ArtifactsExpireIn = p.ArtifactsExpire
 		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = s.chat.SetSlackApp(c.ctx(), chatops.SlackAppInput{
+		Enabled: p.SlackApp, ID: p.SlackAppID, SigningSecret: p.SlackAppSigning, VerificationToken: p.SlackAppToken,
 	})
 	if err != nil {
 		return nil, err

@@ -14,9 +14,13 @@ import (
 )
 
 // slugs are the integrations that exist here, by their part of the address.
-var slugs = map[string]enum.Chat{"slack-slash-commands": enum.Slack, "mattermost-slash-commands": enum.Mattermost}
+var slugs = map[string]enum.Chat{
+	"slack-slash-commands": enum.Slack, "mattermost-slash-commands": enum.Mattermost, "gitlab-slack-application": enum.SlackApp,
+}
 
-var titles = map[string]string{"slack-slash-commands": "Slack slash commands", "mattermost-slash-commands": "Mattermost slash commands"}
+var titles = map[string]string{
+	"gitlab-slack-application": "Slack app of the instance", "slack-slash-commands": "Slack slash commands", "mattermost-slash-commands": "Mattermost slash commands",
+}
 
 type integrationEntity struct {
 	ID                  int64         `json:"id"`
@@ -53,6 +57,7 @@ func integrationOf(slug string, in *models.ChatIntegration) integrationDetail {
 			"channel_variable": in.ChannelVariable, "keep_ansi": in.KeepANSI, "reply_hosts": in.ReplyHosts, "token_set": in.TokenHash != "",
 			"signing_secret_set": !in.SigningSecret.Empty(), "bot_token_set": !in.BotToken.Empty(),
 			"app_token_set": !in.AppToken.Empty(), "server_url": in.ServerURL, "application_id": in.ApplicationID, "public_key": in.PublicKey, "quiet": in.Quiet,
+			"team_id": in.TeamID, "alias": in.Alias,
 		}
 	}
 	return d
@@ -121,6 +126,8 @@ type integrationParams struct {
 	ApplicationID   *string  `param:"application_id" max:"64"`
 	PublicKey       *string  `param:"public_key" max:"64"`
 	Quiet           *bool    `param:"quiet"`
+	TeamID          *string  `param:"team_id" max:"64"`
+	Alias           *string  `param:"alias" max:"255"`
 }
 
 func (s *Server) putIntegration(c *call, p *integrationParams) (any, error) {
@@ -128,13 +135,13 @@ func (s *Server) putIntegration(c *call, p *integrationParams) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if in == nil && p.Token == "" {
+	if in == nil && p.Token == "" && chat != enum.SlackApp {
 		return nil, &httpapi.ParamError{Text: "token is missing"}
 	}
 	row, err := s.chat.SetIntegration(c.ctx(), c.actor, c.project, chat, chatops.IntegrationInput{
 		Token: p.Token, SigningSecret: p.SigningSecret, BotToken: p.BotToken, Active: p.Active, KeepANSI: p.KeepANSI,
 		ChannelVariable: p.ChannelVariable, ReplyHosts: p.ReplyHosts, ServerURL: p.ServerURL, AppToken: p.AppToken,
-		ApplicationID: p.ApplicationID, PublicKey: p.PublicKey, Quiet: p.Quiet,
+		ApplicationID: p.ApplicationID, PublicKey: p.PublicKey, Quiet: p.Quiet, TeamID: p.TeamID, Alias: p.Alias,
 	})
 	if err != nil {
 		return nil, err

@@ -96,7 +96,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (*Node, error) {
 		},
 	})
 	n.Chat = chatops.New(n.CI, n.tasks, log, chatops.Options{
-		Chats:        map[enum.Chat]chatops.Chat{enum.Slack: slack.Chat{API: s.SlackAPI}, enum.Mattermost: mattermost.Chat{}},
+		Chats:        map[enum.Chat]chatops.Chat{enum.Slack: slack.Chat{API: s.SlackAPI}, enum.SlackApp: slack.Chat{API: s.SlackAPI}, enum.Mattermost: mattermost.Chat{}},
 		PrivateHosts: s.PrivateHosts, PostTimeout: s.PostTimeout,
 	})
 	if n.RootPassword, err = n.CI.Bootstrap(ctx, s.RootPassword, s.RootToken); err != nil {

@@ -2,7 +2,9 @@ package chatops
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"signalbox/internal/fault"
@@ -39,7 +41,7 @@ func (s *Service) buttons(ctx context.Context, in *models.ChatIntegration, job *
 		return nil, nil
 	}
 	button := func(label string, style ButtonStyle, verb Verb) Button {
-		return Button{label, style, s.keys.SealText(buttonPlace(in), fmt.Sprintf("%s #%d", verb, job.ID))}
+		return Button{label, style, fmt.Sprintf("%d.%s", in.ID, s.keys.SealText(buttonPlace(in), fmt.Sprintf("%s #%d", verb, job.ID)))}
 	}
 	switch {
 	case job.Status == enum.Manual:
@@ -70,13 +72,31 @@ func (s *Service) actionURL(in *models.ChatIntegration) string {
 
 // Pressed makes the command of a press. The same press of the same person is the same command, however often it comes.
 func (s *Service) Pressed(in *models.ChatIntegration, c Command, value string) (Command, error) {
-	text, err := s.keys.OpenText(buttonPlace(in), value)
-	if err != nil {
+	id, sealed, _ := strings.Cut(value, ".")
+	text, err := s.keys.OpenText(buttonPlace(in), sealed)
+	if err != nil || id != fmt.Sprint(in.ID) {
 		return c, fault.New(fault.Forbidden, "the button is not one of ours")
 	}
 	c.Chat, c.Trigger, c.Text = in.Chat, buttonTrigger, text
 	c.DeliveryKey = string(in.Chat) + ":press:" + secret.Fingerprint(fmt.Sprint(in.ID), c.Workspace, c.UserID, text)
 	return c, nil
+}
+
+// ButtonOf finds the integration of the instance's app that a button's value names.
+func (s *Service) ButtonOf(ctx context.Context, value string) (in *models.ChatIntegration, err error) {
+	text, _, _ := strings.Cut(value, ".")
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return nil, ErrNoIntegration
+	}
+	err = s.db.Read(ctx, func(tx *models.Tx) error {
+		in, err = tx.IntegrationByID(id)
+		return err
+	})
+	if errors.Is(err, models.ErrNotFound) || err == nil && (in.Chat != enum.SlackApp || !in.Active) {
+		return nil, ErrNoIntegration
+	}
+	return in, err
 }
 
 // Defer takes a command whose request cannot carry the answer: that is sent on its own.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/url"
 	"strings"
+	"unicode"
 
 	"signalbox/ci/access"
 	"signalbox/internal/fault"
@@ -27,7 +28,9 @@ type IntegrationInput struct {
 	AppToken        *string // Slack's for Socket Mode; "" removes it
 	ApplicationID   *string // Discord's
 	PublicKey       *string // Discord's
-	Quiet           *bool   // no message that follows a running job
+	TeamID          *string // of the instance's Slack app
+	Alias           *string
+	Quiet           *bool // no message that follows a running job
 }
 
 // SetIntegration connects a project to a chat, or changes how. Secrets are sealed or hashed, and never shown.
@@ -54,6 +57,9 @@ func (s *Service) SetIntegration(ctx context.Context, by access.Actor, p *models
 			UserID: &by.User.ID, Action: "integration_set", EntityType: "project", EntityID: p.ID, Details: string(chat), IPAddress: by.IP,
 		})
 	})
+	if errors.Is(err, models.ErrDuplicate) {
+		return nil, fault.Field("alias", "has already been taken")
+	}
 	return in, err
 }
 
@@ -61,7 +67,7 @@ func (s *Service) changeIntegration(in *models.ChatIntegration, n IntegrationInp
 	switch {
 	case n.Token != "":
 		in.TokenHash = secret.Hash(n.Token)
-	case in.TokenHash == "":
+	case in.TokenHash == "" && in.Chat != enum.SlackApp: // which the instance's secrets prove
 		return fault.Field("token", "can't be blank")
 	}
 	for name, given := range map[string]struct {
@@ -99,7 +105,13 @@ func (s *Service) changeIntegration(in *models.ChatIntegration, n IntegrationInp
 	if n.ReplyHosts != nil {
 		in.ReplyHosts = n.ReplyHosts
 	}
-	in.Credential = secret.Fingerprint(in.TokenHash, in.PublicKey)
+	signing, err := s.keys.Open(in.Place("signing_secret"), in.SigningSecret)
+	if err != nil {
+		return err
+	}
+	if n.Token != "" || n.SigningSecret != nil || n.PublicKey != nil {
+		in.Credential = secret.Fingerprint(in.TokenHash, signing, in.PublicKey)
+	}
 	return nil
 }
 
@@ -111,6 +123,15 @@ func addresses(in *models.ChatIntegration, n IntegrationInput) error {
 			return fault.Field("server_url", "must be an http address such as https://chat.example.com")
 		}
 		in.ServerURL = strings.TrimRight(*n.ServerURL, "/")
+	}
+	if n.TeamID != nil {
+		in.TeamID = *n.TeamID
+	}
+	if n.Alias != nil {
+		if strings.ContainsFunc(*n.Alias, unicode.IsSpace) {
+			return fault.Field("alias", "must be one word")
+		}
+		in.Alias = *n.Alias
 	}
 	if n.ApplicationID != nil {
 		in.ApplicationID = *n.ApplicationID

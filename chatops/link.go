@@ -19,7 +19,7 @@ var errLink = fault.New(fault.NotFound, "This page was used before, or its 10 mi
 // Link finds what a one-time page is about: the chat user, and the project whose commands it is for.
 func (s *Service) Link(ctx context.Context, token string) (l *models.ChatLink, p *models.Project, err error) {
 	err = s.db.Read(ctx, func(tx *models.Tx) error {
-		if l, err = tx.Link(secret.Hash(token)); err != nil {
+		if l, err = linkOf(tx, token, false); err != nil {
 			return err
 		}
 		in, err := tx.IntegrationByID(l.IntegrationID)
@@ -39,7 +39,11 @@ func (s *Service) Link(ctx context.Context, token string) (l *models.ChatLink, p
 // decided.
 func (s *Service) Connect(ctx context.Context, token string, u *models.User, agree bool) (l *models.ChatLink, err error) {
 	err = s.db.Write(ctx, func(tx *models.Tx) error {
-		if l, err = tx.Link(secret.Hash(token)); err != nil {
+		if l, err = linkOf(tx, token, false); err != nil {
+			return err
+		}
+		in, err := tx.IntegrationByID(l.IntegrationID)
+		if err != nil {
 			return err
 		}
 		first, err := tx.UseLink(l.ID)
@@ -54,7 +58,7 @@ func (s *Service) Connect(ctx context.Context, token string, u *models.User, agr
 		}
 		err = tx.SaveIdentity(&models.ChatIdentity{
 			UserID: u.ID, IntegrationID: l.IntegrationID, Chat: l.Chat, TeamID: l.TeamID, TeamDomain: l.TeamDomain, ChatUserID: l.ChatUserID,
-			ChatUserName: l.ChatUserName,
+			ChatUserName: l.ChatUserName, Credential: in.Credential,
 		})
 		if err != nil {
 			return err
@@ -63,6 +67,15 @@ func (s *Service) Connect(ctx context.Context, token string, u *models.User, agr
 	})
 	if errors.Is(err, models.ErrNotFound) {
 		return nil, errLink
+	}
+	return l, err
+}
+
+// linkOf finds a one-time page of one of the two kinds.
+func linkOf(tx *models.Tx, token string, confirms bool) (*models.ChatLink, error) {
+	l, err := tx.Link(secret.Hash(token))
+	if err == nil && (l.Confirms != nil) != confirms {
+		return nil, models.ErrNotFound
 	}
 	return l, err
 }

@@ -17,6 +17,7 @@ type Message struct {
 	Buttons     []Button
 	ActionURL   string // where presses go, for chats that ask for it
 	KeepANSI    bool
+	Replaces    bool // the message that the command's request was answered with
 }
 
 // MessageKind tells messages apart.

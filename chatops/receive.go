@@ -43,18 +43,22 @@ func (s *Service) Receive(ctx context.Context, in *models.ChatIntegration, c Com
 	row := s.row(in, c)
 	wake, stop := s.hub.Subscribe(topic(row.DeliveryKey))
 	defer stop()
-	link := ""
+	var answer Answer
 	err := s.db.Write(ctx, func(tx *models.Tx) (err error) {
-		*row, link = *s.row(in, c), "" // the function may run twice
-		identity, err := tx.Identity(in.ID, c.Workspace, c.UserID)
+		*row, answer = *s.row(in, c), Answer{} // the function may run twice
+		identity, err := tx.IdentityFor(in, c.Workspace, c.UserID)
 		switch {
+		case err == nil && identity.Credential != in.Credential:
+			answer, err = s.unconfirmed(tx, in, c, row, identity)
+			return err
 		case err == nil:
 			row.UserID = &identity.UserID
 			return s.accept(tx, row)
 		case !errors.Is(err, models.ErrNotFound):
 			return err
 		}
-		link, err = s.refuseUnknown(tx, in, c, row)
+		link, err := s.refuseUnknown(tx, in, c, row)
+		answer = unknownUser(link)
 		return err
 	})
 	if errors.Is(err, models.ErrDuplicate) {
@@ -67,7 +71,7 @@ func (s *Service) Receive(ctx context.Context, in *models.ChatIntegration, c Com
 		return Answer{}, err
 	}
 	if row.UserID == nil {
-		return unknownUser(link), nil
+		return answer, nil
 	}
 	if c.Deferred {
 		return Answer{}, nil

@@ -24,6 +24,8 @@ type ChatIntegration struct {
 	AppToken        secret.Sealed // Slack's for Socket Mode
 	ApplicationID   string        // Discord's
 	PublicKey       string        // Discord's, in hexadecimal digits
+	TeamID          string        // the workspace of the instance's Slack app; "" is any
+	Alias           string        // what names the project in the commands of that app; "" is its path
 	Quiet           bool          // no message that follows a running job
 	Credential      string        // fingerprint of what requests prove themselves with
 	CreatedAt       time.Time
@@ -61,9 +63,15 @@ type ChatLink struct {
 	TeamDomain    string
 	ChatUserID    string
 	ChatUserName  string
+	Confirms      *int64        // the identity whose commands it confirms; nil: it links
+	ResponseURL   secret.Sealed // of the command that asked for it
+	ChannelID     string
 	ExpiresAt     time.Time
 	CreatedAt     time.Time
 }
+
+// Place is what the response address is sealed for.
+func (l *ChatLink) Place() string { return "chat_links.response_url/" + l.TokenHash }
 
 // ChatCommand is a command that a chat gave, and what became of it.
 type ChatCommand struct {
@@ -129,7 +137,7 @@ func (tx *Tx) SaveIntegration(c *ChatIntegration) error {
 		c.ReplyHosts = []string{}
 	}
 	if c.ID != 0 {
-		return tx.db.Save(c).Error
+		return translate(tx.db.Save(c).Error)
 	}
 	c.CreatedAt = tx.now()
 	return translate(tx.db.Create(c).Error)
@@ -138,6 +146,35 @@ func (tx *Tx) SaveIntegration(c *ChatIntegration) error {
 // DeleteIntegration removes an integration.
 func (tx *Tx) DeleteIntegration(id int64) error {
 	return tx.db.Where("id = ?", id).Delete(&ChatIntegration{}).Error
+}
+
+// IdentityFor finds who a chat user is, for an integration. The instance's own app is proved by a secret that only
+// administrators know: a link made for one of its projects counts for all.
+func (tx *Tx) IdentityFor(in *ChatIntegration, teamID, chatUserID string) (*ChatIdentity, error) {
+	if in.Chat == enum.SlackApp {
+		return first[ChatIdentity](tx.db.Where("chat = ? AND team_id = ? AND chat_user_id = ?", enum.SlackApp, teamID, chatUserID).Order("id"))
+	}
+	return tx.Identity(in.ID, teamID, chatUserID)
+}
+
+// IdentityByID finds an identity.
+func (tx *Tx) IdentityByID(id int64) (*ChatIdentity, error) {
+	return first[ChatIdentity](tx.db.Where("id = ?", id))
+}
+
+// ConfirmIdentity stores that its user has seen what an integration's requests prove themselves with now.
+func (tx *Tx) ConfirmIdentity(id int64, credential string) error {
+	return tx.db.Model(&ChatIdentity{}).Where("id = ?", id).Update("credential", credential).Error
+}
+
+// SlackAppProject finds the integration with the instance's Slack app that a word names in a workspace: its alias, or the
+// path of its project; "" is the first one.
+func (tx *Tx) SlackAppProject(teamID, word string) (*ChatIntegration, error) {
+	q := tx.db.Where("chat = ? AND active AND team_id IN ?", enum.SlackApp, []string{teamID, ""})
+	if word != "" {
+		q = q.Where("alias = ? OR alias = '' AND project_id IN (SELECT id FROM projects WHERE full_path = ?)", word, word)
+	}
+	return first[ChatIntegration](q.Order("id"))
 }
 
 // Identity finds who a chat user is, for an integration.

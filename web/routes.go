@@ -223,6 +223,8 @@ func (s *Server) projectTable() []projectRow {
 		{"GET", "environments/*", able(access.ReadEnvironments, s.environmentPage)},
 		{"POST", "deployments/*/*", able(access.UpdateEnvironments, s.approveDeployment)},
 		{"POST", "environments/*/stop", able(access.UpdateEnvironments, s.stopEnvironment)},
+		{"GET", "integrations/slash_commands", able(access.ReadProject, s.confirmPage)},
+		{"POST", "integrations/slash_commands", able(access.ReadProject, s.confirm)},
 		{"GET", "chat/commands", able(access.ReadCommands, s.commandsPage)},
 		{"POST", "chat/commands", able(access.CreateCommand, s.giveCommand)},
 		{"GET", "chat/commands/*", able(access.ReadCommands, s.commandPage)},

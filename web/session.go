@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"errors"
+	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
@@ -127,6 +128,30 @@ func (s *Server) linkPage(r *request) error {
 	}
 	s.render(r, http.StatusOK, "link", data{"Title": "Connect a chat account", "Link": l, "For": p, "Token": token})
 	return nil
+}
+
+// confirmPage asks a linked user whether commands may act for them again.
+func (s *Server) confirmPage(r *request, c *inside) error {
+	if r.actor.User == nil {
+		return fault.New(fault.Unauthorized, "sign in")
+	}
+	token := r.URL.Query().Get("command_id")
+	l, err := s.chat.Confirmation(r.Context(), token, r.actor.User)
+	if err != nil {
+		return err
+	}
+	return s.show(r, c, "confirm", data{"Title": "Confirm commands from chat", "Link": l, "Token": token})
+}
+
+func (s *Server) confirm(r *request, c *inside) error {
+	if r.actor.User == nil {
+		return fault.New(fault.Unauthorized, "sign in")
+	}
+	back, err := s.chat.Confirm(r.Context(), r.PostFormValue("token"), r.actor)
+	if err != nil {
+		return err
+	}
+	return s.show(r, c, "message", data{"Title": "Confirmed", "Text": "Your commands are taken again. Give the command once more in the chat.", "Back": template.URL(back)})
 }
 
 func (s *Server) connect(r *request) error {

@@ -38,11 +38,12 @@ type body struct {
 	Text         string  `json:"text"`
 	Blocks       []block `json:"blocks,omitempty"`
 	ResponseType string  `json:"response_type,omitempty"`
+	Replace      bool    `json:"replace_original,omitempty"`
 }
 
 // Respond posts to the response address.
 func (ch Chat) Respond(ctx context.Context, p chatops.Poster, to chatops.Target, m chatops.Message) error {
-	b := body{Text: ch.Text(m), Blocks: blocks(ch.Text(m), m), ResponseType: "in_channel"}
+	b := body{Text: ch.Text(m), Blocks: blocks(ch.Text(m), m), ResponseType: "in_channel", Replace: m.Replaces}
 	if m.Kind == chatops.Notice {
 		b.ResponseType = "ephemeral"
 	}

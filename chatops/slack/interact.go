@@ -113,7 +113,9 @@ func (h *Handler) event(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	challenge, err := h.hear(c.Request.Context(), in, raw)
+	challenge, err := h.hear(c.Request.Context(), raw, in.ID, func(ctx context.Context, cmd chatops.Command) error {
+		return h.service.Defer(ctx, in, cmd)
+	})
 	if err != nil {
 		return err
 	}
@@ -125,8 +127,9 @@ func (h *Handler) event(c *gin.Context) error {
 	return nil
 }
 
-// hear takes an event, however it came, and gives the challenge that is to be answered, if it is one.
-func (h *Handler) hear(ctx context.Context, in *models.ChatIntegration, raw []byte) (challenge string, err error) {
+// hear gives the command in an event, however it came, to take; and the challenge that is to be answered, if it is one. id is
+// the integration's.
+func (h *Handler) hear(ctx context.Context, raw []byte, id int64, take func(context.Context, chatops.Command) error) (challenge string, err error) {
 	var e envelope
 	if err := json.Unmarshal(raw, &e); err != nil {
 		return "", fault.Wrap(fault.Invalid, err, "400 Bad request - the event is no JSON")
@@ -147,8 +150,8 @@ func (h *Handler) hear(ctx context.Context, in *models.ChatIntegration, raw []by
 	if thread == "" && !direct {
 		thread = e.Event.TS // the answer begins a thread below what was asked
 	}
-	return "", h.service.Defer(ctx, in, chatops.Command{
+	return "", take(ctx, chatops.Command{
 		Chat: enum.Slack, Workspace: e.TeamID, WorkspaceDomain: e.TeamID, ChannelID: e.Event.Channel, Thread: thread, UserID: e.Event.User,
-		UserName: e.Event.User, Text: text, DeliveryKey: fmt.Sprintf("slack:event:%d:%s", in.ID, e.EventID),
+		UserName: e.Event.User, Text: text, DeliveryKey: fmt.Sprintf("slack:event:%d:%s", id, e.EventID),
 	})
 }

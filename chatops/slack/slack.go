@@ -36,6 +36,10 @@ func Register(r gin.IRouter, s *chatops.Service, now func() time.Time, log *slog
 		r.POST(path+"/interactions", httpapi.Handle(log, h.interaction))
 		r.POST(path+"/events", httpapi.Handle(log, h.event))
 	}
+	r.POST("/slack/trigger", httpapi.Handle(log, h.appTrigger))
+	r.POST("/integrations/slack/interactions", httpapi.Handle(log, h.appInteraction))
+	r.POST("/integrations/slack/options", httpapi.Handle(log, h.appOptions))
+	r.POST("/integrations/slack/events", httpapi.Handle(log, h.appEvent))
 }
 
 const (
@@ -71,11 +75,7 @@ func (h *Handler) trigger(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	body := gin.H{"response_type": "ephemeral", "text": markup(answer.Text), "status": http.StatusOK}
-	if answer.InChannel {
-		body["response_type"] = "in_channel"
-	}
-	c.JSON(http.StatusOK, body)
+	c.JSON(http.StatusOK, shown(answer))
 	return nil
 }
 

@@ -90,6 +90,7 @@ type Chat string
 // The chats that can send commands. Console is signalbox's own endpoint and page.
 const (
 	Slack      Chat = "slack"
+	SlackApp   Chat = "slack_app" // the one app of the instance, for all projects
 	Mattermost Chat = "mattermost"
 	Console    Chat = "console"
 )

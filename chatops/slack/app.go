@@ -1,0 +1,143 @@
+package slack
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/gin-gonic/gin"
+
+	"signalbox/chatops"
+	"signalbox/internal/fault"
+	"signalbox/internal/httpapi"
+	"signalbox/models/enum"
+)
+
+// appTrigger takes the slash command of the instance's app, which its verification token proves; a signature, if there is
+// one and the instance knows its secret, must be right too.
+func (h *Handler) appTrigger(c *gin.Context) error {
+	raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
+	if err != nil {
+		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body cannot be read")
+	}
+	form, err := url.ParseQuery(string(raw))
+	if err != nil {
+		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body is not a form")
+	}
+	if form.Get("ssl_check") == "1" {
+		c.Status(http.StatusOK)
+		return nil
+	}
+	if !form.Has("text") {
+		return &httpapi.ParamError{Text: "text is missing"}
+	}
+	ctx := c.Request.Context()
+	if err := h.service.AppByToken(ctx, form.Get("token")); err != nil {
+		return err
+	}
+	if c.GetHeader("X-Slack-Signature") != "" {
+		app, err := h.service.SlackApp(ctx)
+		if err != nil {
+			return err
+		}
+		genuine, err := h.service.AppSigned(ctx, func(signing string) bool { return h.signed(c.Request.Header, raw, signing) })
+		if err != nil {
+			return err
+		}
+		if app.Signing != "" && !genuine {
+			return chatops.ErrNoIntegration
+		}
+	}
+	cmd := command(0, form)
+	cmd.Chat = enum.SlackApp
+	answer, err := h.service.ReceiveFor(ctx, cmd)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, shown(answer))
+	return nil
+}
+
+// shown is an answer as the body that Slack expects.
+func shown(a chatops.Answer) gin.H {
+	body := gin.H{"response_type": "ephemeral", "text": markup(a.Text), "status": http.StatusOK}
+	if a.InChannel {
+		body["response_type"] = "in_channel"
+	}
+	return body
+}
+
+var errUnsigned = fault.New(fault.Unauthorized, "401 Unauthorized")
+
+// appBody reads a request that the signature of the instance's app proves.
+func (h *Handler) appBody(c *gin.Context) ([]byte, error) {
+	raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "400 Bad request - the body cannot be read")
+	}
+	genuine, err := h.service.AppSigned(c.Request.Context(), func(signing string) bool { return h.signed(c.Request.Header, raw, signing) })
+	if err == nil && !genuine {
+		err = errUnsigned
+	}
+	return raw, err
+}
+
+// appInteraction takes the press of a button of the instance's app; the button says for which project.
+func (h *Handler) appInteraction(c *gin.Context) error {
+	raw, err := h.appBody(c)
+	if err != nil {
+		return err
+	}
+	form, err := url.ParseQuery(string(raw))
+	if err != nil {
+		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body is not a form")
+	}
+	var p interaction
+	if err := json.Unmarshal([]byte(form.Get("payload")), &p); err != nil {
+		return fault.Wrap(fault.Invalid, err, "400 Bad request - the payload is no JSON")
+	}
+	if p.Type == "block_actions" && len(p.Actions) > 0 {
+		in, err := h.service.ButtonOf(c.Request.Context(), p.Actions[0].Value)
+		if err != nil {
+			return err
+		}
+		if err := h.press(c.Request.Context(), in, []byte(form.Get("payload"))); err != nil {
+			return err
+		}
+	}
+	c.Status(http.StatusOK)
+	return nil
+}
+
+// appOptions answers that there is nothing to choose from: no message of ours has a menu.
+func (h *Handler) appOptions(c *gin.Context) error {
+	if _, err := h.appBody(c); err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, gin.H{"options": []any{}})
+	return nil
+}
+
+// appEvent takes what the instance's app hears; the first word behind the mention names the project.
+func (h *Handler) appEvent(c *gin.Context) error {
+	raw, err := h.appBody(c)
+	if err != nil {
+		return err
+	}
+	challenge, err := h.hear(c.Request.Context(), raw, 0, func(ctx context.Context, cmd chatops.Command) error {
+		cmd.Chat, cmd.Deferred = enum.SlackApp, true
+		_, err := h.service.ReceiveFor(ctx, cmd)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if challenge != "" {
+		c.JSON(http.StatusOK, gin.H{"challenge": challenge})
+		return nil
+	}
+	c.Status(http.StatusOK)
+	return nil
+}
