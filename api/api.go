@@ -56,6 +56,7 @@ func Register(r gin.IRouter, c *ci.Coordinator, auth *access.Authenticator, chat
 	s.variableRoutes(at)
 	s.lintRoutes(at)
 	s.chatRoutes(at)
+	s.chatRuleRoutes(at)
 	s.integrationRoutes(at)
 	s.auditRoutes(at)
 }

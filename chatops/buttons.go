@@ -41,7 +41,7 @@ func (s *Service) buttons(ctx context.Context, in *models.ChatIntegration, job *
 		return nil, nil
 	}
 	button := func(label string, style ButtonStyle, verb Verb) Button {
-		return Button{label, style, fmt.Sprintf("%d.%s", in.ID, s.keys.SealText(buttonPlace(in), fmt.Sprintf("%s #%d", verb, job.ID)))}
+		return s.button(in, label, style, fmt.Sprintf("%s #%d", verb, job.ID))
 	}
 	switch {
 	case job.Status == enum.Manual:
@@ -63,6 +63,11 @@ func (s *Service) buttons(ctx context.Context, in *models.ChatIntegration, job *
 		return []Button{button("Retry", Primary, Retry)}, nil
 	}
 	return nil, nil
+}
+
+// button gives a command when it is pressed.
+func (s *Service) button(in *models.ChatIntegration, label string, style ButtonStyle, command string) Button {
+	return Button{label, style, fmt.Sprintf("%d.%s", in.ID, s.keys.SealText(buttonPlace(in), command))}
 }
 
 // actionURL is where chats send presses, for those that ask for an address with each button.

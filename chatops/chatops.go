@@ -21,6 +21,7 @@ const (
 	taskAcknowledge = "chat-acknowledge"
 	taskLive        = "chat-live"
 	taskUpload      = "chat-upload"
+	taskGiveUp      = "chat-approval-end"
 )
 
 // MaxReply is how many bytes of a reply a chat gets in one message, as GitLab allows.
@@ -81,6 +82,7 @@ func New(c *ci.Coordinator, t *tasks.Runner, log *slog.Logger, o Options) *Servi
 	t.Handle(taskAcknowledge, s.acknowledgeLate)
 	t.Handle(taskLive, s.live)
 	t.Handle(taskUpload, s.upload)
+	t.Handle(taskGiveUp, s.giveUp)
 	t.Handle(ci.TaskChatReply, s.reply)
 	return s
 }

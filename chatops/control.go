@@ -117,6 +117,12 @@ func (s *Service) control(ctx context.Context, g *given, a Action) error {
 	if err != nil {
 		return err
 	}
+	if job != nil && (a.Verb == Retry || a.Verb == Start) {
+		err := s.db.Read(ctx, func(tx *models.Tx) error { return s.allowed(tx, g, []*models.Job{job}) })
+		if err != nil {
+			return err
+		}
+	}
 	switch a.Verb {
 	case Retry:
 		return s.retry(ctx, g, p, job)
@@ -140,10 +146,10 @@ func (s *Service) control(ctx context.Context, g *given, a Action) error {
 		if err != nil {
 			return err
 		}
-		return s.tell(ctx, g.command, fmt.Sprintf("%s is %s.\n```\n%s\n```", s.titled(g, p, job), s.standing(job), strings.ReplaceAll(text, "```", "'''")))
+		return s.tell(ctx, g.command, fmt.Sprintf("%s is %s.\n```\n%s\n```", s.titled(g, p, job), s.standing(ctx, job), strings.ReplaceAll(text, "```", "'''")))
 	}
 	if job != nil {
-		return s.tell(ctx, g.command, s.titled(g, p, job)+" is "+s.standing(job)+".")
+		return s.tell(ctx, g.command, s.titled(g, p, job)+" is "+s.standing(ctx, job)+".")
 	}
 	text, err := s.overview(ctx, g, p)
 	if err != nil {
@@ -235,7 +241,7 @@ func (s *Service) titled(g *given, p *models.Pipeline, job *models.Job) string {
 }
 
 // standing says how a job is, since when, and why.
-func (s *Service) standing(j *models.Job) string {
+func (s *Service) standing(ctx context.Context, j *models.Job) string {
 	now := s.db.Now()
 	text := string(j.Status)
 	switch {
@@ -249,8 +255,36 @@ func (s *Service) standing(j *models.Job) string {
 	switch {
 	case j.FailureReason != "":
 		text += ": " + j.FailureReason.Sentence()
+	case j.Status == enum.WaitingForResource:
+		text = "queued" + s.behind(ctx, j)
 	case j.StatusReason != "":
 		text += ": " + j.StatusReason
+	}
+	return text
+}
+
+// behind names whose job holds the resource that a job waits for.
+func (s *Service) behind(ctx context.Context, j *models.Job) (text string) {
+	if j.ResourceGroupID == nil {
+		return ""
+	}
+	err := s.db.Read(ctx, func(tx *models.Tx) error {
+		group, err := tx.ResourceGroup(*j.ResourceGroupID)
+		if err != nil || group.HolderID == nil {
+			return err
+		}
+		holder, err := tx.Job(*group.HolderID)
+		if err != nil {
+			return err
+		}
+		u, err := tx.User(holder.UserID)
+		if err == nil {
+			text = fmt.Sprintf(" behind job #%d of @%s, which holds %s", holder.ID, u.Username, code(group.Key))
+		}
+		return err
+	})
+	if err != nil {
+		s.log.InfoContext(ctx, "who holds a resource is not known", "job", j.ID, "error", err)
 	}
 	return text
 }
@@ -279,7 +313,7 @@ func (s *Service) overview(ctx context.Context, g *given, p *models.Pipeline) (s
 			text += fmt.Sprintf("\n… and %d more", len(jobs)-i)
 			break
 		}
-		text += fmt.Sprintf("\n• [%s](%s): %s", code(j.Name), s.jobURL(g.project, j.ID), s.standing(j))
+		text += fmt.Sprintf("\n• [%s](%s): %s", code(j.Name), s.jobURL(g.project, j.ID), s.standing(ctx, j))
 	}
 	return text, err
 }

@@ -51,16 +51,32 @@ func (s *Service) live(ctx context.Context, t *models.Task) error {
 		return &tasks.Later{At: s.db.Now().Add(time.Second)}
 	}
 	defer s.release(ctx, c)
-	if c.State != enum.CommandRunning || c.Reply != nil || c.PipelineID == nil || in == nil || !in.Active || in.BotToken.Empty() {
+	if c.Reply != nil || in == nil || !in.Active || in.BotToken.Empty() {
 		return nil
 	}
-	m, err := s.progress(ctx, c, in)
+	var m Message
+	switch {
+	case c.State == enum.CommandWaiting:
+		m, err = s.waits(ctx, c, in)
+	case c.State == enum.CommandRefused && c.MessageID != "":
+		m, err = Message{Kind: Failed, ChatUserID: c.ChatUserID, JobName: "Command", JobID: c.ID, Text: c.Refusal}, nil
+	case c.State == enum.CommandAccepted: // approved, and about to run
+		return &tasks.Later{At: s.db.Now().Add(time.Second)}
+	case c.State != enum.CommandRunning || c.PipelineID == nil:
+		return nil
+	default:
+		m, err = s.progress(ctx, c, in)
+	}
 	if err != nil {
 		return notThere(err)
 	}
 	m.KeepANSI, m.ActionURL = in.KeepANSI, s.actionURL(in)
-	if m.Kind != Progress {
+	if m.Kind == Succeeded {
 		return nil // the reply comes
+	}
+	if m.Kind == Failed {
+		_, err := s.showProgress(ctx, c, in, m)
+		return err
 	}
 	if on, err := s.showProgress(ctx, c, in, m); err != nil || !on {
 		return err
@@ -73,6 +89,34 @@ func notThere(err error) error {
 		return nil
 	}
 	return err
+}
+
+// waits shows a command that others have to approve.
+func (s *Service) waits(ctx context.Context, c *models.ChatCommand, in *models.ChatIntegration) (m Message, err error) {
+	err = s.db.Read(ctx, func(tx *models.Tx) error {
+		p, err := tx.Project(c.ProjectID)
+		if err != nil {
+			return err
+		}
+		approvals, err := tx.ChatApprovals(c.ID)
+		text, _, _ := strings.Cut(c.Acknowledgement, " Others answer with")
+		m = Message{
+			Kind: Progress, ChatUserID: c.ChatUserID, JobName: "Command", JobID: c.ID, JobURL: fmt.Sprintf("%s/%s/-/chat/commands/%d", s.ci.URL(), p.FullPath, c.ID),
+			Text: "waits. " + text, StartedBy: c.ChatUserName,
+		}
+		if n := len(approvals); n > 0 {
+			m.Text += fmt.Sprintf(" (%d so far)", n)
+		}
+		return err
+	})
+	for _, b := range []struct {
+		label string
+		style ButtonStyle
+		verb  Verb
+	}{{"Approve", Primary, Approve}, {"Reject", Danger, Reject}} {
+		m.Buttons = append(m.Buttons, s.button(in, b.label, b.style, fmt.Sprintf("%s command %d", b.verb, c.ID)))
+	}
+	return m, err
 }
 
 // pace is how long a message stands before it is looked at again: the longer a job takes, the less often.
@@ -180,9 +224,9 @@ func (s *Service) progress(ctx context.Context, c *models.ChatCommand, in *model
 	case shown == nil:
 		m.Text = fmt.Sprintf("is %s: %d of %d jobs are done", p.Status, done, len(jobs))
 	case shown != job:
-		m.Text = fmt.Sprintf("waits; %s is %s (%d of %d jobs are done)", shown.Name, s.standing(shown), done, len(jobs))
+		m.Text = fmt.Sprintf("waits; %s is %s (%d of %d jobs are done)", shown.Name, s.standing(ctx, shown), done, len(jobs))
 	default:
-		m.Text = "is " + s.standing(shown)
+		m.Text = "is " + s.standing(ctx, shown)
 	}
 	if shown != nil && shown.Status == enum.Running {
 		if m.Output, err = s.said(ctx, shown); err != nil {

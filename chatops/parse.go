@@ -31,6 +31,7 @@ type Action struct {
 	Verb      Verb
 	Name      string // of the job or stage; empty: the last one that the person ran
 	Number    int64  // of a job or pipeline
+	Command   int64  // number of a command that waits for approval
 	Input     string // what stands behind the name, as it was typed
 	WithNeeds bool
 	From, To  string // environments of a deployment
@@ -66,6 +67,9 @@ func parse(text string) (Action, bool) {
 	}
 	if m := others.FindStringSubmatch(text); m != nil {
 		a := Action{Verb: Verb(m[1]), Name: Unmangle(m[2])}
+		if text, ok := strings.CutPrefix(a.Name, "command "); ok && (a.Verb == Approve || a.Verb == Reject) {
+			a.Command, _ = strconv.ParseInt(strings.TrimPrefix(text, "#"), 10, 64)
+		}
 		if n, err := strconv.ParseInt(strings.TrimPrefix(a.Name, "#"), 10, 64); err == nil && n > 0 {
 			a.Number = n
 		}

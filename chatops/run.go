@@ -52,6 +52,10 @@ func (s *Service) run(ctx context.Context, t *models.Task) error {
 		return err
 	}
 	err = s.act(ctx, g)
+	var wait *needsApproval
+	if errors.As(err, &wait) {
+		return s.waitForApproval(ctx, g, wait)
+	}
 	if reason := s.refusal(ctx, err, g); reason != "" {
 		return s.refuse(ctx, g.command, reason)
 	}
@@ -67,6 +71,12 @@ func (s *Service) act(ctx context.Context, g *given) error {
 	if g.user.Blocked() {
 		return fault.New(fault.Forbidden, "your account is blocked")
 	}
+	switch {
+	case a.Command != 0:
+		return s.judge(ctx, g, a)
+	case a.Verb == Cancel || a.Verb == Approve || a.Verb == Reject:
+		return s.control(ctx, g, a)
+	}
 	switch a.Verb {
 	case Run:
 		return s.start(ctx, g, a)
@@ -74,7 +84,7 @@ func (s *Service) act(ctx context.Context, g *given) error {
 		return s.deploy(ctx, g, a)
 	case Jobs:
 		return s.listJobs(ctx, g, a)
-	case Retry, Cancel, Status, Logs, Start, Approve, Reject:
+	case Retry, Status, Logs, Start:
 		return s.control(ctx, g, a)
 	}
 	if a.Name != "" {

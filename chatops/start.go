@@ -98,6 +98,9 @@ func (s *Service) create(ctx context.Context, g *given, a Action, ref, sha strin
 			if err != nil {
 				return err
 			}
+			if err := s.allowed(tx, g, jobs); err != nil {
+				return err
+			}
 			fresh.State, fresh.PipelineID = enum.CommandRunning, &pipeline.ID
 			var job *models.Job
 			for _, j := range jobs {

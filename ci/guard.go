@@ -28,8 +28,8 @@ func (m *mover) guard(j *models.Job) (*models.ProtectedEnvironment, error) {
 	return g, notThere(err)
 }
 
-// granted says whether a user is one of those that grants name.
-func granted(tx *models.Tx, u *models.User, level enum.AccessLevel, grants []models.Grant) (bool, error) {
+// Granted says whether a user is one of those that grants name.
+func Granted(tx *models.Tx, u *models.User, level enum.AccessLevel, grants []models.Grant) (bool, error) {
 	for _, g := range grants {
 		switch {
 		case g.UserID != 0 && g.UserID == u.ID, g.AccessLevel != enum.NoAccess && level >= g.AccessLevel:
@@ -57,7 +57,7 @@ func (m *mover) mayDeploy(userID int64, g *models.ProtectedEnvironment) (bool, e
 	if err != nil {
 		return false, err
 	}
-	return granted(m.tx, u, subject.Level, g.Deployers)
+	return Granted(m.tx, u, subject.Level, g.Deployers)
 }
 
 // held keeps a job from its environment, if that is protected: from whoever may not deploy there it fails, and until others
@@ -188,7 +188,7 @@ func approves(tx *models.Tx, by access.Actor, subject access.Subject, j *models.
 	if len(approvers) == 0 {
 		approvers = g.Deployers
 	}
-	may, err := granted(tx, by.User, subject.Level, approvers)
+	may, err := Granted(tx, by.User, subject.Level, approvers)
 	switch {
 	case err != nil:
 		return err

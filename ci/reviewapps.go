@@ -52,7 +52,7 @@ func (c *Coordinator) DeleteReviewApps(ctx context.Context, by access.Actor, p *
 			g, err := tx.ProtectedEnvironment(p.ID, e.Name)
 			may := err == models.ErrNotFound
 			if err == nil {
-				may, err = granted(tx, by.User, subject.Level, g.Deployers)
+				may, err = Granted(tx, by.User, subject.Level, g.Deployers)
 			}
 			if err := notThere(err); err != nil {
 				return err

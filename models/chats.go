@@ -117,7 +117,7 @@ func (c *ChatCommand) Place() string { return "chat_commands.response_url/" + c.
 
 // Ended says whether nothing more will happen to the command by itself.
 func (c *ChatCommand) Ended() bool {
-	return c.State != enum.CommandAccepted && c.State != enum.CommandRunning
+	return c.State != enum.CommandAccepted && c.State != enum.CommandRunning && c.State != enum.CommandWaiting
 }
 
 // Integration finds a project's integration with a chat.

@@ -164,6 +164,6 @@ func tookText(seconds *int64) string {
 
 var stateSentence = map[enum.CommandState]string{
 	enum.CommandAccepted: "accepted, about to run", enum.CommandRefused: "refused", enum.CommandRunning: "its job has not ended, or its reply is on its way",
-	enum.CommandReplied: "replied", enum.CommandSilent: "ended without a reply, on purpose: its chat_reply was empty",
+	enum.CommandWaiting: "waiting for the approval of others", enum.CommandReplied: "replied", enum.CommandSilent: "ended without a reply, on purpose: its chat_reply was empty",
 	enum.CommandExpired: "its reply came too late for the chat", enum.CommandUndeliverable: "its reply could not be delivered",
 }

@@ -339,15 +339,15 @@ func Matching(rules []*models.ProtectedRef, ref string, tag bool) []*models.Prot
 	}
 	var out []*models.ProtectedRef
 	for _, r := range rules {
-		if r.Kind == kind && matchesWildcard(r.Name, ref) {
+		if r.Kind == kind && MatchesWildcard(r.Name, ref) {
 			out = append(out, r)
 		}
 	}
 	return out
 }
 
-// matchesWildcard: `*` stands for any text, slashes included; nothing else is special.
-func matchesWildcard(pattern, name string) bool {
+// MatchesWildcard: `*` stands for any text, slashes included; nothing else is special.
+func MatchesWildcard(pattern, name string) bool {
 	if !strings.Contains(pattern, "*") {
 		return pattern == name
 	}

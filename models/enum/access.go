@@ -101,6 +101,7 @@ type CommandState string
 // The states of a chat command.
 const (
 	CommandAccepted      CommandState = "accepted"
+	CommandWaiting       CommandState = "waiting" // for the approval of others
 	CommandRefused       CommandState = "refused"
 	CommandRunning       CommandState = "running"
 	CommandReplied       CommandState = "replied"
