@@ -174,6 +174,46 @@ func TestBridgesThatFail(t *testing.T) {
 	})
 }
 
+// TestTwoProjectsThatStartEachOther come to an end: no ref of a project stands more than twice among those that led to a
+// pipeline. What ended so is not tried again.
+func TestTwoProjectsThatStartEachOther(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		w.newProject("b")
+		b := w.project
+		w.push("b", map[string]string{".gitlab-ci.yml": "go: {trigger: {project: root/a, strategy: depend}, rules: [{if: $CI_PIPELINE_SOURCE == \"pipeline\"}]}"})
+		w.newProject("a")
+		a := w.project
+		w.push("a", map[string]string{".gitlab-ci.yml": "go: {trigger: {project: root/b, strategy: depend}}"})
+		w.eventually("the pipeline of the push", func() bool { return len(w.pipelines()) > 0 })
+		all := w.pipelines()
+		first := all[len(all)-1].ID
+		id := first
+		var last bridgeJSON
+		for i := 0; ; i++ {
+			w.project = []string{a, b}[i%2]
+			w.eventually("the bridge ends, or starts another pipeline", func() bool {
+				last = w.bridges(id)["go"]
+				return last.Status == "failed" || last.Downstream != nil
+			})
+			if last.Downstream == nil {
+				break
+			}
+			id = last.Downstream.ID
+		}
+		if last.FailureReason != "pipeline_loop_detected" {
+			t.Errorf("the end of the chain: %+v", last)
+		}
+		w.must(403, "POST", fmt.Sprintf("/projects/%s/jobs/%d/retry", w.project, last.ID), nil, nil)
+		w.project = a
+		w.state(first, "failed")
+		w.settled()
+		if n := len(w.pipelines()); n != 3 {
+			t.Errorf("%d pipelines of the first project", n)
+		}
+	})
+}
+
 // TestPipelinesOfOtherProjects are started as the user of the bridge, with the rights that this one has there.
 func TestPipelinesOfOtherProjects(t *testing.T) {
 	each(t, func(t *testing.T, o models.Options) {
