@@ -135,6 +135,28 @@ func TestChildPipelines(t *testing.T) {
 	})
 }
 
+// TestABridgeThatShowsASkippedPipeline goes on to show it when something before is started: nobody could start it again.
+func TestABridgeThatShowsASkippedPipeline(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		h := w.hand(false)
+		id := w.pushed("app", map[string]string{
+			".gitlab-ci.yml": "stages: [a, b]\nbutton: {stage: a, script: x, when: manual}\ngo: {stage: b, when: manual, trigger: {include: child.yml, strategy: mirror}}",
+			"child.yml":      "unit: {script: x, when: on_failure}",
+		})
+		w.act(w.bridges(id)["go"].ID, "play")
+		w.bridge(id, "go", "skipped")
+		button := w.jobs(id)["button"].ID
+		w.act(button, "play")
+		h.success(button)
+		w.state(id, "success")
+		w.settled()
+		if b := w.bridges(id)["go"]; b.Status != "skipped" || b.Downstream.Status != "skipped" {
+			t.Errorf("the bridge: %+v", b)
+		}
+	})
+}
+
 // TestBridgesThatFail say why.
 func TestBridgesThatFail(t *testing.T) {
 	each(t, func(t *testing.T, o models.Options) {

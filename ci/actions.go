@@ -149,14 +149,25 @@ func (m *mover) revive(userID int64, of ...int64) error {
 		byID[j.ID] = j
 	}
 	for _, id := range process.Dependents(snapshot(jobs), of...) {
-		if byID[id].External {
-			continue // another system says how it is
-		}
-		if err := m.move(byID[id], process.Process, func(j *models.Job) { j.UserID = userID }); err != nil {
+		if err := m.consider(byID[id], userID); err != nil {
 			return err
 		}
 	}
 	return m.advance(jobs)
+}
+
+// consider gives a skipped job another chance, unless somebody else says how it is: another system, or the pipeline that a
+// bridge started.
+func (m *mover) consider(j *models.Job, userID int64) error {
+	if j.External {
+		return nil
+	}
+	if j.Bridge {
+		if _, err := m.tx.DownstreamOf(j.ID); !errors.Is(err, models.ErrNotFound) {
+			return err
+		}
+	}
+	return m.move(j, process.Process, func(j *models.Job) { j.UserID = userID })
 }
 
 // RetryJob makes another attempt at a finished job, as the one who asks, and returns it.
@@ -295,7 +306,7 @@ func (c *Coordinator) RetryPipeline(ctx context.Context, a access.Actor, id int6
 			case (j.Status == enum.Failed || j.Status == enum.Canceled) && process.Retryable(j.Status, j.FailureReason):
 				_, err = m.again(j, a.User.ID, false)
 			case j.Status == enum.Skipped:
-				err = m.move(j, process.Process, func(j *models.Job) { j.UserID = a.User.ID })
+				err = m.consider(j, a.User.ID)
 			}
 			if err != nil {
 				return err
