@@ -6,9 +6,10 @@ GO ?= go
 test: lint-vet
 	$(GO) run ./internal/testenv/testrun $(GO) test ./...
 
-# The same with the race detector and longer fuzzing.
+# The same with the race detector, a larger crowd of jobs and longer fuzzing.
 test-all: lint
 	$(GO) run ./internal/testenv/testrun $(GO) test -race ./...
+	SIGNALBOX_TEST_CROWD=1 $(GO) run ./internal/testenv/testrun $(GO) test ./app -run TestACrowdFinishesAtTheSameMoment
 	$(GO) test ./ci/config/yaml -run '^$$' -fuzz FuzzParse -fuzztime 60s
 	$(GO) test ./ci/expression -run '^$$' -fuzz FuzzParse -fuzztime 60s
 	$(GO) test ./ci/config -run '^$$' -fuzz FuzzLoad -fuzztime 60s

@@ -61,6 +61,10 @@ func (c *pipelineCase) config() string {
 		}
 		root[j.Name] = job
 	}
+	return asYAML(root)
+}
+
+func asYAML(root map[string]any) string {
 	text, _ := json.Marshal(root) // JSON is YAML
 	return string(text)
 }

@@ -135,6 +135,28 @@ func TestChildPipelines(t *testing.T) {
 	})
 }
 
+// TestABridgeThatShowsASkippedPipeline goes on to show it when something before is started: nobody could start it again.
+func TestABridgeThatShowsASkippedPipeline(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		h := w.hand(false)
+		id := w.pushed("app", map[string]string{
+			".gitlab-ci.yml": "stages: [a, b]\nbutton: {stage: a, script: x, when: manual}\ngo: {stage: b, when: manual, trigger: {include: child.yml, strategy: mirror}}",
+			"child.yml":      "unit: {script: x, when: on_failure}",
+		})
+		w.act(w.bridges(id)["go"].ID, "play")
+		w.bridge(id, "go", "skipped")
+		button := w.jobs(id)["button"].ID
+		w.act(button, "play")
+		h.success(button)
+		w.state(id, "success")
+		w.settled()
+		if b := w.bridges(id)["go"]; b.Status != "skipped" || b.Downstream.Status != "skipped" {
+			t.Errorf("the bridge: %+v", b)
+		}
+	})
+}
+
 // TestBridgesThatFail say why.
 func TestBridgesThatFail(t *testing.T) {
 	each(t, func(t *testing.T, o models.Options) {
@@ -170,6 +192,46 @@ func TestBridgesThatFail(t *testing.T) {
 		}
 		if b := w.bridge(id, "next", "failed"); b.FailureReason != "reached_max_descendant_pipelines_depth" {
 			t.Errorf("three levels: %+v", b)
+		}
+	})
+}
+
+// TestTwoProjectsThatStartEachOther come to an end: no ref of a project stands more than twice among those that led to a
+// pipeline. What ended so is not tried again.
+func TestTwoProjectsThatStartEachOther(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		w.newProject("b")
+		b := w.project
+		w.push("b", map[string]string{".gitlab-ci.yml": "go: {trigger: {project: root/a, strategy: depend}, rules: [{if: $CI_PIPELINE_SOURCE == \"pipeline\"}]}"})
+		w.newProject("a")
+		a := w.project
+		w.push("a", map[string]string{".gitlab-ci.yml": "go: {trigger: {project: root/b, strategy: depend}}"})
+		w.eventually("the pipeline of the push", func() bool { return len(w.pipelines()) > 0 })
+		all := w.pipelines()
+		first := all[len(all)-1].ID
+		id := first
+		var last bridgeJSON
+		for i := 0; ; i++ {
+			w.project = []string{a, b}[i%2]
+			w.eventually("the bridge ends, or starts another pipeline", func() bool {
+				last = w.bridges(id)["go"]
+				return last.Status == "failed" || last.Downstream != nil
+			})
+			if last.Downstream == nil {
+				break
+			}
+			id = last.Downstream.ID
+		}
+		if last.FailureReason != "pipeline_loop_detected" {
+			t.Errorf("the end of the chain: %+v", last)
+		}
+		w.must(403, "POST", fmt.Sprintf("/projects/%s/jobs/%d/retry", w.project, last.ID), nil, nil)
+		w.project = a
+		w.state(first, "failed")
+		w.settled()
+		if n := len(w.pipelines()); n != 3 {
+			t.Errorf("%d pipelines of the first project", n)
 		}
 	})
 }

@@ -123,7 +123,10 @@ func TestEnvironments(t *testing.T) {
 			t.Errorf("deployed again: %+v", e)
 		}
 		clock.set(25 * time.Hour)
-		w.eventually("it is stopped by time", func() bool { return w.environment("review/main").State == "stopping" })
+		w.eventually("it is stopped by time", func() bool { return w.jobs(id)["stop"].Status == "pending" })
+		if got := w.environment("review/main").State; got != "stopping" {
+			t.Errorf("while it is stopped by time: %s", got)
+		}
 		h.success(w.jobs(id)["stop"].ID)
 		if got := w.environment("review/main").State; got != "stopped" {
 			t.Errorf("after its time: %s", got)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net"
@@ -9,18 +10,28 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"signalbox/internal/testenv"
 	"signalbox/models"
 	"signalbox/runnerproto/shellrunner"
 )
 
-// serveEnv makes this test's own binary run `signalbox serve` instead of tests.
-const serveEnv = "SIGNALBOX_TEST_SERVE"
+const (
+	// serveEnv makes this test's own binary run `signalbox serve` instead of tests.
+	serveEnv = "SIGNALBOX_TEST_SERVE"
+	// dieEnv makes it kill itself when it asks for the time once more than so often, which it does between all that it
+	// reads and writes.
+	dieEnv = "SIGNALBOX_TEST_DIE"
+)
 
 func TestMain(m *testing.M) {
 	if address := os.Getenv(serveEnv); address != "" {
@@ -36,6 +47,15 @@ func serveForTest(address string) {
 		DatabaseURL: os.Getenv("SIGNALBOX_DATABASE_URL"), Repositories: os.Getenv("SIGNALBOX_REPOSITORIES"), SecretKeyFile: os.Getenv("SIGNALBOX_SECRET_KEY_FILE"),
 		AcceptWithin: 2 * time.Second, HoldPolls: 2 * time.Second,
 	}}
+	if most, _ := strconv.ParseInt(os.Getenv(dieEnv), 10, 64); most > 0 {
+		var asked atomic.Int64
+		c.Now = func() time.Time {
+			if asked.Add(1) > most {
+				syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			}
+			return time.Now()
+		}
+	}
 	if err := c.Run(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -73,14 +93,20 @@ func spawn(t *testing.T, o models.Options) *process {
 	return p
 }
 
-func (p *process) run() {
+// start brings the process up without waiting until it answers.
+func (p *process) start(env ...string) {
 	p.t.Helper()
 	p.cmd = exec.Command(os.Args[0])
-	p.cmd.Env = p.env
+	p.cmd.Env = append(slices.Clone(p.env), env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+func (p *process) run() {
+	p.t.Helper()
+	p.start()
 	p.eventually("the node to answer", func() bool {
 		res, err := http.Get(p.node.Local + "/-/readiness")
 		if err != nil {
@@ -244,4 +270,123 @@ func (p *process) killAt(step string, s chatSide, gate string) {
 		p.eventually("a post", func() bool { return len(p.chat.all("/hooks/")) > 0 })
 		p.restart()
 	}
+}
+
+const familyConfig = `
+variables: {GIT_STRATEGY: none} # nobody can clone from a dead node
+stages: [build, down, deploy]
+flaky: {stage: build, script: exit 1, retry: {max: 1, when: script_failure}, allow_failure: true}
+child: {stage: down, trigger: {include: child.yml, strategy: depend}}
+other: {stage: down, trigger: {project: root/lib, strategy: depend}}
+deploy: {stage: deploy, script: echo, environment: production, resource_group: production}
+`
+
+// TestDyingBetweenWrites lets a node die again and again, each time a little later in what it does, while pipelines start
+// others, retry and deploy in turn. In the end all of it was done, and nothing twice.
+func TestDyingBetweenWrites(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		p := spawn(t, o)
+		p.newProject("lib")
+		lib := p.project
+		p.push("lib", map[string]string{".gitlab-ci.yml": "variables: {GIT_STRATEGY: none}\ncheck: {script: echo, rules: [{if: $CI_PIPELINE_SOURCE == \"pipeline\"}]}"})
+		ids := []int64{p.pushed("app", map[string]string{".gitlab-ci.yml": familyConfig, "child.yml": "variables: {GIT_STRATEGY: none}\nunit: {script: echo}"})}
+		for range 2 {
+			ids = append(ids, p.create("main", nil).ID)
+		}
+		p.work()
+		p.kill()
+		deaths := 0
+		for ; p.dies(50+7*deaths, ids); deaths++ {
+			p.forgotten(o)
+		}
+		if deaths < 5 {
+			t.Errorf("it died only %d times", deaths)
+		}
+		p.run()
+		p.settles(ids, lib)
+	})
+}
+
+// dies runs the node until it has asked for the time so often; false if its pipelines succeeded before.
+func (p *process) dies(asked int, ids []int64) bool {
+	p.t.Helper()
+	p.start(dieEnv + "=" + strconv.Itoa(asked))
+	dead := make(chan struct{})
+	go func() { p.cmd.Wait(); close(dead) }()
+	for deadline := time.After(patience); ; {
+		select {
+		case <-dead:
+			return true
+		case <-deadline:
+			p.t.Fatal("the node does nothing any more")
+		case <-time.After(50 * time.Millisecond):
+		}
+		if p.succeeded(ids) {
+			p.cmd.Process.Kill()
+			<-dead
+			return false
+		}
+	}
+}
+
+// succeeded asks a node that may die meanwhile whether pipelines succeeded.
+func (p *process) succeeded(ids []int64) bool {
+	for _, id := range ids {
+		req, _ := http.NewRequest("GET", fmt.Sprintf("%s/api/v4/projects/%s/pipelines/%d", p.node.Local, p.project, id), nil)
+		req.Header.Set("PRIVATE-TOKEN", rootToken)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return false
+		}
+		var pl pipelineJSON
+		err = json.NewDecoder(res.Body).Decode(&pl)
+		res.Body.Close()
+		if err != nil || pl.Status != "success" {
+			return false
+		}
+	}
+	return true
+}
+
+// forgotten does what time would do: what a dead node had claimed on PostgreSQL is free.
+func (p *process) forgotten(o models.Options) {
+	p.t.Helper()
+	if o.URL == "" {
+		return
+	}
+	db, err := pgx.Connect(context.Background(), o.URL)
+	noError(p.t, err)
+	defer db.Close(context.Background())
+	_, err = db.Exec(context.Background(), "UPDATE tasks SET locked_until = NULL; DELETE FROM leases")
+	noError(p.t, err)
+}
+
+// settles checks what the pipelines of TestDyingBetweenWrites leave.
+func (p *process) settles(ids []int64, lib string) {
+	t := p.t
+	t.Helper()
+	for _, id := range ids {
+		var all []jobJSON
+		p.must(200, "GET", fmt.Sprintf("/projects/%s/pipelines/%d/jobs?include_retried=true", p.project, id), nil, &all)
+		attempts := map[string]int{}
+		for _, j := range all {
+			attempts[j.Name]++
+		}
+		if fmt.Sprint(attempts) != "map[deploy:1 flaky:2]" {
+			t.Errorf("attempts in pipeline %d: %v", id, attempts)
+		}
+		for name, b := range p.bridges(id) {
+			if b.Status != "success" || b.Downstream == nil || b.Downstream.Status != "success" {
+				t.Errorf("bridge %s of %d: %+v", name, id, b)
+			}
+		}
+	}
+	for path, most := range map[string]int{p.project + "/pipelines?source=parent_pipeline": 3, lib + "/pipelines?source=pipeline": 3, p.project + "/deployments?status=success": 3, p.project + "/deployments": 3} {
+		var rows []struct{ ID int64 }
+		p.must(200, "GET", "/projects/"+path, nil, &rows)
+		if len(rows) != most {
+			t.Errorf("%s: %+v", path, rows)
+		}
+	}
+	p.eventually("nobody holds the resource", func() bool { return p.holder("/projects/"+p.project+"/resource_groups/production") == 0 })
 }

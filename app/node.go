@@ -87,12 +87,16 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (*Node, error) {
 	if n.URL = s.ExternalURL; n.URL == "" {
 		n.URL = n.Local
 	}
+	if s.Steady == nil {
+		s.Steady = s.Now
+	}
 	n.tasks = tasks.NewRunner(n.db, log)
 	n.CI = ci.New(ci.Parts{
 		DB: n.db, Keys: keys, Repos: n.repos, Traces: n.traces, Blobs: n.blobs, Hub: n.hub, Tasks: n.tasks, Log: log,
 		Settings: ci.Settings{
 			URL: n.URL, HoldPolls: s.HoldPolls, AcceptWithin: s.AcceptWithin, LegacyAccept: s.AcceptWithin, LostAfter: s.LostAfter,
 			MaxTrace: s.MaxTrace, MaxArtifact: s.MaxArtifact, Templates: s.Templates, IncludeHosts: s.IncludeHosts, HookHosts: s.PrivateHosts,
+			Steady: s.Steady,
 		},
 	})
 	n.Chat = chatops.New(n.CI, n.tasks, log, chatops.Options{

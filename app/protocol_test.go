@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -396,35 +395,6 @@ func TestASilentRunnerLosesItsJob(t *testing.T) {
 	w.eventually("the job to fail", func() bool {
 		j := w.jobs(w.pipelines()[0].ID)["job"]
 		return j.Status == "failed" && j.FailureReason == "runner_system_failure"
-	})
-}
-
-// TestTwoLastJobsFinishAtTheSameMoment is about PostgreSQL, where each could see the other still running.
-func TestTwoLastJobsFinishAtTheSameMoment(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
-		w := start(t, o)
-		token := w.ready(t)
-		for range 5 {
-			before := len(w.pipelines())
-			w.push("app", map[string]string{".gitlab-ci.yml": "stages: [a, b]\nx: {stage: a, script: x}\ny: {stage: a, script: y}\nz: {stage: b, script: z}"})
-			w.eventually("a pipeline", func() bool { all := w.pipelines(); return len(all) > before && all[0].Status == "pending" })
-			jobs := []offered{w.take(token, "v12.10-03"), w.take(token, "v12.10-03")}
-			var wg sync.WaitGroup
-			done := readCapture(t, "v12.10-08-update-success")
-			for _, j := range jobs {
-				wg.Go(func() {
-					if res, body := w.replay(done, token, j.Token, j.ID); res.StatusCode != 200 {
-						t.Errorf("%d %s", res.StatusCode, body)
-					}
-				})
-			}
-			wg.Wait()
-			last := w.take(token, "v12.10-03")
-			w.replay(done, token, last.Token, last.ID)
-			if p := w.pipelines()[0]; p.Status != "success" {
-				t.Fatalf("the pipeline is %s", p.Status)
-			}
-		}
 	})
 }
 

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -40,8 +39,7 @@ func randomConfig(r *rand.Rand) string {
 		}
 		root[name], names = job, append(names, name)
 	}
-	text, _ := json.Marshal(root) // JSON is YAML
-	return string(text)
+	return asYAML(root)
 }
 
 // TestRandomPipelines play random pipelines to their end, with random events of runners and people. After each event

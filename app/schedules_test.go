@@ -116,6 +116,17 @@ func TestSchedules(t *testing.T) {
 		if len(w.pipelines()) != 4 {
 			t.Errorf("a blocked owner's schedule made a pipeline: %+v", w.pipelines()[0])
 		}
+		v := w.visitor("root", "root-password")
+		if _, page, _ := v.get("/root/app/-/pipeline_schedules"); !strings.Contains(page, "its owner is blocked or gone") {
+			t.Errorf("the page does not say why: %s", page)
+		}
+		w.must(201, "POST", one+"/take_ownership", nil, &s)
+		w.must(200, "PUT", one, map[string]any{"active": true}, nil)
+		clock.set(noon.Sub(start1) + 13*time.Hour)
+		w.eventually("its pipeline with another owner", func() bool { return len(w.pipelines()) == 5 })
+		if got := h.variable(w.jobs(w.newest())["nightly"].ID, "GITLAB_USER_LOGIN"); got != "root" {
+			t.Errorf("after it was taken over it runs as %q", got)
+		}
 		w.must(202, "DELETE", one+"/variables/TARGET", nil, nil)
 		w.must(204, "DELETE", one, nil, nil)
 		for i := range 10 {

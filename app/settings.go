@@ -46,6 +46,7 @@ type Settings struct {
 	MaxTrace     int64            `kong:"-"`
 	MaxArtifact  int64            `kong:"-"`
 	Now          func() time.Time `kong:"-"`
+	Steady       func() time.Time `kong:"-"` // Now if nil
 	SlackAPI     string           `kong:"-"`
 	BuildsDir    string           `kong:"-"`
 }

@@ -42,6 +42,28 @@ func TestABrokenConfiguration(t *testing.T) {
 	})
 }
 
+// TestANeededJobIsKeptOutByRules: the pipeline is refused in GitLab's words, unless the need is optional.
+func TestANeededJobIsKeptOutByRules(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		config := func(need string) map[string]string {
+			return map[string]string{".gitlab-ci.yml": "stages: [build, deploy]\nx: {stage: build, script: x, rules: [{when: never}]}\n" +
+				"other: {stage: build, script: x}\ndeploy: {stage: deploy, script: x, needs: [" + need + "]}"}
+		}
+		const words = "'deploy' job needs 'x' job, but 'x' does not exist in the pipeline. This might be because of the only, except, or rules keywords. " +
+			"To need a job that sometimes does not exist in the pipeline, use needs:optional."
+		id := w.pushed("app", config("x"))
+		if p := w.of(id); p.Status != "failed" || p.YAMLErrors == nil || *p.YAMLErrors != words || len(w.jobs(id)) != 0 {
+			t.Errorf("pushed: %+v", p)
+		}
+		w.refused(400, "POST", "/projects/"+w.project+"/pipeline", map[string]any{"ref": "main"}, `{"message":{"base":["`+words+`"]}}`)
+		id = w.pushed("optional", config("{job: x, optional: true}"))
+		if got := statuses(w.jobs(id)); got != "deploy:pending other:pending" {
+			t.Errorf("an optional need: %s", got)
+		}
+	})
+}
+
 func TestUnknownChatUsersProjectsAndTokens(t *testing.T) {
 	w := ops(t, models.Options{}, pageConfig)
 	s := chatSides[0]

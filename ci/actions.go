@@ -69,7 +69,7 @@ var errUnplayable = fault.New(fault.Invalid, "400 Bad request - Unplayable Job")
 // was started by hand before and ended is tried again.
 func (c *Coordinator) PlayJob(ctx context.Context, a access.Actor, jobID int64, in Given) (job *models.Job, err error) {
 	err = c.onJob(ctx, a, jobID, func(m *mover, j *models.Job) error {
-		if byHand := j.When == enum.WhenManual || j.When == enum.Delayed; byHand && process.Retryable(j.Status) && !j.Retried {
+		if byHand := j.When == enum.WhenManual || j.When == enum.Delayed; byHand && process.Retryable(j.Status, j.FailureReason) && !j.Retried {
 			if err := m.give(j, in); err != nil {
 				return err
 			}
@@ -149,20 +149,31 @@ func (m *mover) revive(userID int64, of ...int64) error {
 		byID[j.ID] = j
 	}
 	for _, id := range process.Dependents(snapshot(jobs), of...) {
-		if byID[id].External {
-			continue // another system says how it is
-		}
-		if err := m.move(byID[id], process.Process, func(j *models.Job) { j.UserID = userID }); err != nil {
+		if err := m.consider(byID[id], userID); err != nil {
 			return err
 		}
 	}
 	return m.advance(jobs)
 }
 
+// consider gives a skipped job another chance, unless somebody else says how it is: another system, or the pipeline that a
+// bridge started.
+func (m *mover) consider(j *models.Job, userID int64) error {
+	if j.External {
+		return nil
+	}
+	if j.Bridge {
+		if _, err := m.tx.DownstreamOf(j.ID); !errors.Is(err, models.ErrNotFound) {
+			return err
+		}
+	}
+	return m.move(j, process.Process, func(j *models.Job) { j.UserID = userID })
+}
+
 // RetryJob makes another attempt at a finished job, as the one who asks, and returns it.
 func (c *Coordinator) RetryJob(ctx context.Context, a access.Actor, jobID int64, in Given) (next *models.Job, err error) {
 	err = c.onJob(ctx, a, jobID, func(m *mover, j *models.Job) error {
-		if !process.Retryable(j.Status) || j.Retried || j.External {
+		if !process.Retryable(j.Status, j.FailureReason) || j.Retried || j.External {
 			return fault.New(fault.Forbidden, "403 Forbidden - Job is not retryable")
 		}
 		if err := m.give(j, in); err != nil {
@@ -296,11 +307,11 @@ func (c *Coordinator) RetryPipeline(ctx context.Context, a access.Actor, id int6
 				continue
 			}
 			var err error
-			switch j.Status {
-			case enum.Failed, enum.Canceled:
+			switch {
+			case (j.Status == enum.Failed || j.Status == enum.Canceled) && process.Retryable(j.Status, j.FailureReason):
 				_, err = m.again(j, a.User.ID, false)
-			case enum.Skipped:
-				err = m.move(j, process.Process, func(j *models.Job) { j.UserID = a.User.ID })
+			case j.Status == enum.Skipped:
+				err = m.consider(j, a.User.ID)
 			}
 			if err != nil {
 				return err

@@ -62,6 +62,8 @@ type Settings struct {
 	Templates      string        // folder of an instance's own templates of configurations; "" is none
 	HookHosts      []string      // hosts in private networks that webhooks may go to
 	IncludeHosts   []string      // hosts in private networks that remote includes may read from
+
+	Steady func() time.Time // a clock that nobody sets, such as time.Now for who subtracts its times
 }
 
 func (s *Settings) defaults() {
@@ -77,6 +79,9 @@ func (s *Settings) defaults() {
 	def(&s.NoRunnerAfter, time.Hour)
 	def(&s.HoldPolls, 50*time.Second)
 	def(&s.ArtifactExpiry, 30*24*time.Hour)
+	if s.Steady == nil {
+		s.Steady = time.Now
+	}
 	if s.MaxTrace == 0 {
 		s.MaxTrace = 100 << 20
 	}
@@ -100,6 +105,7 @@ type Coordinator struct {
 	queue    *queue
 	runners  *runnerCache
 	contacts contacts
+	ears     ears
 	cached   atomic.Pointer[cachedSettings]
 	lease    lease
 	signer   atomic.Pointer[signingKey]
@@ -130,6 +136,7 @@ func New(p Parts) *Coordinator {
 		db: p.DB, keys: p.Keys, repos: p.Repos, traces: p.Traces, blobs: p.Blobs, hub: p.Hub, tasks: p.Tasks, log: p.Log,
 		settings: p.Settings, remote: newRemote(p.Settings.IncludeHosts), sender: newHookSender(p.Settings.HookHosts), reading: make(chan struct{}, 2), queue: newQueue(), runners: newRunnerCache(), lease: lease{holder: newKey()},
 	}
+	c.ears.listen(p.DB.Now(), c.settings.Steady())
 	p.Tasks.Handle(TaskPush, c.runPush)
 	p.Tasks.Handle(TaskArchive, c.runArchive)
 	p.Tasks.Handle(TaskDownstream, c.runDownstream)

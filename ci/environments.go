@@ -100,7 +100,7 @@ func (c *Coordinator) StopEnvironment(ctx context.Context, by access.Actor, id i
 		if j.Status.Active() {
 			continue // it is on its way
 		}
-		if !process.Playable(j.Status) && !process.Retryable(j.Status) {
+		if !process.Playable(j.Status) && !process.Retryable(j.Status, j.FailureReason) {
 			return nil, fault.New(fault.Invalid, "400 Bad request - the job %s, which stops the environment, cannot be started: it is %s", j.Name, j.Status)
 		}
 	}

@@ -15,6 +15,9 @@ const noRunnerEvery = time.Minute
 // can take are looked at together (facts: pipeline-semantics 4.17).
 func (c *Coordinator) sweepNoRunner(ctx context.Context) error {
 	now := c.db.Now()
+	if c.deaf(now) {
+		return nil
+	}
 	if last := c.matched.Load(); last != nil && now.Sub(*last).Abs() < noRunnerEvery {
 		return nil
 	}

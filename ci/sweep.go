@@ -199,6 +199,9 @@ func (c *Coordinator) withJob(ctx context.Context, jobID int64, f func(m *mover,
 func (c *Coordinator) sweepLost(ctx context.Context) error {
 	now := c.db.Now()
 	silent := now.Add(-c.settings.LostAfter)
+	if c.deaf(now) {
+		silent = time.Time{}
+	}
 	var lost []*models.HandOut
 	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
 		lost, err = tx.LostHandOuts(silent, sweepBatch)

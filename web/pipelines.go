@@ -11,6 +11,7 @@ import (
 	"signalbox/ci"
 	"signalbox/ci/access"
 	"signalbox/ci/plan"
+	"signalbox/ci/process"
 	"signalbox/ci/variable"
 	"signalbox/internal/fault"
 	"signalbox/models"
@@ -452,7 +453,7 @@ func (s *Server) jobPage(r *request, c *inside) error {
 	d["Held"] = held
 	d["Play"] = may && !held && (j.Status == enum.Manual || j.Status == enum.Scheduled)
 	d["Cancel"] = may && j.Status.Cancelable() && j.Status != enum.Manual && j.Status != enum.Scheduled
-	d["Retry"] = may && !j.Retried && !j.External && (j.Status == enum.Success || j.Status == enum.Failed || j.Status == enum.Canceled)
+	d["Retry"] = may && !j.Retried && !j.External && j.Status.Completed() && process.Retryable(j.Status, j.FailureReason)
 	d["Erase"] = may && j.Status.Completed() && j.ErasedAt == nil && !j.Bridge && !j.External
 	if !j.Status.Completed() && j.Status != enum.Manual {
 		d["Live"] = liveAt(fmt.Sprintf("/%s/-/jobs/%d/live", c.project.FullPath, j.ID), string(j.Status))

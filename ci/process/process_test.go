@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
 	s "signalbox/models/enum"
 )
@@ -222,57 +221,6 @@ func TestFinishedStatesAreFinal(t *testing.T) {
 			t.Errorf("unknown status in %v", tr)
 		}
 	}
-}
-
-// TestPipelinesEnd plays random pipelines to their end: nothing stays created, and the status can be
-// computed again from the jobs alone.
-func TestPipelinesEnd(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.IntRange(1, 8).Draw(t, "jobs")
-		whens := rapid.SampledFrom([]s.When{s.OnSuccess, s.OnFailure, s.Always, s.Never})
-		var jobs []Job
-		for i := range n {
-			j := Job{
-				ID: int64(i + 1), Name: string(rune('a' + i)), Stage: rapid.IntRange(0, 3).Draw(t, "stage"),
-				When: whens.Draw(t, "when"), AllowFailure: rapid.Bool().Draw(t, "allow"), Status: s.Created,
-			}
-			if rapid.Bool().Draw(t, "dag") {
-				needs := []string{}
-				for _, other := range jobs {
-					if other.Stage <= j.Stage && rapid.Bool().Draw(t, "need") {
-						needs = append(needs, other.Name)
-					}
-				}
-				j.Needs = &needs
-			}
-			jobs = append(jobs, j)
-		}
-		for range 4 * n {
-			for _, c := range Advance(jobs) {
-				if jobs[c.ID-1].Status != c.From || c.From == c.To {
-					t.Fatalf("impossible change %+v", c)
-				}
-				jobs[c.ID-1].Status = c.To
-			}
-			if len(Advance(jobs)) != 0 {
-				t.Fatal("a second pass finds more")
-			}
-			for i := range jobs {
-				if jobs[i].Status == s.Pending {
-					jobs[i].Status = rapid.SampledFrom([]s.Status{s.Success, s.Failed, s.Canceled}).Draw(t, "end")
-					break
-				}
-			}
-		}
-		for _, j := range jobs {
-			if !j.Status.Completed() {
-				t.Fatalf("%s stays %s", j.Name, j.Status)
-			}
-		}
-		if st := Composite(jobs); !st.Completed() {
-			t.Fatalf("pipeline ends as %s", st)
-		}
-	})
 }
 
 func TestAutoRetry(t *testing.T) {

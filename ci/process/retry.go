@@ -50,8 +50,12 @@ func legacyReason(r s.FailureReason) string {
 	return ""
 }
 
-// Retryable says whether a job's latest attempt may be followed by another by hand.
-func Retryable(st s.Status) bool {
+// Retryable says whether a job's latest attempt may be followed by another by hand. A bridge that led in a circle or too deep
+// would do so again (facts: pipeline-semantics 4.7).
+func Retryable(st s.Status, reason s.FailureReason) bool {
+	if reason == s.PipelineLoop || reason == s.DescendantsTooDeep {
+		return false
+	}
 	return st == s.Success || st == s.Failed || st == s.Canceled || st == s.Canceling
 }
 

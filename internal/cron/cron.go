@@ -47,13 +47,38 @@ func Parse(text, zone string) (*Line, error) {
 	return l, nil
 }
 
-// Next is the first time after the given one, in UTC.
+// Next is the first time after the given one, in UTC. It is found on the face of a clock that nobody puts forward or back, so
+// that whoever asks within an hour that comes twice gets no time that was there in the first of the two.
 func (l *Line) Next(after time.Time) (time.Time, error) {
-	next, err := gronx.NextTickAfter(l.text, after.In(l.zone), false)
-	if err != nil {
-		return time.Time{}, ErrSyntax
+	face := reading(after.In(l.zone))
+	for {
+		next, err := gronx.NextTickAfter(l.text, face, false)
+		if err != nil {
+			return time.Time{}, ErrSyntax
+		}
+		if at := l.first(next); reading(at).Equal(next) && at.After(after) {
+			return at.UTC(), nil
+		}
+		face = next // daylight saving leaves it out, or it was there before
 	}
-	return next.UTC(), nil
+}
+
+// reading is what a clock shows, as a time in UTC.
+func reading(t time.Time) time.Time {
+	_, offset := t.Zone()
+	return t.Add(time.Duration(offset) * time.Second).UTC()
+}
+
+// first is the first time at which the clocks of the zone show what a face does. If they never do, they show something else.
+func (l *Line) first(face time.Time) time.Time {
+	at := time.Date(face.Year(), face.Month(), face.Day(), face.Hour(), face.Minute(), face.Second(), 0, l.zone)
+	if changed, _ := at.ZoneBounds(); !changed.IsZero() {
+		_, before := changed.Add(-time.Second).Zone()
+		if earlier := face.Add(-time.Duration(before) * time.Second).In(l.zone); earlier.Before(at) && reading(earlier).Equal(face) {
+			return earlier
+		}
+	}
+	return at
 }
 
 // Previous is the last time at or before the given one, in UTC.

@@ -20,6 +20,9 @@ func TestNext(t *testing.T) {
 		{"30 2 * * *", "America/New_York", "2026-03-08T00:00:00-05:00", "2026-03-09T06:30:00Z"}, // 2:30 does not exist on the 8th
 		{"30 1 * * *", "America/New_York", "2026-11-01T00:00:00-04:00", "2026-11-01T05:30:00Z"}, // twice on the 1st: once
 		{"30 1 * * *", "America/New_York", "2026-11-01T05:30:00Z", "2026-11-02T06:30:00Z"},
+		{"30 1 * * *", "America/New_York", "2026-11-01T05:59:59Z", "2026-11-02T06:30:00Z"}, // still the first of the two hours
+		{"30 1 * * *", "America/New_York", "2026-11-01T06:10:00Z", "2026-11-02T06:30:00Z"},
+		{"30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z"},
 		{"0 5 * * *", "Pacific Time (US & Canada)", "2026-06-01T00:00:00Z", "2026-06-01T12:00:00Z"},
 	} {
 		l, err := Parse(c.line, c.zone)
