@@ -17,7 +17,7 @@ func TestChatRules(t *testing.T) {
 		w := start(t, o, func(s *Settings) { s.Now, s.AcceptWithin, s.LostAfter = clock.now, 24*time.Hour, 24*time.Hour })
 		w.newProject("ops")
 		h := w.hand(false)
-		w.push("ops", map[string]string{".gitlab-ci.yml": "deploy-prod: {script: x}\ndeploy-test: {script: x}\nbuild: {script: x}\nlocked: {script: x, resource_group: one}"})
+		w.push("ops", map[string]string{".gitlab-ci.yml": "workflow: {rules: [{if: $CI_PIPELINE_SOURCE == \"chat\"}]}\ndeploy-prod: {script: x}\ndeploy-test: {script: x}\nbuild: {script: x}\nlocked: {script: x, resource_group: one}"})
 		tokens := map[string]string{}
 		ids := map[string]int64{}
 		for _, name := range []string{"ada", "ben", "cyn"} {
