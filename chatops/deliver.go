@@ -54,13 +54,13 @@ func (s *Service) deliver(ctx context.Context, commandID int64, m Message, reply
 	if err != nil {
 		return err
 	}
-	if free, err := s.claim(ctx, c); err != nil {
+	if free, err := s.claim(ctx, c, in); err != nil {
 		return err
 	} else if !free {
 		return &tasks.Later{At: s.db.Now().Add(time.Second)}
 	}
 	err = s.send(ctx, c, in, m)
-	s.release(ctx, c)
+	s.release(ctx, c, in)
 	var again *tasks.Later
 	if errors.As(err, &again) {
 		if note := s.note(ctx, c.ID, again.Error()); note != nil {
@@ -89,11 +89,11 @@ func (s *Service) commandWith(ctx context.Context, id int64) (c *models.ChatComm
 }
 
 // claimTime is how long a message may take to be sent; a node that was killed holds it no longer.
-const claimTime = 30 * time.Second
+const claimTime = 20 * time.Second
 
-// claim lets one task at a time speak for a command, so that a reply is never overwritten by how its job stood before.
-func (s *Service) claim(ctx context.Context, c *models.ChatCommand) (free bool, err error) {
-	if c.Chat == enum.Console {
+// claim lets one task at a time speak for a command that a message follows, so that a reply is never overwritten by how its job stood before.
+func (s *Service) claim(ctx context.Context, c *models.ChatCommand, in *models.ChatIntegration) (free bool, err error) {
+	if !s.followed(c, in) {
 		return true, nil
 	}
 	err = s.db.Write(ctx, func(tx *models.Tx) error {
@@ -109,8 +109,8 @@ func (s *Service) claim(ctx context.Context, c *models.ChatCommand) (free bool, 
 	return free, err
 }
 
-func (s *Service) release(ctx context.Context, c *models.ChatCommand) {
-	if c.Chat == enum.Console {
+func (s *Service) release(ctx context.Context, c *models.ChatCommand, in *models.ChatIntegration) {
+	if !s.followed(c, in) {
 		return
 	}
 	err := s.db.Write(context.WithoutCancel(ctx), func(tx *models.Tx) error { return tx.ReleaseCommand(c.ID) })

@@ -45,12 +45,12 @@ func (s *Service) live(ctx context.Context, t *models.Task) error {
 	if err != nil {
 		return err
 	}
-	if free, err := s.claim(ctx, c); err != nil {
+	if free, err := s.claim(ctx, c, in); err != nil {
 		return err
 	} else if !free {
 		return &tasks.Later{At: s.db.Now().Add(time.Second)}
 	}
-	defer s.release(ctx, c)
+	defer s.release(ctx, c, in)
 	if c.Reply != nil || in == nil || !in.Active || in.BotToken.Empty() {
 		return nil
 	}
@@ -156,12 +156,12 @@ func (s *Service) hush(ctx context.Context, id int64, m Message) error {
 	if err != nil || !s.followed(c, in) {
 		return notThere(err)
 	}
-	if free, err := s.claim(ctx, c); err != nil {
+	if free, err := s.claim(ctx, c, in); err != nil {
 		return err
 	} else if !free {
 		return &tasks.Later{At: s.db.Now().Add(time.Second)}
 	}
-	defer s.release(ctx, c)
+	defer s.release(ctx, c, in)
 	if c.MessageID == "" {
 		return nil
 	}
