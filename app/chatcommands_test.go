@@ -200,6 +200,18 @@ func TestChatControls(t *testing.T) {
 			return c.State == "replied" && strings.Contains(deref(c.Reply), "failed")
 		})
 
+		pushed := w.pushed("watched", map[string]string{".gitlab-ci.yml": "slow: {script: x}\nother: {script: x}"})
+		w.must(201, "POST", "/projects/"+w.project+"/chat/commands", map[string]any{"text": fmt.Sprintf("watch %d", pushed), "channel": "ops"}, &c)
+		if c.State != "running" || !strings.Contains(c.Acknowledgement, "is watched") {
+			t.Errorf("%+v", c)
+		}
+		h.success(w.jobs(pushed)["slow"].ID)
+		h.fail(w.jobs(pushed)["other"].ID)
+		w.eventually("how the watched pipeline ended is told", func() bool {
+			w.must(200, "GET", fmt.Sprintf("/projects/%s/chat/commands/%d", w.project, c.ID), nil, &c)
+			return c.State == "replied" && strings.Contains(deref(c.Reply), "failed: other")
+		})
+
 		// Who may not see the project's jobs is told nothing of them.
 		_, token := w.user("guest")
 		if got := w.apiAs(token, "POST", "/projects/"+url.PathEscape(w.project)+"/chat/commands", map[string]any{"text": "status 1"}, nil); got != 404 && got != 403 {

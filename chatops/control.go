@@ -136,6 +136,11 @@ func (s *Service) control(ctx context.Context, g *given, a Action) error {
 			return err
 		}
 		return s.tell(ctx, g.command, s.titled(g, p, job)+" is canceled.")
+	case Watch:
+		if p.Status.Completed() || job != nil && job.Status.Completed() {
+			break // there is nothing to wait for
+		}
+		return s.follow(ctx, g, p, job, s.titled(g, p, job)+" is watched; how it ends is told here.")
 	case Start, Approve, Reject:
 		return s.startByHand(ctx, g, a, p, job)
 	case Logs:
@@ -196,21 +201,17 @@ func (s *Service) retry(ctx context.Context, g *given, p *models.Pipeline, job *
 		if _, err := s.ci.RetryPipeline(ctx, g.actor(), p.ID); err != nil {
 			return err
 		}
-		return s.follow(ctx, g, p, nil)
+		return s.follow(ctx, g, p, nil, s.titled(g, p, nil)+" runs again.")
 	}
 	next, err := s.ci.RetryJob(ctx, g.actor(), job.ID, ci.Given{})
 	if err != nil {
 		return err
 	}
-	return s.follow(ctx, g, p, next)
+	return s.follow(ctx, g, p, next, s.titled(g, p, next)+" runs again.")
 }
 
 // follow lets a command wait for the reply of a pipeline that is there already.
-func (s *Service) follow(ctx context.Context, g *given, p *models.Pipeline, job *models.Job) error {
-	text := s.titled(g, p, job) + " runs again."
-	if p.Source != enum.SourceChat {
-		return s.tell(ctx, g.command, text)
-	}
+func (s *Service) follow(ctx context.Context, g *given, p *models.Pipeline, job *models.Job, text string) error {
 	return s.db.Write(ctx, func(tx *models.Tx) error {
 		fresh, err := tx.Command(g.command.ID)
 		if err != nil || fresh.State != enum.CommandAccepted {

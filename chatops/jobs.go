@@ -25,7 +25,7 @@ func (s *Service) help(g *given) string {
 		{"run stage <stage>", "runs all jobs of a stage; `run pipeline` all that chat may run"},
 		{"deploy <environment> to <target-environment>", "starts the manual job that deploys there"},
 		{"jobs", "lists the jobs; `help <job>` tells of one"},
-		{"status", "tells how your last run is, or `status <job>`; also `logs`, `retry` and `cancel`"},
+		{"status", "tells how your last run is, or `status <job>`; also `logs`, `watch`, `retry` and `cancel`"},
 	} {
 		lines = append(lines, fmt.Sprintf("• `%s%s` – %s", trigger, c[0], c[1]))
 	}

@@ -21,6 +21,7 @@ const (
 	Cancel      Verb = "cancel"
 	Status      Verb = "status"
 	Logs        Verb = "logs"
+	Watch       Verb = "watch"
 	Start       Verb = "play"
 	Approve     Verb = "approve"
 	Reject      Verb = "reject"
@@ -42,7 +43,7 @@ var (
 	runPattern    = regexp.MustCompile(`(?s)\Arun[\s\v]+([^\s\v]+)(?:[\s\v]+(.+))?\z`)
 	deployPattern = regexp.MustCompile(`\Adeploy\s+(\S+.*)\s+to+\s+(\S+.*)\z`)
 	withNeeds     = regexp.MustCompile(`(?s)\A--with-needs(?:\s+(.*))?\z`)
-	others        = regexp.MustCompile(`\A(help|jobs|retry|cancel|status|logs|play|approve|reject)(?:\s+(\S.*?))?\s*\z`)
+	others        = regexp.MustCompile(`\A(help|jobs|retry|cancel|status|logs|watch|play|approve|reject)(?:\s+(\S.*?))?\s*\z`)
 )
 
 // Parse reads a command: `run <job> <arguments>` to the letter as GitLab does, and our own. Where a chat changed what was

@@ -84,7 +84,7 @@ func (s *Service) act(ctx context.Context, g *given) error {
 		return s.deploy(ctx, g, a)
 	case Jobs:
 		return s.listJobs(ctx, g, a)
-	case Retry, Status, Logs, Start:
+	case Retry, Status, Logs, Watch, Start:
 		return s.control(ctx, g, a)
 	}
 	if a.Name != "" {

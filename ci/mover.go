@@ -195,6 +195,18 @@ func (m *mover) finished(j *models.Job) error {
 	return nil
 }
 
+// replies tells chats that wait for the end of the pipeline.
+func (m *mover) replies() error {
+	waits, err := m.pipeline.Source == enum.SourceChat, error(nil)
+	if !waits {
+		waits, err = m.tx.Watched(m.pipeline.ID)
+	}
+	if err != nil || !waits {
+		return err
+	}
+	return m.c.soonTo(m.tx, TaskChatReply, ChatReply{Pipeline: m.pipeline.ID})
+}
+
 // ChatReply is the payload of TaskChatReply.
 type ChatReply struct {
 	Pipeline int64 `json:"pipeline"`
@@ -293,8 +305,8 @@ func (m *mover) status(next enum.Status) error {
 			return err
 		}
 	}
-	if next != p.Status && next.Completed() && p.Source == enum.SourceChat {
-		if err := m.c.soonTo(m.tx, TaskChatReply, ChatReply{Pipeline: p.ID}); err != nil {
+	if next != p.Status && next.Completed() {
+		if err := m.replies(); err != nil {
 			return err
 		}
 	}

@@ -294,6 +294,13 @@ func (tx *Tx) MarkAnswered(id int64) error {
 	return tx.db.Model(&ChatCommand{}).Where("id = ?", id).Update("answered", true).Error
 }
 
+// Watched says whether a command waits for the end of a pipeline. It costs a look into an index.
+func (tx *Tx) Watched(pipelineID int64) (bool, error) {
+	var n int64
+	err := tx.db.Model(&ChatCommand{}).Where("pipeline_id = ? AND state = ?", pipelineID, enum.CommandRunning).Limit(1).Count(&n).Error
+	return n > 0, err
+}
+
 // ClaimCommand holds a command for a while; false if somebody holds it.
 func (tx *Tx) ClaimCommand(id int64, hold time.Duration) (bool, error) {
 	res := tx.db.Exec("UPDATE chat_commands SET claimed_until = ? WHERE id = ? AND (claimed_until IS NULL OR claimed_until < ?)", tx.now().Add(hold), id, tx.now())
