@@ -22,6 +22,7 @@ const (
 	taskLive        = "chat-live"
 	taskUpload      = "chat-upload"
 	taskGiveUp      = "chat-approval-end"
+	taskSend        = "chat-notification"
 )
 
 // MaxReply is how many bytes of a reply a chat gets in one message, as GitLab allows.
@@ -83,6 +84,8 @@ func New(c *ci.Coordinator, t *tasks.Runner, log *slog.Logger, o Options) *Servi
 	t.Handle(taskLive, s.live)
 	t.Handle(taskUpload, s.upload)
 	t.Handle(taskGiveUp, s.giveUp)
+	t.Handle(ci.TaskChatNotify, s.notify)
+	t.Handle(taskSend, s.sendNotification)
 	t.Handle(ci.TaskChatReply, s.reply)
 	return s
 }

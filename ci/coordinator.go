@@ -25,9 +25,10 @@ const Version = "18.9.0"
 
 // Kinds of durable tasks that the engine stores.
 const (
-	TaskPush      = "push"       // a push was taken: make its pipelines
-	TaskChatReply = "chat-reply" // a chat's pipeline ended: answer the chat
-	TaskArchive   = "archive"    // a job ended: move its log to the blob store
+	TaskPush       = "push"        // a push was taken: make its pipelines
+	TaskChatReply  = "chat-reply"  // a chat's pipeline ended: answer the chat
+	TaskChatNotify = "chat-notify" // a pipeline or job ended: channels may want to know
+	TaskArchive    = "archive"     // a job ended: move its log to the blob store
 
 	TaskDownstream = "downstream"      // a bridge may start its pipeline
 	TaskUpstream   = "upstream"        // a pipeline changed: its bridge shows it

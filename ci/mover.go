@@ -188,6 +188,11 @@ func (m *mover) finished(j *models.Job) error {
 			return err
 		}
 	}
+	if !j.Retried {
+		if err := m.notifies(j.Status, j.ID); err != nil {
+			return err
+		}
+	}
 	m.tx.AfterCommit(func() {
 		m.c.tasks.Wake()
 		m.c.hub.Publish(TopicTrace(j.ID))
@@ -205,6 +210,25 @@ func (m *mover) replies() error {
 		return err
 	}
 	return m.c.soonTo(m.tx, TaskChatReply, ChatReply{Pipeline: m.pipeline.ID})
+}
+
+// notifies tells channels how the pipeline or one of its jobs ended, if any wants to know.
+func (m *mover) notifies(st enum.Status, job int64) error {
+	if st != enum.Success && st != enum.Failed && st != enum.Canceled {
+		return nil
+	}
+	wants, err := m.tx.Notifies(m.pipeline.ProjectID, job != 0)
+	if err != nil || !wants {
+		return err
+	}
+	return m.c.soonTo(m.tx, TaskChatNotify, ChatNotify{m.pipeline.ID, job, st})
+}
+
+// ChatNotify is the payload of TaskChatNotify.
+type ChatNotify struct {
+	Pipeline int64       `json:"pipeline"`
+	Job      int64       `json:"job,omitempty"` // 0: the pipeline itself
+	Status   enum.Status `json:"status"`
 }
 
 // ChatReply is the payload of TaskChatReply.
@@ -306,7 +330,7 @@ func (m *mover) status(next enum.Status) error {
 		}
 	}
 	if next != p.Status && next.Completed() {
-		if err := m.replies(); err != nil {
+		if err := errors.Join(m.replies(), m.notifies(next, 0)); err != nil {
 			return err
 		}
 	}

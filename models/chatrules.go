@@ -34,7 +34,9 @@ func (tx *Tx) ChatRules(projectID int64) ([]*ChatRule, error) {
 }
 
 // ChatRule finds a rule.
-func (tx *Tx) ChatRule(id int64) (*ChatRule, error) { return first[ChatRule](tx.db.Where("id = ?", id)) }
+func (tx *Tx) ChatRule(id int64) (*ChatRule, error) {
+	return first[ChatRule](tx.db.Where("id = ?", id))
+}
 
 // SaveChatRule stores a rule, new if its id is 0.
 func (tx *Tx) SaveChatRule(r *ChatRule) error {
@@ -46,7 +48,9 @@ func (tx *Tx) SaveChatRule(r *ChatRule) error {
 }
 
 // DeleteChatRule removes a rule.
-func (tx *Tx) DeleteChatRule(id int64) error { return tx.db.Where("id = ?", id).Delete(&ChatRule{}).Error }
+func (tx *Tx) DeleteChatRule(id int64) error {
+	return tx.db.Where("id = ?", id).Delete(&ChatRule{}).Error
+}
 
 // ApproveCommand stores an approval and counts them; the second one of a user changes nothing.
 func (tx *Tx) ApproveCommand(commandID, userID int64) error {

@@ -1,0 +1,204 @@
+package chatops
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"signalbox/ci"
+	"signalbox/ci/access"
+	"signalbox/internal/fault"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+// sendTask is one message to one channel.
+type sendTask struct {
+	Notification int64       `json:"notification"`
+	Pipeline     int64       `json:"pipeline"`
+	Job          int64       `json:"job,omitempty"`
+	Status       enum.Status `json:"status"`
+	At           time.Time   `json:"at"`
+}
+
+// notify finds which channels want to know how a pipeline or job ended, and stores a task for each.
+func (s *Service) notify(ctx context.Context, t *models.Task) error {
+	var e ci.ChatNotify
+	if err := json.Unmarshal([]byte(t.Payload), &e); err != nil {
+		return fmt.Errorf("payload of a notification: %w", err)
+	}
+	err := s.db.Write(ctx, func(tx *models.Tx) error {
+		p, err := tx.Pipeline(e.Pipeline)
+		if err != nil {
+			return err
+		}
+		all, err := tx.ChatNotifications(p.ProjectID)
+		if err != nil {
+			return err
+		}
+		for _, n := range all {
+			wants, err := wanted(tx, n, p, e)
+			if err != nil || !wants {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			raw, err := json.Marshal(sendTask{n.ID, p.ID, e.Job, e.Status, tx.Now()})
+			if err != nil {
+				return err
+			}
+			key := fmt.Sprintf("%s:%d:%d", taskSend, n.ID, t.ID)
+			tx.AfterCommit(s.tasks.Wake)
+			if err := tx.AddTask(&models.Task{Kind: taskSend, Key: &key, Payload: string(raw)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return notThere(err)
+}
+
+// wanted says whether a channel is told. What a chat command started is told there by its reply already.
+func wanted(tx *models.Tx, n *models.ChatNotification, p *models.Pipeline, e ci.ChatNotify) (bool, error) {
+	if e.Job != 0 && !n.Jobs || e.Job == 0 && !n.Pipelines || len(n.Statuses) > 0 && !slices.Contains(n.Statuses, string(e.Status)) ||
+		n.Branches != "" && !access.MatchesWildcard(n.Branches, p.Ref) {
+		return false, nil
+	}
+	commands, err := tx.CommandsByPipeline(p.ID)
+	if err != nil {
+		return false, err
+	}
+	for _, c := range commands {
+		if c.Chat == n.Chat && c.ChannelID == n.Channel {
+			return false, nil
+		}
+	}
+	if !n.OnlyChanges {
+		return true, nil
+	}
+	before, err := enum.Status(""), error(nil)
+	if e.Job == 0 {
+		before, err = tx.EarlierStatus(p)
+	} else {
+		var j *models.Job
+		if j, err = tx.Job(e.Job); err == nil {
+			before, err = tx.EarlierJobStatus(p, j.Name)
+		}
+	}
+	return before != e.Status, err
+}
+
+// sendNotification posts one message as the bot of the project's integration.
+func (s *Service) sendNotification(ctx context.Context, t *models.Task) error {
+	var task sendTask
+	if err := json.Unmarshal([]byte(t.Payload), &task); err != nil {
+		return fmt.Errorf("payload of a message: %w", err)
+	}
+	var n *models.ChatNotification
+	var p *models.Pipeline
+	var project *models.Project
+	var in *models.ChatIntegration
+	m := Message{Kind: Announced}
+	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
+		if n, err = tx.ChatNotification(task.Notification); err != nil {
+			return err
+		}
+		if p, err = tx.Pipeline(task.Pipeline); err != nil {
+			return err
+		}
+		if project, err = tx.Project(p.ProjectID); err != nil {
+			return err
+		}
+		if in, err = tx.Integration(p.ProjectID, n.Chat); err != nil {
+			return err
+		}
+		m.Text, err = s.news(tx, project, p, task)
+		return err
+	})
+	if err != nil {
+		return notThere(err)
+	}
+	to, err := s.targetOf(&models.ChatCommand{}, in)
+	if err != nil || to.Bot == "" || !in.Active {
+		return nil // its page says what is missing
+	}
+	to.Channel, to.Thread = n.Channel, ""
+	_, err = s.chats[n.Chat].Post(ctx, s.post, to, m)
+	err = s.outcome(&models.ChatCommand{CreatedAt: task.At}, err)
+	var gone *undeliverable
+	if errors.As(err, &gone) {
+		s.log.WarnContext(ctx, "a channel cannot be told of a pipeline", "project", project.FullPath, "channel", n.Channel, "reason", gone.reason)
+		return nil
+	}
+	return err
+}
+
+// news puts in words how a pipeline or job ended.
+func (s *Service) news(tx *models.Tx, project *models.Project, p *models.Pipeline, task sendTask) (string, error) {
+	u, err := tx.User(p.UserID)
+	if err != nil {
+		return "", err
+	}
+	word := map[enum.Status]string{enum.Success: "passed", enum.Failed: "failed", enum.Canceled: "was canceled"}[task.Status]
+	what := fmt.Sprintf("Pipeline [#%d](%s)", p.ID, s.pipelineURL(project, p.ID))
+	more := ""
+	if task.Job != 0 {
+		j, err := tx.Job(task.Job)
+		if err != nil {
+			return "", err
+		}
+		what = fmt.Sprintf("Job [%s #%d](%s)", code(j.Name), j.ID, s.jobURL(project, j.ID))
+		if j.FailureReason != "" {
+			more = ": " + j.FailureReason.Sentence()
+		}
+	} else if p.Duration != nil {
+		more = " in " + roughly(time.Duration(*p.Duration)*time.Second)
+	}
+	return fmt.Sprintf("%s of [%s](%s/%s) on %s %s%s – %s, started by %s", what, project.FullPath, s.ci.URL(), project.FullPath, code(p.Ref), word, more, code(p.CommitTitle), u.Name), nil
+}
+
+// SaveNotification stores which channel is told of what.
+func (s *Service) SaveNotification(ctx context.Context, by access.Actor, n *models.ChatNotification) error {
+	switch {
+	case n.Chat != enum.Console && s.chats[n.Chat] == nil || n.Chat == enum.Console:
+		return fault.Field("chat", "is not a chat that can be told of something")
+	case n.Channel == "":
+		return fault.Field("channel", "can't be blank")
+	case !n.Pipelines && !n.Jobs:
+		return fault.Field("events", "must name pipeline or job")
+	}
+	if n.Statuses == nil {
+		n.Statuses = []string{}
+	}
+	return s.db.Write(ctx, func(tx *models.Tx) error {
+		all, err := tx.ChatNotifications(n.ProjectID)
+		if err != nil {
+			return err
+		}
+		if n.ID == 0 && len(all) >= maxRules {
+			return fault.New(fault.Invalid, "a project has at most %d notifications", maxRules)
+		}
+		if err := tx.SaveChatNotification(n); err != nil {
+			return err
+		}
+		return tx.Audit(&models.AuditEvent{
+			UserID: &by.User.ID, Action: "chat_notification_saved", EntityType: "project", EntityID: n.ProjectID, Details: string(n.Chat) + " " + n.Channel, IPAddress: by.IP,
+		})
+	})
+}
+
+// RemoveNotification tells a channel no more.
+func (s *Service) RemoveNotification(ctx context.Context, by access.Actor, n *models.ChatNotification) error {
+	return s.db.Write(ctx, func(tx *models.Tx) error {
+		if err := tx.DeleteChatNotification(n.ID); err != nil {
+			return err
+		}
+		return tx.Audit(&models.AuditEvent{
+			UserID: &by.User.ID, Action: "chat_notification_removed", EntityType: "project", EntityID: n.ProjectID, Details: string(n.Chat) + " " + n.Channel, IPAddress: by.IP,
+		})
+	})
+}
