@@ -135,7 +135,7 @@ func (s *Server) putIntegration(c *call, p *integrationParams) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if in == nil && p.Token == "" && chat != enum.SlackApp {
+	if in == nil && p.Token == "" && chat != enum.SlackApp && p.AppToken == nil {
 		return nil, &httpapi.ParamError{Text: "token is missing"}
 	}
 	row, err := s.chat.SetIntegration(c.ctx(), c.actor, c.project, chat, chatops.IntegrationInput{

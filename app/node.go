@@ -27,6 +27,7 @@ import (
 	"signalbox/internal/events"
 	"signalbox/internal/gitrepo"
 	"signalbox/internal/limit"
+	"signalbox/internal/outbound"
 	"signalbox/internal/secret"
 	"signalbox/models"
 	"signalbox/models/enum"
@@ -57,6 +58,7 @@ type Node struct {
 	serving    chan error
 	stop       context.CancelFunc
 	stopRunner func()
+	sockets    *slack.Sockets
 	working    sync.WaitGroup
 	ready      atomic.Bool
 	unused     unused
@@ -103,6 +105,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (*Node, error) {
 		Chats:        map[enum.Chat]chatops.Chat{enum.Slack: slack.Chat{API: s.SlackAPI}, enum.SlackApp: slack.Chat{API: s.SlackAPI}, enum.Mattermost: mattermost.Chat{}},
 		PrivateHosts: s.PrivateHosts, PostTimeout: s.PostTimeout,
 	})
+	n.sockets = slack.NewSockets(n.Chat, slack.Chat{API: s.SlackAPI}, &http.Client{Transport: outbound.New(s.PrivateHosts)}, n.db.Now, log)
 	if n.RootPassword, err = n.CI.Bootstrap(ctx, s.RootPassword, s.RootToken); err != nil {
 		return nil, fmt.Errorf("first user: %w", err)
 	}
@@ -203,6 +206,7 @@ func (n *Node) run(handler http.Handler) {
 	}
 	n.working.Go(func() { n.CI.Run(ctx) })
 	n.working.Go(func() { n.tasks.Run(ctx) })
+	n.working.Go(func() { n.sockets.Run(ctx) })
 	n.server = &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),

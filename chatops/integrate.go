@@ -67,7 +67,7 @@ func (s *Service) changeIntegration(in *models.ChatIntegration, n IntegrationInp
 	switch {
 	case n.Token != "":
 		in.TokenHash = secret.Hash(n.Token)
-	case in.TokenHash == "" && in.Chat != enum.SlackApp: // which the instance's secrets prove
+	case in.TokenHash == "" && in.Chat != enum.SlackApp && (n.AppToken == nil || *n.AppToken == "") && in.AppToken.Empty(): // which the instance's secrets prove
 		return fault.Field("token", "can't be blank")
 	}
 	for name, given := range map[string]struct {

@@ -130,6 +130,13 @@ func (tx *Tx) IntegrationByID(id int64) (*ChatIntegration, error) {
 	return first[ChatIntegration](tx.db.Where("id = ?", id))
 }
 
+// SocketIntegrations lists the active integrations with Slack that have an app token, a thousand at most.
+func (tx *Tx) SocketIntegrations() ([]*ChatIntegration, error) {
+	var rows []*ChatIntegration
+	err := tx.db.Where("app_token IS NOT NULL AND chat = ? AND active", enum.Slack).Order("id").Limit(1000).Find(&rows).Error
+	return rows, err
+}
+
 // SaveIntegration creates or updates an integration.
 func (tx *Tx) SaveIntegration(c *ChatIntegration) error {
 	c.UpdatedAt = tx.now()

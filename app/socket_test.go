@@ -1,0 +1,162 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
+
+	"signalbox/models"
+)
+
+// slackSockets is Slack's side of Socket Mode: it opens connections for a token, and sends over the newest one.
+type slackSockets struct {
+	*httptest.Server
+	mu      sync.Mutex
+	opened  int
+	conns   chan *websocket.Conn
+	posts   chan map[string]any // what the Web API and response addresses took
+	answers chan map[string]any
+}
+
+func newSlackSockets(t *testing.T) *slackSockets {
+	t.Helper()
+	f := &slackSockets{conns: make(chan *websocket.Conn, 8), posts: make(chan map[string]any, 64), answers: make(chan map[string]any, 64)}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/api/apps.connections.open", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer xapp-1" {
+			json.NewEncoder(w).Encode(map[string]any{"ok": false, "error": "invalid_auth"})
+			return
+		}
+		json.NewEncoder(w).Encode(map[string]any{"ok": true, "url": strings.Replace(f.URL, "http", "ws", 1) + "/link?ticket=secret"})
+	})
+	mux.HandleFunc("/link", func(w http.ResponseWriter, r *http.Request) {
+		ws, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		f.mu.Lock()
+		f.opened++
+		f.mu.Unlock()
+		ctx := context.Background()
+		wsjson.Write(ctx, ws, map[string]any{"type": "hello", "num_connections": 1})
+		f.conns <- ws
+		for {
+			var answer map[string]any
+			if wsjson.Read(ctx, ws, &answer) != nil {
+				return
+			}
+			f.answers <- answer
+		}
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		var body map[string]any
+		json.NewDecoder(r.Body).Decode(&body)
+		if body != nil {
+			body["path"] = r.URL.Path
+			f.posts <- body
+		}
+		json.NewEncoder(w).Encode(map[string]any{"ok": true, "channel": "C1", "ts": "1.1"})
+	})
+	f.Server = httptest.NewServer(mux)
+	t.Cleanup(f.Close)
+	return f
+}
+
+func receive[T any](t *testing.T, what string, from chan T) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("waited in vain for %s", what)
+		panic("unreachable")
+	}
+}
+
+// TestSlackNeedsNoInboundPort: over Socket Mode commands, mentions and presses come through a connection that we open.
+func TestSlackNeedsNoInboundPort(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		f := newSlackSockets(t)
+		host := strings.TrimPrefix(f.URL, "http://")
+		w := start(t, o, func(s *Settings) { s.SlackAPI, s.PrivateHosts = f.URL+"/api", append(s.PrivateHosts, host) })
+		w.newProject("ops")
+		w.runner()
+		w.push("ops", map[string]string{".gitlab-ci.yml": "hello: {script: [echo hi $CHAT_INPUT], only: [chat]}"})
+		w.must(200, "PUT", "/projects/"+w.project+"/integrations/slack-slash-commands", map[string]any{"app_token": "xapp-1", "reply_hosts": []string{host}}, nil)
+		ws := receive(t, "a connection", f.conns)
+		ctx := context.Background()
+		n := 0
+		command := func(text string) string {
+			t.Helper()
+			n++
+			noError(t, wsjson.Write(ctx, ws, map[string]any{"type": "slash_commands", "envelope_id": fmt.Sprint("E", n), "accepts_response_payload": true, "payload": map[string]any{
+				"token": "unused", "team_id": "T1", "team_domain": "team", "channel_id": "C1", "channel_name": "ops", "user_id": "U1", "user_name": "anna", "command": "/ops",
+				"text": text, "trigger_id": fmt.Sprint("t", n), "response_url": fmt.Sprintf("%s/hooks/%d", f.URL, n),
+			}}))
+			a := receive(t, "an acknowledgement", f.answers)
+			if a["envelope_id"] != fmt.Sprint("E", n) {
+				t.Fatalf("%v", a)
+			}
+			payload, _ := a["payload"].(map[string]any)
+			text, _ = payload["text"].(string)
+			return text
+		}
+		id, _ := w.user("anna")
+		w.must(201, "POST", "/projects/"+w.project+"/members", map[string]any{"user_id": id, "access_level": 40}, nil)
+		w.link(linkIn(t, command("run hello")), "anna", "anna-password")
+		if text := command("run hello there"); !strings.Contains(text, "was started") {
+			t.Fatalf("%q", text)
+		}
+		if p := receive(t, "the reply", f.posts); p["text"] != "<@U1>: hi there" || p["path"] != fmt.Sprintf("/hooks/%d", n) {
+			t.Errorf("%v", p)
+		}
+
+		// A mention in a thread is a command too. Slack repeats events that it thinks were lost.
+		w.must(200, "PUT", "/projects/"+w.project+"/integrations/slack-slash-commands", map[string]any{"bot_token": "xoxb-1", "quiet": true}, nil)
+		ws = receive(t, "a connection after the change", f.conns)
+		for range 2 {
+			n++
+			noError(t, wsjson.Write(ctx, ws, map[string]any{"type": "events_api", "envelope_id": fmt.Sprint("E", n), "payload": map[string]any{
+				"type": "event_callback", "team_id": "T1", "event_id": "Ev7",
+				"event": map[string]any{"type": "app_mention", "user": "U1", "text": "<@B1> run hello thread", "channel": "C1", "ts": "5.5", "thread_ts": "4.4"},
+			}}))
+			if a := receive(t, "an acknowledgement", f.answers); a["payload"] != nil {
+				t.Errorf("%v", a)
+			}
+		}
+		replied := false
+		for !replied {
+			p := receive(t, "the reply in the thread", f.posts)
+			if p["thread_ts"] != "4.4" {
+				t.Errorf("not in the thread: %v", p)
+			}
+			replied = p["text"] == "<@U1>: hi thread"
+		}
+		w.settled()
+		if got := len(w.pipelines()); got != 2 {
+			t.Errorf("%d pipelines, want 2", got)
+		}
+
+		// Slack changes its servers under way.
+		noError(t, wsjson.Write(ctx, ws, map[string]any{"type": "disconnect", "reason": "refresh_requested"}))
+		ws = receive(t, "the next connection", f.conns)
+		if text := command("help"); !strings.Contains(text, "Available commands") {
+			t.Errorf("%q", text)
+		}
+		// Nobody else can use the endpoint of an integration that has no token.
+		form := url.Values{"token": {""}, "text": {"run hello"}, "team_id": {"T1"}, "user_id": {"U1"}, "trigger_id": {"x"}}
+		if status, text := w.send(chatSides[0], form, nil); status != 404 {
+			t.Errorf("without a token: %d %s", status, text)
+		}
+	})
+}
