@@ -4,12 +4,12 @@ GO ?= go
 
 # Runs every test with a private PostgreSQL and Redis; lists at the end what this machine could not test.
 test: lint-vet
-	$(GO) run ./internal/testenv/testrun $(GO) test ./...
+	$(GO) run ./internal/testenv/testrun $(GO) test -timeout 20m ./...
 
 # The same with the race detector, a larger crowd of jobs and longer fuzzing.
 test-all: lint
-	$(GO) run ./internal/testenv/testrun $(GO) test -race ./...
-	SIGNALBOX_TEST_CROWD=1 $(GO) run ./internal/testenv/testrun $(GO) test ./app -run TestACrowdFinishesAtTheSameMoment
+	$(GO) run ./internal/testenv/testrun $(GO) test -race -timeout 60m ./...
+	SIGNALBOX_TEST_CROWD=1 $(GO) run ./internal/testenv/testrun $(GO) test -timeout 20m ./... -run TestACrowdFinishesAtTheSameMoment
 	$(GO) test ./ci/config/yaml -run '^$$' -fuzz FuzzParse -fuzztime 60s
 	$(GO) test ./ci/expression -run '^$$' -fuzz FuzzParse -fuzztime 60s
 	$(GO) test ./ci/config -run '^$$' -fuzz FuzzLoad -fuzztime 60s
@@ -29,7 +29,7 @@ bench:
 # Pictures of all pages, in light, dark and on a phone, in the folder screenshots.
 screenshots:
 	mkdir -p screenshots
-	SIGNALBOX_SCREENSHOTS=$(CURDIR)/screenshots $(GO) run ./internal/testenv/testrun $(GO) test ./app -count=1 -run 'TestFirstSteps|Browser'
+	SIGNALBOX_SCREENSHOTS=$(CURDIR)/screenshots $(GO) run ./internal/testenv/testrun $(GO) test -timeout 20m ./... -count=1 -run 'TestFirstSteps|Browser'
 
 # Installs what the tests need from Debian's packages. Needs root.
 deps:

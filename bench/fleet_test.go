@@ -38,6 +38,8 @@ func fleet() int {
 		f.trace()
 	case "hold":
 		f.hold()
+	case "chat":
+		f.chat()
 	}
 	return 0
 }

@@ -43,9 +43,9 @@ type node struct {
 	data    string
 }
 
-func start(b *testing.B, o models.Options) *node {
+func start(b *testing.B, o models.Options, privateHosts ...string) *node {
 	b.Helper()
-	s := app.Settings{Listen: "127.0.0.1:0", Data: b.TempDir(), DatabaseURL: o.URL, RootPassword: "bench-password", HoldPolls: 50 * time.Second}
+	s := app.Settings{Listen: "127.0.0.1:0", Data: b.TempDir(), DatabaseURL: o.URL, RootPassword: "bench-password", HoldPolls: 50 * time.Second, PrivateHosts: privateHosts}
 	if o.URL != "" {
 		s.Repositories, s.SecretKeyFile = b.TempDir(), b.TempDir()+"/key"
 		if err := os.WriteFile(s.SecretKeyFile, []byte("a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="), 0o600); err != nil {

@@ -62,6 +62,7 @@ type Service struct {
 	log   *slog.Logger
 	chats map[enum.Chat]Chat
 	post  *poster
+	crowd crowd
 }
 
 // Options say how the service reaches chats.

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"signalbox/internal/fault"
@@ -16,8 +17,38 @@ import (
 	"signalbox/models/enum"
 )
 
-// answerWithin is how long a chat waits for us; chats give up after three seconds.
-const answerWithin = 2 * time.Second
+// answerWithin is how long a chat waits for us; chats give up after three seconds. While many commands come, each is answered
+// at once, whatever it costs, and its result follows on its own.
+const (
+	answerWithin = 2 * time.Second
+	busyWithin   = 25 * time.Millisecond
+	busyFrom     = 20 // commands in a second
+)
+
+// crowd counts the commands of this second and the one before.
+type crowd struct {
+	mu            sync.Mutex
+	second        int64
+	count, before int
+}
+
+// patience is how long the answer to a command that comes now may take.
+func (c *crowd) patience(now time.Time) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch at := now.Unix(); {
+	case at == c.second:
+	case at == c.second+1:
+		c.second, c.before, c.count = at, c.count, 0
+	default:
+		c.second, c.before, c.count = at, 0, 0
+	}
+	c.count++
+	if max(c.count, c.before) > busyFrom {
+		return busyWithin
+	}
+	return answerWithin
+}
 
 // DeliveryKey is the same for two deliveries of one command: by the id that the chat gives it, and all that it
 // says, with the response address, which each command has its own. Without both nothing tells two commands
@@ -156,7 +187,7 @@ func (s *Service) byKey(ctx context.Context, key string) (c *models.ChatCommand,
 
 // wait answers with the result of a command, or that it is being worked on.
 func (s *Service) wait(ctx context.Context, key string, wake <-chan struct{}) (Answer, error) {
-	timeout := time.NewTimer(answerWithin)
+	timeout := time.NewTimer(s.crowd.patience(time.Now()))
 	defer timeout.Stop()
 	for {
 		c, err := s.byKey(ctx, key)
@@ -170,11 +201,16 @@ func (s *Service) wait(ctx context.Context, key string, wake <-chan struct{}) (A
 		select {
 		case <-wake:
 		case <-timeout.C:
-			return working, nil
+			return working, s.later(ctx, c.ID)
 		case <-ctx.Done():
 			return Answer{}, ctx.Err()
 		}
 	}
+}
+
+// later lets the answer to a command follow as soon as there is one, on its own.
+func (s *Service) later(ctx context.Context, id int64) error {
+	return s.db.Write(ctx, func(tx *models.Tx) error { return tx.DeferCommand(id) })
 }
 
 func answerOf(c *models.ChatCommand) Answer {

@@ -293,7 +293,7 @@ func (tx *Tx) ListCommands(projectID int64, p Page) ([]*ChatCommand, int64, erro
 
 // UpdateCommand stores all fields of c but those that have a way of their own, which others may change at the same time.
 func (tx *Tx) UpdateCommand(c *ChatCommand) error {
-	return tx.db.Omit("answered", "posts", "message_id", "shown", "claimed_until", "whispered").Save(c).Error
+	return tx.db.Omit("answered", "deferred", "posts", "message_id", "shown", "claimed_until", "whispered").Save(c).Error
 }
 
 // MarkAnswered notes that the chat has the acknowledgement.
@@ -306,6 +306,14 @@ func (tx *Tx) Watched(pipelineID int64) (bool, error) {
 	var n int64
 	err := tx.db.Model(&ChatCommand{}).Where("pipeline_id = ? AND state = ?", pipelineID, enum.CommandRunning).Limit(1).Count(&n).Error
 	return n > 0, err
+}
+
+// DeferCommand notes that the chat's request was answered without the result; an answer that waits already goes out now.
+func (tx *Tx) DeferCommand(id int64) error {
+	if err := tx.db.Exec("UPDATE chat_commands SET deferred = TRUE WHERE id = ?", id).Error; err != nil {
+		return err
+	}
+	return tx.db.Exec("UPDATE tasks SET run_at = ? WHERE key = ? AND run_at > ?", tx.now(), fmt.Sprintf("chat-acknowledge:%d", id), tx.now()).Error
 }
 
 // ClaimCommand holds a command for a while; false if somebody holds it.
