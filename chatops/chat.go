@@ -25,12 +25,18 @@ type Chat interface {
 
 // Traits are what a chat can do.
 type Traits struct {
-	Hosts  []string      // where handles may lie without being named in the integration
-	Window time.Duration // how long a handle serves
-	Uses   int           // how many posts it takes; 0: any number
-	Limit  int           // bytes of output in one message
-	Live   bool          // the bot can edit what it posted
-	Files  bool          // the bot can send files
+	Hosts  []string                 // where handles may lie without being named in the integration
+	Window time.Duration            // how long a handle serves
+	Uses   int                      // how many posts it takes; 0: any number
+	Limit  int                      // bytes of output in one message
+	Cut    func(output string) bool // whether an output within the limit is shortened all the same
+	Live   bool                     // the bot can edit what it posted
+	Files  bool                     // the bot can send files
+}
+
+// Cuts says whether a message shows a part of an output only.
+func (t Traits) Cuts(output string) bool {
+	return len(output) > t.Limit || t.Cut != nil && t.Cut(output)
 }
 
 // Target is where a message goes.

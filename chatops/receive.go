@@ -159,6 +159,9 @@ func (s *Service) wait(ctx context.Context, key string, wake <-chan struct{}) (A
 		if err != nil {
 			return Answer{}, err
 		}
+		if c.State != enum.CommandAccepted && announcedByBot(c) {
+			return Answer{}, nil
+		}
 		if c.State != enum.CommandAccepted {
 			s.markAnswered(ctx, c)
 			return answerOf(c), nil

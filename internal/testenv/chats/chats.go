@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -151,6 +152,7 @@ type Server struct {
 	handles  map[string]*handle
 	pending  map[string]*File
 	last     map[string]time.Time
+	made     map[string]string // by the ids of commands; of the test's goroutine
 	hanging  chan struct{}
 	draw     drawing
 }
@@ -170,7 +172,7 @@ type endpoint func(r *http.Request, body []byte) (status int, answer any)
 func newServer(t testing.TB, token string, draw drawing) *Server {
 	s := &Server{
 		Token: token, Now: time.Now, t: t, absent: map[string]bool{}, handles: map[string]*handle{}, pending: map[string]*File{},
-		last: map[string]time.Time{}, hanging: make(chan struct{}), draw: draw,
+		last: map[string]time.Time{}, made: map[string]string{}, hanging: make(chan struct{}), draw: draw,
 	}
 	return s
 }
@@ -410,4 +412,33 @@ type Receipt struct {
 	Status  int
 	Body    string
 	Message Message // shown, if the answer was one
+}
+
+var (
+	everyone  = regexp.MustCompile(`@(everyone|here|channel|all)\b`)
+	slackPing = regexp.MustCompile(`<(![^>]*|@[^>]*|#[^>]*)>`)
+)
+
+// Pings are the people and groups whom a message calls, by what the chat makes of its text.
+func (s *Server) Pings(m Message) []string {
+	if s.draw.slack {
+		return slackPing.FindAllString(m.Read(), -1)
+	}
+	text := m.Read()
+	var plain strings.Builder
+	for {
+		at := fences.FindStringIndex(text)
+		if at == nil {
+			break
+		}
+		mark := text[at[0]:at[1]]
+		_, rest, closed := strings.Cut(text[at[1]:], mark)
+		if !closed {
+			break
+		}
+		plain.WriteString(text[:at[0]] + " ")
+		text = rest
+	}
+	plain.WriteString(text)
+	return everyone.FindAllString(code.ReplaceAllString(plain.String(), ""), -1)
 }

@@ -67,3 +67,12 @@ func (s *Server) answered(c Command, everyone bool, text string, contents func()
 	s.show(&m)
 	out.Message = m
 }
+
+// once gives for the id of a command what make gave first: a repeated delivery is the same in all parts.
+func (s *Server) once(id string, make func() string) string {
+	if old, ok := s.made[id]; ok {
+		return old
+	}
+	s.made[id] = make()
+	return s.made[id]
+}

@@ -318,10 +318,13 @@ func (s *Mattermost) Say(c Command) Receipt {
 	if c.ID == "" {
 		c.ID = "trigger" + strconv.Itoa(int(time.Now().UnixNano()))
 	}
-	s.mu.Lock()
-	path := "/hooks/commands/" + s.id()
-	s.handles[path] = &handle{channel: c.Channel, thread: c.Thread, user: c.User, made: s.Now()}
-	s.mu.Unlock()
+	path := s.once(c.ID, func() string {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		path := "/hooks/commands/" + s.id()
+		s.handles[path] = &handle{channel: c.Channel, thread: c.Thread, user: c.User, made: s.Now()}
+		return path
+	})
 	form := url.Values{
 		"token": {s.Command}, "team_id": {"T1"}, "team_domain": {"team"}, "channel_id": {c.Channel}, "channel_name": {c.ChannelName}, "user_id": {c.User},
 		"user_name": {"name-" + c.User}, "command": {"/ops"}, "text": {c.Text}, "trigger_id": {c.ID}, "root_id": {c.Thread}, "response_url": {s.URL + path},

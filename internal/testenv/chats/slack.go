@@ -372,7 +372,7 @@ func (s *Slack) open(kind, channel, thread, user string) string {
 	defer s.mu.Unlock()
 	path := fmt.Sprintf("/%s/T1/%d/secret", kind, s.next())
 	s.handles[path] = &handle{channel: channel, thread: thread, user: user, made: s.Now()}
-	return s.URL + path
+	return path
 }
 
 func (s *Slack) sign(r *http.Request, body string, at time.Time) {
@@ -395,7 +395,7 @@ func (s *Slack) Say(c Command) Receipt {
 	form := url.Values{
 		"token": {s.Old}, "team_id": {"T1"}, "team_domain": {"team"}, "channel_id": {c.Channel}, "channel_name": {c.ChannelName}, "user_id": {c.User},
 		"user_name": {"name-" + c.User}, "command": {"/ops"}, "text": {c.Text}, "trigger_id": {c.ID}, "api_app_id": {"A1"},
-		"response_url": {s.open("commands", c.Channel, "", c.User)},
+		"response_url": {s.URL + s.once(c.ID, func() string { return s.open("commands", c.Channel, "", c.User) })},
 	}
 	r := s.request("POST", s.Target+"/trigger", "application/x-www-form-urlencoded", form.Encode())
 	s.sign(r, form.Encode(), c.Stamp)
@@ -421,7 +421,7 @@ func (s *Slack) Press(user string, m Message, label string) Receipt {
 		"type": "block_actions", "user": map[string]any{"id": user, "username": "name-" + user, "name": "name-" + user, "team_id": "T1"},
 		"team": map[string]any{"id": "T1", "domain": "team"}, "channel": map[string]any{"id": m.Channel, "name": "ops"}, "trigger_id": "press",
 		"api_app_id": "A1", "container": map[string]any{"type": "message", "message_ts": m.ID, "channel_id": m.Channel},
-		"message": map[string]any{"ts": m.ID, "thread_ts": m.Thread}, "response_url": s.open("actions", m.Channel, m.Thread, user),
+		"message": map[string]any{"ts": m.ID, "thread_ts": m.Thread}, "response_url": s.URL + s.open("actions", m.Channel, m.Thread, user),
 		"actions": []any{map[string]any{"type": "button", "action_id": b.ID, "block_id": "b", "value": b.Value, "action_ts": "1"}},
 	})
 	body := url.Values{"payload": {string(payload)}}.Encode()
