@@ -245,7 +245,7 @@ git push -q "$@" 2>&1`
 	return string(out), err
 }
 
-const patience = 12 * time.Second
+const patience = 30 * time.Second
 
 // eventually waits until a condition holds, looking again whenever something may have changed.
 func (w *world) eventually(what string, ok func() bool) {

@@ -54,6 +54,16 @@ func (s *Service) deliver(ctx context.Context, commandID int64, m Message, reply
 	if err != nil {
 		return err
 	}
+	if reply {
+		if behind, err := s.behind(ctx, c); err != nil {
+			return err
+		} else if behind {
+			if err := s.note(ctx, c.ID, "a reply before it in this channel could not be sent yet"); err != nil {
+				return err
+			}
+			return &tasks.Later{At: s.db.Now().Add(time.Second)}
+		}
+	}
 	if free, err := s.claim(ctx, c); err != nil {
 		return err
 	} else if !free {
@@ -72,6 +82,18 @@ func (s *Service) deliver(ctx context.Context, commandID int64, m Message, reply
 		return nil // a notice that cannot be sent stands on the command's page
 	}
 	return s.record(ctx, c.ID, err)
+}
+
+// behind says whether a reply must wait: a chat that was down gets what it missed in order.
+func (s *Service) behind(ctx context.Context, c *models.ChatCommand) (waits bool, err error) {
+	if c.IntegrationID == nil {
+		return false, nil
+	}
+	err = s.db.Read(ctx, func(tx *models.Tx) error {
+		waits, err = tx.ReplyWaits(c)
+		return err
+	})
+	return waits, err
 }
 
 // commandWith reads a command and its integration, nil if that was removed.

@@ -302,6 +302,9 @@ func (s *Service) keep(ctx context.Context, commandID int64, in *models.ChatInte
 			return err
 		}
 		text := replyText(m)
+		if c.Reply == nil || *c.Reply != text { // else it is tried again, and why stays to be seen
+			c.DeliveryError = ""
+		}
 		c.Reply, c.FinishedAt, c.PrivateReply, c.Rich = &text, nil, nil, ""
 		if m.Private != "" {
 			c.PrivateReply = &m.Private
@@ -316,7 +319,7 @@ func (s *Service) keep(ctx context.Context, commandID int64, in *models.ChatInte
 		if job != nil {
 			c.JobID = &job.ID
 		}
-		c.State, c.DeliveryError = enum.CommandRunning, ""
+		c.State = enum.CommandRunning
 		if silent {
 			now := tx.Now()
 			c.State, c.FinishedAt = enum.CommandSilent, &now
