@@ -14,9 +14,9 @@ import (
 )
 
 // slugs are the integrations that exist here, by their part of the address.
-var slugs = map[string]enum.Chat{"slack-slash-commands": enum.Slack, "mattermost-slash-commands": enum.Mattermost}
+var slugs = map[string]enum.Chat{"slack-slash-commands": enum.Slack, "mattermost-slash-commands": enum.Mattermost, "discord": enum.Discord}
 
-var titles = map[string]string{"slack-slash-commands": "Slack slash commands", "mattermost-slash-commands": "Mattermost slash commands"}
+var titles = map[string]string{"slack-slash-commands": "Slack slash commands", "mattermost-slash-commands": "Mattermost slash commands", "discord": "Discord"}
 
 type integrationEntity struct {
 	ID                  int64         `json:"id"`
@@ -128,7 +128,7 @@ func (s *Server) putIntegration(c *call, p *integrationParams) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if in == nil && p.Token == "" {
+	if in == nil && p.Token == "" && chat != enum.Discord {
 		return nil, &httpapi.ParamError{Text: "token is missing"}
 	}
 	row, err := s.chat.SetIntegration(c.ctx(), c.actor, c.project, chat, chatops.IntegrationInput{

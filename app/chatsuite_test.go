@@ -87,6 +87,22 @@ var chatKinds = []chatKind{
 			}}
 		},
 	},
+	{
+		name: "discord", slug: "discord", channel: "400000000000000001", anna: "110", ben: "120", carl: "130", eve: "190", transient: "<html>cloudflare</html>", handleFor: 15 * time.Minute,
+		refusal: 401, signed: true,
+		forge: func(r *http.Request) { r.Header.Set("X-Signature-Ed25519", strings.Repeat("0", 128)) },
+		open: func(t *testing.T, clock func() time.Time) opened {
+			s := chats.NewDiscord(t)
+			s.Now = clock
+			return opened{
+				s, s.Server, func(set *Settings) { set.DiscordAPI = s.URL + "/api/v10" },
+				map[string]any{"application_id": s.App, "public_key": s.Public},
+				func(node, project string) {
+					s.Target = node + "/api/v4/projects/" + project + "/integrations/discord/interactions"
+				},
+			}
+		},
+	},
 }
 
 // room is a channel of a chat, with a project, its people and a runner that the test plays.

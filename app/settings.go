@@ -47,6 +47,7 @@ type Settings struct {
 	MaxArtifact  int64            `kong:"-"`
 	Now          func() time.Time `kong:"-"`
 	SlackAPI     string           `kong:"-"`
+	DiscordAPI   string           `kong:"-"`
 	BuildsDir    string           `kong:"-"`
 }
 

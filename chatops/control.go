@@ -217,7 +217,7 @@ func (s *Service) follow(ctx context.Context, g *given, p *models.Pipeline, job 
 		if err := s.begin(tx, fresh, g.integration); err != nil {
 			return err
 		}
-		if g.command.TriggerWord != buttonTrigger || !s.followed(fresh, g.integration) { // else the message shows it
+		if g.command.TriggerWord != buttonTrigger || !s.followed(fresh, g.integration) || s.traits(fresh).AnswerDue { // else the message shows it
 			if err := s.lateAnswer(tx, fresh); err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 
@@ -61,7 +62,7 @@ func (s *Service) changeIntegration(in *models.ChatIntegration, n IntegrationInp
 	switch {
 	case n.Token != "":
 		in.TokenHash = secret.Hash(n.Token)
-	case in.TokenHash == "":
+	case in.TokenHash == "" && in.Chat != enum.Discord:
 		return fault.Field("token", "can't be blank")
 	}
 	for name, given := range map[string]struct {
@@ -90,6 +91,12 @@ func (s *Service) changeIntegration(in *models.ChatIntegration, n IntegrationInp
 	}
 	if err := addresses(in, n); err != nil {
 		return err
+	}
+	if in.Chat == enum.Discord && in.PublicKey == "" {
+		return fault.Field("public_key", "can't be blank")
+	}
+	if in.Chat == enum.Discord && in.ApplicationID == "" {
+		return fault.Field("application_id", "can't be blank")
 	}
 	for _, h := range n.ReplyHosts {
 		if u, err := url.Parse("https://" + h); err != nil || u.Host != h || strings.ContainsAny(h, "/@") {
@@ -171,11 +178,31 @@ func (s *Service) Test(ctx context.Context, p *models.Project, chat enum.Chat) (
 		names = append(names, j.Name)
 	}
 	found = append(found, "This chat can run: "+strings.Join(names, ", ")+".")
-	if u, err := url.Parse(s.ci.URL()); err == nil && u.Scheme != "https" && chat == enum.Slack {
-		found = append(found, "Slack calls only https addresses, and ours is "+s.ci.URL()+": set --external-url once a proxy with TLS stands before signalbox.")
+	registered, err := s.register(ctx, in)
+	if err != nil {
+		return "", fault.New(fault.Invalid, "The chat does not take the list of commands: %s", err)
+	}
+	if registered {
+		found = append(found, "It knows the commands now.")
+	}
+	if u, err := url.Parse(s.ci.URL()); err == nil && u.Scheme != "https" && chat != enum.Mattermost {
+		found = append(found, "It calls only https addresses, and ours is "+s.ci.URL()+": set --external-url once a proxy with TLS stands before signalbox.")
 	}
 	if in.BotToken.Empty() {
-		found = append(found, "Without a bot token, replies that take over 30 minutes stay on the command's page.")
+		found = append(found, fmt.Sprintf("Without a bot token, replies that take over %d minutes stay on the command's page.", int(s.chats[chat].Traits().Window.Minutes())))
 	}
 	return strings.Join(found, " "), nil
+}
+
+// register tells a chat which commands there are, if it wants to know and there is a bot that can say so.
+func (s *Service) register(ctx context.Context, in *models.ChatIntegration) (done bool, err error) {
+	chat, ok := s.chats[in.Chat].(Registrar)
+	if !ok || in.BotToken.Empty() {
+		return false, nil
+	}
+	to := Target{App: in.ApplicationID}
+	if to.Bot, err = s.keys.Open(in.Place("bot_token"), in.BotToken); err != nil {
+		return false, err
+	}
+	return true, chat.Register(ctx, s.post, to)
 }

@@ -17,6 +17,7 @@ type Message struct {
 	Buttons     []Button
 	ActionURL   string // where presses go, for chats that ask for it
 	KeepANSI    bool
+	Late        bool // the answer that the request of a command did not get in time
 }
 
 // MessageKind tells messages apart.

@@ -91,6 +91,7 @@ type Chat string
 const (
 	Slack      Chat = "slack"
 	Mattermost Chat = "mattermost"
+	Discord    Chat = "discord"
 	Console    Chat = "console"
 )
 

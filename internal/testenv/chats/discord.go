@@ -130,6 +130,10 @@ type discordMessage struct {
 		Filename    string `json:"filename"`
 		Description string `json:"description"`
 	} `json:"attachments"`
+	Reference *struct {
+		MessageID string `json:"message_id"`
+		MustExist bool   `json:"fail_if_not_exists"`
+	} `json:"message_reference"`
 	Choices []struct {
 		Name  string `json:"name"`
 		Value string `json:"value"`
@@ -331,6 +335,12 @@ func (d *Discord) create(p []string) endpoint {
 			d.complain("a bot's message cannot be for one user")
 		}
 		m.ID, m.Channel = d.id(), p[1]
+		if in.Reference != nil {
+			if d.find(in.Reference.MessageID) == nil && in.Reference.MustExist {
+				return discordError(400, 50035, "Invalid Form Body: message_reference: Unknown message")
+			}
+			m.Thread = in.Reference.MessageID
+		}
 		if user, ok := strings.CutPrefix(p[1], "9"); ok { // a channel of one person; the tests' channels begin otherwise
 			m.To = user
 		}
@@ -440,10 +450,13 @@ func (d *Discord) Ping(good bool) Receipt {
 }
 
 func (d *Discord) interaction(kind int, id, channel, user string, data map[string]any, message map[string]any) (token, body string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	token = "token" + strconv.Itoa(d.next())
-	d.handles[token] = &handle{channel: channel, user: user, made: d.Now(), deferred: -1}
+	token = d.once(id, func() string {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		token := "token" + strconv.Itoa(d.next())
+		d.handles[token] = &handle{channel: channel, user: user, made: d.Now(), deferred: -1}
+		return token
+	})
 	all := map[string]any{
 		"id": id, "application_id": d.App, "type": kind, "token": token, "version": 1, "guild_id": "300000000000000001", "channel_id": channel,
 		"channel": map[string]any{"id": channel, "name": "ops", "type": 0}, "locale": "en-US", "data": data,
