@@ -102,6 +102,11 @@ func TestSuiteApprovals(t *testing.T) {
 			st := r.jobs(r.newest())["deploy"].Status
 			return st == "pending" || st == "manual"
 		})
+		r.until("the buttons go", func() bool {
+			r.pass(300 * time.Millisecond)
+			now, _ := r.Message(m.ID)
+			return !slices.Contains(now.Labels(), "Reject")
+		})
 		r.run("deploy")
 		m = r.living("Reject")
 		r.Press(r.carl, m, "Reject")

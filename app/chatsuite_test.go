@@ -137,15 +137,15 @@ func eachRoom(t *testing.T, more map[string]any, postgres bool, f func(t *testin
 	}
 }
 
-func enter(t *testing.T, k chatKind, o models.Options, more map[string]any) *room {
+func enter(t *testing.T, k chatKind, o models.Options, more map[string]any, options ...option) *room {
 	t.Helper()
 	r := &room{chatKind: k, clock: &shiftingClock{}, sent: map[int64]int64{}}
 	r.opened = k.open(t, r.clock.now)
 	host := strings.TrimPrefix(r.server.URL, "http://")
-	r.world = start(t, o, r.set, func(s *Settings) {
+	r.world = start(t, o, append(options, r.set, func(s *Settings) {
 		s.PrivateHosts = append(s.PrivateHosts, host)
 		s.Now, s.PostTimeout = r.clock.now, time.Second
-	})
+	})...)
 	r.newProject("ops")
 	r.h = r.hand(false)
 	r.push("ops", map[string]string{".gitlab-ci.yml": suiteConfig})
