@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"chatops":                 {"ci", "models", "internal"},
 	"chatops/slack":           {"chatops", "ci", "models", "internal"},
 	"chatops/mattermost":      {"chatops", "ci", "models", "internal"},
+	"chatops/discord":         {"chatops", "ci", "models", "internal"},
 	"runnerproto":             {},
 	"runnerproto/server":      {"runnerproto", "ci", "models", "internal"},
 	"runnerproto/client":      {"runnerproto"},
@@ -49,7 +50,7 @@ var pure = []string{"ci/config", "ci/expression", "ci/variable", "ci/plan", "ci/
 var impure = []string{"net", "net/http", "database/sql", "log", "log/slog", "os", "os/exec", "context", "math/rand", "crypto/rand"}
 
 // edges never import one another.
-var edges = []string{"web", "api", "api/git", "runnerproto/server", "chatops/slack", "chatops/mattermost"}
+var edges = []string{"web", "api", "api/git", "runnerproto/server", "chatops/slack", "chatops/mattermost", "chatops/discord"}
 
 type source struct {
 	path, folder string

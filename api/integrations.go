@@ -15,11 +15,12 @@ import (
 
 // slugs are the integrations that exist here, by their part of the address.
 var slugs = map[string]enum.Chat{
-	"slack-slash-commands": enum.Slack, "mattermost-slash-commands": enum.Mattermost, "gitlab-slack-application": enum.SlackApp,
+	"slack-slash-commands": enum.Slack, "mattermost-slash-commands": enum.Mattermost, "gitlab-slack-application": enum.SlackApp, "discord": enum.Discord,
 }
 
 var titles = map[string]string{
 	"gitlab-slack-application": "Slack app of the instance", "slack-slash-commands": "Slack slash commands", "mattermost-slash-commands": "Mattermost slash commands",
+	"discord": "Discord",
 }
 
 type integrationEntity struct {
@@ -135,7 +136,7 @@ func (s *Server) putIntegration(c *call, p *integrationParams) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if in == nil && p.Token == "" && chat != enum.SlackApp && p.AppToken == nil {
+	if in == nil && p.Token == "" && chat != enum.SlackApp && chat != enum.Discord && p.AppToken == nil {
 		return nil, &httpapi.ParamError{Text: "token is missing"}
 	}
 	row, err := s.chat.SetIntegration(c.ctx(), c.actor, c.project, chat, chatops.IntegrationInput{

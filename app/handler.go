@@ -11,6 +11,7 @@ import (
 
 	"signalbox/api"
 	"signalbox/api/git"
+	"signalbox/chatops/discord"
 	"signalbox/chatops/mattermost"
 	"signalbox/chatops/slack"
 	"signalbox/ci/access"
@@ -27,6 +28,7 @@ func (n *Node) handler(trusted []netip.Prefix, auth *access.Authenticator) (http
 	api.Register(v4, n.CI, auth, n.Chat, n.log)
 	slack.Register(v4, n.Chat, n.db.Now, n.log)
 	mattermost.Register(v4, n.Chat, n.log)
+	discord.Register(v4, n.Chat, discord.Chat{API: n.settings.DiscordAPI}, n.db.Now, n.log)
 	engine.NoRoute(func(c *gin.Context) { c.JSON(http.StatusNotFound, gin.H{"error": "404 Not Found"}) })
 	engine.NoMethod(func(c *gin.Context) { c.JSON(http.StatusMethodNotAllowed, gin.H{"error": "405 Not Allowed"}) })
 	repositories := git.New(n.CI, auth, n.log)

@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"signalbox/chatops"
+	"signalbox/chatops/discord"
 	"signalbox/chatops/mattermost"
 	"signalbox/chatops/slack"
 	"signalbox/ci"
@@ -102,7 +103,10 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (*Node, error) {
 		},
 	})
 	n.Chat = chatops.New(n.CI, n.tasks, log, chatops.Options{
-		Chats:        map[enum.Chat]chatops.Chat{enum.Slack: slack.Chat{API: s.SlackAPI}, enum.SlackApp: slack.Chat{API: s.SlackAPI}, enum.Mattermost: mattermost.Chat{}},
+		Chats: map[enum.Chat]chatops.Chat{
+			enum.Slack: slack.Chat{API: s.SlackAPI}, enum.SlackApp: slack.Chat{API: s.SlackAPI}, enum.Mattermost: mattermost.Chat{},
+			enum.Discord: discord.Chat{API: s.DiscordAPI},
+		},
 		PrivateHosts: s.PrivateHosts, PostTimeout: s.PostTimeout,
 	})
 	n.sockets = slack.NewSockets(n.Chat, slack.Chat{API: s.SlackAPI}, &http.Client{Transport: outbound.New(s.PrivateHosts)}, n.db.Now, log)

@@ -48,6 +48,7 @@ type Settings struct {
 	Now          func() time.Time `kong:"-"`
 	Steady       func() time.Time `kong:"-"` // Now if nil
 	SlackAPI     string           `kong:"-"`
+	DiscordAPI   string           `kong:"-"`
 	BuildsDir    string           `kong:"-"`
 }
 

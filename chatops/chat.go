@@ -25,12 +25,19 @@ type Chat interface {
 
 // Traits are what a chat can do.
 type Traits struct {
-	Hosts  []string      // where handles may lie without being named in the integration
-	Window time.Duration // how long a handle serves
-	Uses   int           // how many posts it takes; 0: any number
-	Limit  int           // bytes of output in one message
-	Live   bool          // the bot can edit what it posted
-	Files  bool          // the bot can send files
+	Hosts     []string                 // where handles may lie without being named in the integration
+	Window    time.Duration            // how long a handle serves
+	Uses      int                      // how many posts it takes; 0: any number
+	Limit     int                      // bytes of output in one message
+	Cut       func(output string) bool // whether an output within the limit is shortened all the same
+	Live      bool                     // the bot can edit what it posted
+	Files     bool                     // the bot can send files
+	AnswerDue bool                     // a command that is being worked on shows so until it has its answer, and the handle takes nothing else before
+}
+
+// Cuts says whether a message shows a part of an output only.
+func (t Traits) Cuts(output string) bool {
+	return len(output) > t.Limit || t.Cut != nil && t.Cut(output)
 }
 
 // Target is where a message goes.
@@ -50,6 +57,7 @@ type Request struct {
 	Address       string
 	Authorization string
 	ContentType   string // "" is JSON
+	Agent         string // who is calling; "" is signalbox
 	Body          []byte
 }
 
@@ -76,6 +84,11 @@ func (r Response) Failure(chat string) error {
 		return &Refused{fmt.Sprintf("%s redirects (%d), which is not followed", chat, r.Status)}
 	}
 	return &Refused{fmt.Sprintf("%s answers %d", chat, r.Status)}
+}
+
+// Registrar is a chat that is told which commands there are.
+type Registrar interface {
+	Register(ctx context.Context, p Poster, to Target) error
 }
 
 // Poster calls a chat. It reaches no private network unless an administrator named the host, and follows no redirect.

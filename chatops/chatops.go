@@ -50,6 +50,7 @@ type Command struct {
 type Answer struct {
 	Text      string
 	InChannel bool
+	Pending   bool // more is to come: the text only says so
 }
 
 // Service takes commands and answers them.

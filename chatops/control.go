@@ -224,7 +224,7 @@ func (s *Service) follow(ctx context.Context, g *given, p *models.Pipeline, job 
 		if err := s.begin(tx, fresh, g.integration); err != nil {
 			return err
 		}
-		if g.command.TriggerWord != buttonTrigger || !s.followed(fresh, g.integration) { // else the message shows it
+		if g.command.TriggerWord != buttonTrigger || !s.followed(fresh, g.integration) || s.traits(fresh).AnswerDue { // else the message shows it
 			if err := s.lateAnswer(tx, fresh); err != nil {
 				return err
 			}
@@ -257,15 +257,15 @@ func (s *Service) standing(ctx context.Context, j *models.Job) string {
 	case j.FailureReason != "":
 		text += ": " + j.FailureReason.Sentence()
 	case j.Status == enum.WaitingForResource:
-		text = "queued" + s.behind(ctx, j)
+		text = "queued" + s.heldBy(ctx, j)
 	case j.StatusReason != "":
 		text += ": " + j.StatusReason
 	}
 	return text
 }
 
-// behind names whose job holds the resource that a job waits for.
-func (s *Service) behind(ctx context.Context, j *models.Job) (text string) {
+// heldBy names whose job holds the resource that a job waits for.
+func (s *Service) heldBy(ctx context.Context, j *models.Job) (text string) {
 	if j.ResourceGroupID == nil {
 		return ""
 	}
@@ -337,7 +337,7 @@ func (s *Service) tail(ctx context.Context, job *models.Job, lines int) (string,
 	if err != nil {
 		return "", err
 	}
-	out := strings.Split(strings.TrimRight(StripANSI(secret.MaskEverywhere(valid(clean(stripTimes(text))), masked)), "\n"), "\n")
+	out := strings.Split(strings.TrimRight(StripANSI(secret.MaskEverywhere(printable(valid(clean(stripTimes(text)))), masked)), "\n"), "\n")
 	return strings.Join(out[max(0, len(out)-lines):], "\n"), nil
 }
 

@@ -25,7 +25,7 @@ func (s *Service) acknowledgeLate(ctx context.Context, t *models.Task) error {
 		c, err = tx.Command(p.Command)
 		return err
 	})
-	if errors.Is(err, models.ErrNotFound) || err == nil && (c.Answered || c.Reply != nil && c.PipelineID != nil) {
+	if errors.Is(err, models.ErrNotFound) || err == nil && (c.Answered || c.Reply != nil && c.PipelineID != nil && !s.traits(c).AnswerDue) {
 		return nil
 	}
 	if err != nil {
@@ -40,7 +40,7 @@ func (s *Service) acknowledgeLate(ctx context.Context, t *models.Task) error {
 // noticeOf is the answer to a command as a message.
 func noticeOf(c *models.ChatCommand) Message {
 	a := answerOf(c)
-	m := Message{Kind: Notice, ChatUserID: c.ChatUserID, Text: a.Text}
+	m := Message{Kind: Notice, ChatUserID: c.ChatUserID, Text: a.Text, Late: true}
 	if a.InChannel {
 		m.Kind = Announced
 	}
@@ -53,6 +53,16 @@ func (s *Service) deliver(ctx context.Context, commandID int64, m Message, reply
 	c, in, err := s.commandWith(ctx, commandID)
 	if err != nil {
 		return err
+	}
+	if reply {
+		if behind, err := s.behind(ctx, c); err != nil {
+			return err
+		} else if behind {
+			if err := s.note(ctx, c.ID, "a reply before it in this channel could not be sent yet"); err != nil {
+				return err
+			}
+			return &tasks.Later{At: s.db.Now().Add(time.Second)}
+		}
 	}
 	if free, err := s.claim(ctx, c, in); err != nil {
 		return err
@@ -72,6 +82,18 @@ func (s *Service) deliver(ctx context.Context, commandID int64, m Message, reply
 		return nil // a notice that cannot be sent stands on the command's page
 	}
 	return s.record(ctx, c.ID, err)
+}
+
+// behind says whether a reply must wait: a chat that was down gets what it missed in order.
+func (s *Service) behind(ctx context.Context, c *models.ChatCommand) (waits bool, err error) {
+	if c.IntegrationID == nil {
+		return false, nil
+	}
+	err = s.db.Read(ctx, func(tx *models.Tx) error {
+		waits, err = tx.ReplyWaits(c)
+		return err
+	})
+	return waits, err
 }
 
 // commandWith reads a command and its integration, nil if that was removed.
@@ -195,6 +217,11 @@ func (s *Service) byHandle(ctx context.Context, c *models.ChatCommand, in *model
 		return &undeliverable{reason: fault.Message(err)}
 	}
 	m.Buttons = nil // of the bot's messages alone
+	if traits.AnswerDue && !c.Answered && !m.Late {
+		if err := s.answerFirst(ctx, c, in, to); err != nil {
+			return err
+		}
+	}
 	err := s.chats[c.Chat].Respond(ctx, s.post, to, m)
 	if err == nil {
 		c.Posts++
@@ -210,6 +237,23 @@ func (s *Service) byHandle(ctx context.Context, c *models.ChatCommand, in *model
 		wait = busy.After
 	}
 	return &tasks.Later{At: next(now, closes, wait, c), Reason: err}
+}
+
+// answerFirst sends the answer to a command before anything else that the command is about.
+func (s *Service) answerFirst(ctx context.Context, c *models.ChatCommand, in *models.ChatIntegration, to Target) error {
+	if err := s.byHandle(ctx, c, in, to, noticeOf(c)); err != nil {
+		return err
+	}
+	c.Answered = true
+	return s.db.Write(ctx, func(tx *models.Tx) error { return tx.MarkAnswered(c.ID) })
+}
+
+// traits are what the chat of a command can do; that of our own endpoint can do nothing.
+func (s *Service) traits(c *models.ChatCommand) Traits {
+	if chat, ok := s.chats[c.Chat]; ok {
+		return chat.Traits()
+	}
+	return Traits{}
 }
 
 // next spreads the tries over what is left of the window; the last one finds it closed and ends.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"unicode"
@@ -63,11 +64,18 @@ func (s *Service) SetIntegration(ctx context.Context, by access.Actor, p *models
 	return in, err
 }
 
+// needsToken says whether a slash command's token is what proves requests: not where the instance's app, a signature or a
+// connection of our own does.
+func needsToken(in *models.ChatIntegration, n IntegrationInput) bool {
+	socket := n.AppToken != nil && *n.AppToken != "" || !in.AppToken.Empty()
+	return in.Chat != enum.SlackApp && in.Chat != enum.Discord && !socket
+}
+
 func (s *Service) changeIntegration(in *models.ChatIntegration, n IntegrationInput) error {
 	switch {
 	case n.Token != "":
 		in.TokenHash = secret.Hash(n.Token)
-	case in.TokenHash == "" && in.Chat != enum.SlackApp && (n.AppToken == nil || *n.AppToken == "") && in.AppToken.Empty(): // which the instance's secrets prove
+	case in.TokenHash == "" && needsToken(in, n):
 		return fault.Field("token", "can't be blank")
 	}
 	for name, given := range map[string]struct {
@@ -96,6 +104,12 @@ func (s *Service) changeIntegration(in *models.ChatIntegration, n IntegrationInp
 	}
 	if err := addresses(in, n); err != nil {
 		return err
+	}
+	if in.Chat == enum.Discord && in.PublicKey == "" {
+		return fault.Field("public_key", "can't be blank")
+	}
+	if in.Chat == enum.Discord && in.ApplicationID == "" {
+		return fault.Field("application_id", "can't be blank")
 	}
 	for _, h := range n.ReplyHosts {
 		if u, err := url.Parse("https://" + h); err != nil || u.Host != h || strings.ContainsAny(h, "/@") {
@@ -192,11 +206,31 @@ func (s *Service) Test(ctx context.Context, p *models.Project, chat enum.Chat) (
 		names = append(names, j.Name)
 	}
 	found = append(found, "This chat can run: "+strings.Join(names, ", ")+".")
-	if u, err := url.Parse(s.ci.URL()); err == nil && u.Scheme != "https" && chat == enum.Slack {
-		found = append(found, "Slack calls only https addresses, and ours is "+s.ci.URL()+": set --external-url once a proxy with TLS stands before signalbox.")
+	registered, err := s.register(ctx, in)
+	if err != nil {
+		return "", fault.New(fault.Invalid, "The chat does not take the list of commands: %s", err)
+	}
+	if registered {
+		found = append(found, "It knows the commands now.")
+	}
+	if u, err := url.Parse(s.ci.URL()); err == nil && u.Scheme != "https" && chat != enum.Mattermost {
+		found = append(found, "It calls only https addresses, and ours is "+s.ci.URL()+": set --external-url once a proxy with TLS stands before signalbox.")
 	}
 	if in.BotToken.Empty() {
-		found = append(found, "Without a bot token, replies that take over 30 minutes stay on the command's page.")
+		found = append(found, fmt.Sprintf("Without a bot token, replies that take over %d minutes stay on the command's page.", int(s.chats[chat].Traits().Window.Minutes())))
 	}
 	return strings.Join(found, " "), nil
+}
+
+// register tells a chat which commands there are, if it wants to know and there is a bot that can say so.
+func (s *Service) register(ctx context.Context, in *models.ChatIntegration) (done bool, err error) {
+	chat, ok := s.chats[in.Chat].(Registrar)
+	if !ok || in.BotToken.Empty() {
+		return false, nil
+	}
+	to := Target{App: in.ApplicationID}
+	if to.Bot, err = s.keys.Open(in.Place("bot_token"), in.BotToken); err != nil {
+		return false, err
+	}
+	return true, chat.Register(ctx, s.post, to)
 }

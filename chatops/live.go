@@ -81,8 +81,15 @@ func (s *Service) live(ctx context.Context, t *models.Task) error {
 	if on, err := s.showProgress(ctx, c, in, m); err != nil || !on {
 		return err
 	}
-	return &tasks.Later{At: s.db.Now().Add(pace(s.db.Now().Sub(c.CreatedAt)))}
+	age := s.db.Now().Sub(c.CreatedAt)
+	if age > followedFor {
+		return nil
+	}
+	return &tasks.Later{At: s.db.Now().Add(pace(age))}
 }
+
+// followedFor is how long a message follows a job, such as one that nobody starts. The reply takes its place all the same.
+const followedFor = 7 * 24 * time.Hour
 
 func notThere(err error) error {
 	if errors.Is(err, models.ErrNotFound) {
@@ -218,7 +225,7 @@ func (s *Service) progress(ctx context.Context, c *models.ChatCommand, in *model
 		m.JobName, m.JobID = job.Name, job.ID
 	}
 	switch {
-	case p.Status.Completed() || job != nil && job.Status.Completed():
+	case job == nil && p.Status.Completed() || job != nil && job.Status.Completed():
 		m.Kind = Succeeded
 		return m, nil
 	case shown == nil:
@@ -261,7 +268,7 @@ func (s *Service) said(ctx context.Context, j *models.Job) (string, error) {
 	}
 	if text := Said(end); text != "" {
 		masked, err := s.ci.MaskedValues(ctx, j)
-		return secret.MaskEverywhere(text, masked), err
+		return secret.MaskEverywhere(printable(text), masked), err
 	}
 	return s.tail(ctx, j, liveLines)
 }
@@ -278,7 +285,7 @@ func (s *Service) attach(tx *models.Tx, c *models.ChatCommand, in *models.ChatIn
 		return nil
 	}
 	var files []uploadTask
-	if len(m.Output) > s.chats[c.Chat].Traits().Limit {
+	if s.chats[c.Chat].Traits().Cuts(m.Output) {
 		files = append(files, uploadTask{Command: c.ID})
 	}
 	for _, b := range m.Rich {

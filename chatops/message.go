@@ -18,6 +18,7 @@ type Message struct {
 	ActionURL   string // where presses go, for chats that ask for it
 	KeepANSI    bool
 	Replaces    bool // the message that the command's request was answered with
+	Late        bool // the answer that the request of a command did not get in time
 }
 
 // MessageKind tells messages apart.

@@ -44,6 +44,7 @@ func (p *poster) Do(ctx context.Context, q Request) (Response, error) {
 	}
 	r.Header.Set("Content-Type", cmp.Or(q.ContentType, "application/json; charset=utf-8"))
 	r.Header.Set("Accept", "application/json")
+	r.Header.Set("User-Agent", cmp.Or(q.Agent, "signalbox"))
 	if q.Authorization != "" {
 		r.Header.Set("Authorization", q.Authorization)
 	}

@@ -63,7 +63,7 @@ func DeliveryKey(integration int64, c Command, id string) string {
 // maxText bounds the text of a command.
 const maxText = 16 << 10
 
-var working = Answer{Text: "Working on it…"}
+var working = Answer{Text: "Working on it…", Pending: true}
 
 // Receive takes a command of a chat, whose request was proved genuine, and answers it within two seconds.
 // Once it has answered, the command is stored and will end in a state that its page shows.
@@ -193,6 +193,9 @@ func (s *Service) wait(ctx context.Context, key string, wake <-chan struct{}) (A
 		c, err := s.byKey(ctx, key)
 		if err != nil {
 			return Answer{}, err
+		}
+		if c.State != enum.CommandAccepted && announcedByBot(c) {
+			return Answer{}, nil
 		}
 		if c.State != enum.CommandAccepted {
 			s.markAnswered(ctx, c)

@@ -218,12 +218,12 @@ func (s *Service) message(ctx context.Context, job *models.Job, c *models.ChatCo
 	if err != nil {
 		return m, false, err
 	}
-	m.Output, m.Private = secret.MaskEverywhere(m.Output, masked), secret.MaskEverywhere(m.Private, masked)
+	m.Output, m.Private = secret.MaskEverywhere(printable(m.Output), masked), secret.MaskEverywhere(printable(m.Private), masked)
 	if err := s.names(ctx, job.ProjectID, job.UserID, &m); err != nil {
 		return m, false, err
 	}
 	for i := range m.Rich {
-		m.Rich[i].eachText(func(text string) string { return secret.MaskEverywhere(text, masked) })
+		m.Rich[i].eachText(func(text string) string { return secret.MaskEverywhere(printable(text), masked) })
 		if image := m.Rich[i].Image; image != nil {
 			image.URL = m.JobURL + "/artifacts/file/" + (&url.URL{Path: image.Artifact}).EscapedPath()
 		}
@@ -302,6 +302,9 @@ func (s *Service) keep(ctx context.Context, commandID int64, in *models.ChatInte
 			return err
 		}
 		text := replyText(m)
+		if c.Reply == nil || *c.Reply != text { // else it is tried again, and why stays to be seen
+			c.DeliveryError = ""
+		}
 		c.Reply, c.FinishedAt, c.PrivateReply, c.Rich = &text, nil, nil, ""
 		if m.Private != "" {
 			c.PrivateReply = &m.Private
@@ -316,7 +319,7 @@ func (s *Service) keep(ctx context.Context, commandID int64, in *models.ChatInte
 		if job != nil {
 			c.JobID = &job.ID
 		}
-		c.State, c.DeliveryError = enum.CommandRunning, ""
+		c.State = enum.CommandRunning
 		if silent {
 			now := tx.Now()
 			c.State, c.FinishedAt = enum.CommandSilent, &now

@@ -132,13 +132,19 @@ func (s *Service) end(ctx context.Context, c *models.ChatCommand, change func(*m
 // lateAfter is when an answer that did not go out with the chat's request is sent on its own.
 const lateAfter = 5 * time.Second
 
+// announcedByBot says whether everyone learns of a press by a message of the bot's: the answer to the press is for whoever
+// pressed alone, and it names no address for others.
+func announcedByBot(c *models.ChatCommand) bool {
+	return c.TriggerWord == buttonTrigger && c.InChannel && c.ResponseURL.Empty()
+}
+
 // lateAnswer stores a task that sends the answer, should the chat's request have ended without it.
 func (s *Service) lateAnswer(tx *models.Tx, c *models.ChatCommand) error {
-	if c.ResponseURL.Empty() && !c.Deferred {
+	if c.ResponseURL.Empty() && !c.Deferred && !announcedByBot(c) {
 		return nil
 	}
 	at := tx.Now()
-	if !c.Deferred {
+	if !c.Deferred && !announcedByBot(c) {
 		at = at.Add(lateAfter)
 	}
 	key := fmt.Sprintf("%s:%d", taskAcknowledge, c.ID)

@@ -169,7 +169,7 @@ func (s *Service) acknowledgement(c *models.ChatCommand, g *given, pipeline *mod
 	case c.ResponseURL.Empty():
 		text += " The chat named no address for the reply, so it stays on that page."
 	default:
-		text += " Its reply comes here if it ends within 30 minutes; after that it stays on that page."
+		text += fmt.Sprintf(" Its reply comes here if it ends within %d minutes; after that it stays on that page.", int(s.traits(c).Window.Minutes()))
 	}
 	if in != nil && !c.ResponseURL.Empty() {
 		if address, err := s.keys.Open(c.Place(), c.ResponseURL); err == nil {

@@ -355,6 +355,14 @@ func (tx *Tx) LastRun(c *ChatCommand) (*ChatCommand, error) {
 		c.ProjectID, c.ID, c.UserID, c.ChannelID).Order("id DESC"))
 }
 
+// ReplyWaits says whether a reply that came before in the channel of a command could not be delivered yet.
+func (tx *Tx) ReplyWaits(c *ChatCommand) (bool, error) {
+	var n int64
+	err := tx.db.Model(&ChatCommand{}).Where("integration_id = ? AND channel_id = ? AND id < ? AND state = 'running' AND reply IS NOT NULL AND delivery_error <> ''",
+		c.IntegrationID, c.ChannelID, c.ID).Limit(1).Count(&n).Error
+	return n > 0, err
+}
+
 // RecentRuns lists the newest commands of a project that made a pipeline of one job.
 func (tx *Tx) RecentRuns(projectID int64, limit int) ([]*ChatCommand, error) {
 	var rows []*ChatCommand

@@ -245,7 +245,7 @@ func (s *Server) unprotect(r *request, c *inside) error {
 var chats = []struct {
 	Slug, Name string
 	Chat       enum.Chat
-}{{"slack", "Slack", enum.Slack}, {"mattermost", "Mattermost", enum.Mattermost}}
+}{{"slack", "Slack", enum.Slack}, {"mattermost", "Mattermost", enum.Mattermost}, {"discord", "Discord", enum.Discord}}
 
 func (s *Server) chatPage(r *request, c *inside) error {
 	var rows []*models.ChatIntegration
@@ -280,6 +280,9 @@ func (s *Server) chatSetUp(r *request, c *inside) error {
 			"Title": k.Name, "Chat": k, "Integration": in, "BotIcon": s.ci.URL() + "/assets/bot-512.png",
 			"Address": fmt.Sprintf("%s/api/v4/projects/%d/integrations/%s_slash_commands/trigger", s.ci.URL(), c.project.ID, k.Slug),
 		}
+		if k.Chat == enum.Discord {
+			d["Address"] = fmt.Sprintf("%s/api/v4/projects/%d/integrations/discord/interactions", s.ci.URL(), c.project.ID)
+		}
 		if in != nil {
 			d["Signing"], d["Bot"] = !in.SigningSecret.Empty(), !in.BotToken.Empty()
 		}
@@ -294,7 +297,7 @@ func (s *Server) setChat(r *request, c *inside) error {
 			continue
 		}
 		n := chatops.IntegrationInput{Token: r.PostFormValue("token")}
-		for name, into := range map[string]**string{"signing_secret": &n.SigningSecret, "bot_token": &n.BotToken} {
+		for name, into := range map[string]**string{"signing_secret": &n.SigningSecret, "bot_token": &n.BotToken, "application_id": &n.ApplicationID, "public_key": &n.PublicKey} {
 			if v := r.PostFormValue(name); v != "" {
 				*into = &v
 			}

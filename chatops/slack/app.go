@@ -56,12 +56,12 @@ func (h *Handler) appTrigger(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, shown(answer))
+	c.JSON(http.StatusOK, answerBody(answer))
 	return nil
 }
 
-// shown is an answer as the body that Slack expects.
-func shown(a chatops.Answer) gin.H {
+// answerBody is an answer as the body that Slack expects.
+func answerBody(a chatops.Answer) gin.H {
 	body := gin.H{"response_type": "ephemeral", "text": markup(a.Text), "status": http.StatusOK}
 	if a.InChannel {
 		body["response_type"] = "in_channel"

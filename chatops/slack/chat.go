@@ -26,6 +26,7 @@ type Chat struct {
 func (Chat) Traits() chatops.Traits {
 	return chatops.Traits{
 		Hosts: []string{"hooks.slack.com"}, Window: 30 * time.Minute, Uses: 5, Limit: chatops.MaxReply, Live: true, Files: true,
+		Cut: func(output string) bool { _, cut := shown(chatops.StripANSI(output), outputChars); return cut },
 	}
 }
 
@@ -70,7 +71,11 @@ func (ch Chat) Post(ctx context.Context, p chatops.Poster, to chatops.Target, m 
 // Update changes a message with chat.update.
 func (ch Chat) Update(ctx context.Context, p chatops.Poster, to chatops.Target, id string, m chatops.Message) error {
 	channel, ts, _ := strings.Cut(id, "/")
-	_, err := ch.call(ctx, p, to, "chat.update", body{Channel: channel, TS: ts, Text: ch.Text(m), Blocks: blocks(ch.Text(m), m)})
+	b := body{Channel: channel, TS: ts, Text: ch.Text(m)}
+	_, err := ch.call(ctx, p, to, "chat.update", struct {
+		body
+		Blocks []block `json:"blocks"` // those that are not named would stay as they are
+	}{b, append([]block{}, blocks(b.Text, m)...)})
 	return err
 }
 

@@ -29,8 +29,11 @@ func (Chat) Text(m chatops.Message) string {
 	if !m.KeepANSI {
 		output = chatops.StripANSI(output)
 	}
-	output, cut := chatops.Shorten(output, chatops.MaxReply)
-	text := escaper.Replace(output)
+	limit := outputChars
+	if m.Kind == chatops.Progress {
+		limit = progressChars
+	}
+	text, cut := shown(output, limit)
 	if m.Kind == chatops.Progress && text != "" {
 		text = "```\n" + strings.ReplaceAll(text, "```", "'''") + "\n```"
 	}
@@ -49,6 +52,16 @@ func (Chat) Text(m chatops.Message) string {
 		return mention + job + " " + escaper.Replace(m.Text)
 	}
 	return mention + job + " " + escaper.Replace(m.Text) + "\n" + text
+}
+
+// shown is an output as Slack wants it, and whether it had to be shortened: what is escaped may be five times as long.
+func shown(output string, limit int) (text string, cut bool) {
+	for most := chatops.MaxReply; ; most = most * 7 / 8 {
+		part, cut := chatops.Shorten(output, most)
+		if text = escaper.Replace(part); utf8.RuneCountInString(text) <= limit {
+			return text, cut
+		}
+	}
 }
 
 // block is one block of Slack's Block Kit.
@@ -78,6 +91,9 @@ const (
 	fieldChars   = 2000
 	perSection   = 10 // fields
 	maxBlocks    = 50
+	// A message has 4,000; the rest is for the job, who asked and a link.
+	outputChars   = 3600
+	progressChars = 1500
 )
 
 func mrkdwn(s string) *text { return &text{"mrkdwn", s} }
@@ -144,6 +160,8 @@ func parts(s string, limit int) []string {
 		if len(piece) < len(s) {
 			if i := strings.LastIndexByte(piece, '\n'); i > 0 {
 				piece = piece[:i+1]
+			} else if i := strings.LastIndexByte(piece, '&'); i > len(piece)-5 && i > 0 { // no half of &lt;
+				piece = piece[:i]
 			}
 		}
 		out, s = append(out, piece), s[len(piece):]

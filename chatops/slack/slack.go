@@ -75,7 +75,7 @@ func (h *Handler) trigger(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, shown(answer))
+	c.JSON(http.StatusOK, answerBody(answer))
 	return nil
 }
 

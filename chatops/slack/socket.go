@@ -164,7 +164,7 @@ func (k *Sockets) take(ctx context.Context, ws *websocket.Conn, in *models.ChatI
 		if err != nil {
 			return err // Slack tells the person that it did not work
 		}
-		ack["payload"] = shown(answer)
+		ack["payload"] = answerBody(answer)
 		return wsjson.Write(ctx, ws, ack)
 	}
 	if err := wsjson.Write(ctx, ws, ack); err != nil {

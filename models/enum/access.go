@@ -92,6 +92,7 @@ const (
 	Slack      Chat = "slack"
 	SlackApp   Chat = "slack_app" // the one app of the instance, for all projects
 	Mattermost Chat = "mattermost"
+	Discord    Chat = "discord"
 	Console    Chat = "console"
 )
 

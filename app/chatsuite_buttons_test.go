@@ -1,0 +1,115 @@
+package app
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"signalbox/internal/testenv/chats"
+)
+
+// told waits for a message to one user alone.
+func (r *room) told(user, text string) {
+	r.t.Helper()
+	r.until(text+" is told to "+user, func() bool {
+		return slices.ContainsFunc(r.saying(user, text), func(m chats.Message) bool { return m.To == user })
+	})
+}
+
+// living waits for the message with a button.
+func (r *room) living(label string) chats.Message {
+	r.t.Helper()
+	var found chats.Message
+	r.until("a button "+label, func() bool {
+		for _, m := range slices.Backward(r.Said(r.channel, r.eve)) {
+			if slices.Contains(m.Labels(), label) {
+				found = m
+				return true
+			}
+		}
+		r.pass(300 * time.Millisecond)
+		return false
+	})
+	return found
+}
+
+// TestSuiteButtons act as whoever presses them, once.
+func TestSuiteButtons(t *testing.T) {
+	eachRoom(t, withBot, true, func(t *testing.T, r *room) {
+		id, _ := r.run("build")
+		m := r.living("Cancel")
+		r.Press(r.eve, m, "Cancel")
+		r.told(r.eve, "connect your")
+		r.Press(r.ben, m, "Cancel")
+		r.told(r.ben, "You may not")
+		if st := r.jobs(r.newest())["build"].Status; st != "pending" {
+			t.Fatalf("those who may not have canceled it: %s", st)
+		}
+		r.Press(r.carl, m, "Cancel")
+		r.Press(r.carl, m, "Cancel")
+		r.told(r.carl, "is canceled")
+		r.eventually("it is canceled", func() bool { return r.jobs(r.newest())["build"].Status == "canceled" })
+		m = r.living("Retry")
+		if !strings.Contains(m.Read(), "was canceled") {
+			t.Errorf("%q", m.Read())
+		}
+		r.Press(r.anna, m, "Retry")
+		r.Press(r.anna, m, "Retry")
+		r.eventually("another attempt", func() bool { return r.jobs(r.newest())["build"].ID != id })
+		id = r.jobs(r.newest())["build"].ID
+		again := r.living("Cancel")
+		if again.ID != m.ID {
+			t.Errorf("another message: %q", again.Read())
+		}
+		r.reply(id, section("chat_reply", "second attempt"))
+		r.until("the reply", func() bool { r.pass(300 * time.Millisecond); return len(r.saying(r.eve, "second attempt")) == 1 })
+		r.settled()
+		everyone := slices.DeleteFunc(r.Said(r.channel, r.eve), func(m chats.Message) bool { return m.To != "" })
+		if r.jobs(r.newest())["build"].ID != id || len(everyone) != 1 {
+			t.Errorf("after two presses: %+v, %d messages", r.jobs(r.newest()), len(everyone))
+		}
+
+		r.run("start")
+		m = r.living("Start")
+		r.Press(r.ben, m, "Start")
+		r.told(r.ben, "You may not")
+		r.Press(r.carl, m, "Start")
+		r.eventually("it is started", func() bool { return r.jobs(r.newest())["start"].Status == "pending" })
+		r.reply(r.jobs(r.newest())["start"].ID, section("chat_reply", "started by hand"))
+		r.until("the reply", func() bool { r.pass(300 * time.Millisecond); return len(r.saying(r.eve, "started by hand")) == 1 })
+	})
+}
+
+// TestSuiteApprovals are given in the chat by somebody else than who asked.
+func TestSuiteApprovals(t *testing.T) {
+	eachRoom(t, withBot, false, func(t *testing.T, r *room) {
+		r.must(201, "POST", "/projects/"+r.project+"/protected_environments", map[string]any{
+			"name": "production", "deploy_access_levels": []any{map[string]any{"access_level": 40}}, "required_approval_count": 1,
+		}, nil)
+		r.run("deploy")
+		m := r.living("Approve")
+		if !slices.Equal(m.Labels(), []string{"Approve", "Reject"}) {
+			t.Errorf("buttons %v", m.Labels())
+		}
+		r.Press(r.ben, m, "Approve")
+		r.told(r.ben, "You may not")
+		r.Press(r.anna, m, "Approve")
+		r.told(r.anna, "You may not")
+		r.Press(r.carl, m, "Approve")
+		r.until("everyone learns of it", func() bool { return len(r.saying(r.eve, "was approved by Carl")) == 1 })
+		r.eventually("it may be run", func() bool {
+			st := r.jobs(r.newest())["deploy"].Status
+			return st == "pending" || st == "manual"
+		})
+		r.until("the buttons go", func() bool {
+			r.pass(300 * time.Millisecond)
+			now, _ := r.Message(m.ID)
+			return !slices.Contains(now.Labels(), "Reject")
+		})
+		r.run("deploy")
+		m = r.living("Reject")
+		r.Press(r.carl, m, "Reject")
+		r.until("everyone learns of it", func() bool { return len(r.saying(r.eve, "was rejected by Carl")) == 1 })
+	})
+}
