@@ -74,7 +74,7 @@ func (s *Service) Pressed(in *models.ChatIntegration, c Command, value string) (
 	if err != nil {
 		return c, fault.New(fault.Forbidden, "the button is not one of ours")
 	}
-	c.Chat, c.Trigger, c.Text = in.Chat, buttonTrigger, text
+	c.Chat, c.Trigger, c.Text, c.Kind = in.Chat, buttonTrigger, text, enum.Interaction
 	c.DeliveryKey = string(in.Chat) + ":press:" + secret.Fingerprint(fmt.Sprint(in.ID), c.Workspace, c.UserID, text)
 	return c, nil
 }
@@ -91,11 +91,12 @@ func (s *Service) Defer(ctx context.Context, in *models.ChatIntegration, c Comma
 		return err
 	}
 	m := Message{Kind: Notice, ChatUserID: c.UserID, Text: a.Text}
+	row, _ := s.byKey(ctx, c.DeliveryKey) // without it nothing is noted
 	switch {
 	case to.Handle != "" && s.allowedHost(in, to.Handle) == nil:
-		return s.chats[in.Chat].Respond(ctx, s.post, to, m)
+		return s.tried(ctx, row, enum.PostAnswer, viaAddress, s.chats[in.Chat].Respond(ctx, s.post, to, m))
 	case to.Bot != "":
-		return s.chats[in.Chat].Whisper(ctx, s.post, to, m)
+		return s.tried(ctx, row, enum.PostAnswer, viaBot, s.chats[in.Chat].Whisper(ctx, s.post, to, m))
 	}
 	return &Refused{"the chat named no address for the answer, and there is no bot token"}
 }

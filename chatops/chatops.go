@@ -39,9 +39,11 @@ type Command struct {
 	Trigger         string // the word that calls us, such as /ops
 	Text            string
 	ResponseURL     string
-	Deferred        bool   // the request cannot carry the answer
-	MessageID       string // of the bot's message whose button was pressed
-	DeliveryKey     string // the same for a repeated delivery of the same command
+	Deferred        bool              // the request cannot carry the answer
+	MessageID       string            // of the bot's message whose button was pressed
+	DeliveryKey     string            // the same for a repeated delivery of the same command
+	Kind            enum.DeliveryKind // "" is a slash command
+	As              int64             // if not 0: the only user that the chat user may be
 }
 
 // Answer is what the chat shows at once. Links in the text are written [text](address).
@@ -60,6 +62,7 @@ type Service struct {
 	log   *slog.Logger
 	chats map[enum.Chat]Chat
 	post  *poster
+	notes notes
 }
 
 // Options say how the service reaches chats.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -38,6 +39,7 @@ var working = Answer{Text: "Working on it…"}
 // Once it has answered, the command is stored and will end in a state that its page shows.
 func (s *Service) Receive(ctx context.Context, in *models.ChatIntegration, c Command) (Answer, error) {
 	if len(c.Text) > maxText {
+		s.Note(in, c.asked(), enum.Refused, "the command is too long", http.StatusOK)
 		return Answer{Text: "The command is too long; nothing was run."}, nil
 	}
 	row := s.row(in, c)
@@ -48,16 +50,24 @@ func (s *Service) Receive(ctx context.Context, in *models.ChatIntegration, c Com
 		*row, link = *s.row(in, c), "" // the function may run twice
 		identity, err := tx.Identity(in.ID, c.Workspace, c.UserID)
 		switch {
+		case c.As != 0 && (errors.Is(err, models.ErrNotFound) || err == nil && identity.UserID != c.As):
+			return errNotYours
 		case err == nil:
 			row.UserID = &identity.UserID
-			return s.accept(tx, row)
+			if err := s.accept(tx, row); err != nil {
+				return err
+			}
+			return tx.AddChatDelivery(noteOf(in, c.asked(), enum.Taken, row))
 		case !errors.Is(err, models.ErrNotFound):
 			return err
 		}
-		link, err = s.refuseUnknown(tx, in, c, row)
-		return err
+		if link, err = s.refuseUnknown(tx, in, c, row); err != nil {
+			return err
+		}
+		return tx.AddChatDelivery(noteOf(in, c.asked(), enum.UnknownUser, row))
 	})
 	if errors.Is(err, models.ErrDuplicate) {
+		s.Note(in, c.asked(), enum.Repeated, "", http.StatusOK)
 		if c.Deferred {
 			return Answer{}, nil
 		}

@@ -256,5 +256,6 @@ func (s *Server) projectTable() []projectRow {
 		{"GET", "settings/integrations/*", able(access.AdminProject, s.chatSetUp)},
 		{"POST", "settings/integrations/*", able(access.AdminProject, s.setChat)},
 		{"POST", "settings/integrations/*/*", able(access.AdminProject, s.chatAction)},
+		{"POST", "settings/integrations/*/deliveries/*/replay", able(access.AdminProject, s.replayDelivery)},
 	}
 }

@@ -282,6 +282,9 @@ func (s *Server) chatSetUp(r *request, c *inside) error {
 		}
 		if in != nil {
 			d["Signing"], d["Bot"] = !in.SigningSecret.Empty(), !in.BotToken.Empty()
+			if d["Deliveries"], err = s.chatDeliveries(r, in); err != nil {
+				return err
+			}
 		}
 		return s.show(r, c, "chat", d)
 	}
@@ -319,11 +322,9 @@ func (s *Server) chatAction(r *request, c *inside) error {
 		}
 		switch c.args[1] {
 		case "test":
-			report, err := s.chat.Test(r.Context(), c.project, k.Chat)
-			if err != nil {
+			if err := s.testChat(r, c, k.Chat); err != nil {
 				return err
 			}
-			s.say(r, report)
 		case "remove":
 			if err := s.chat.RemoveIntegration(r.Context(), r.actor, c.project, k.Chat); err != nil {
 				return err
