@@ -65,7 +65,7 @@ func (s *Server) deliveryRoutes(r routes, path string) {
 		if err != nil {
 			return nil, err
 		}
-		return commandOf(row), nil
+		return s.oneCommand(c, row)
 	})
 	r.post(path+"/test", project(access.AdminProject), with(func(c *call, p *struct {
 		Channel string `param:"channel" max:"255"`
