@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"signalbox/chatops"
 	"signalbox/ci"
 	"signalbox/ci/access"
 	"signalbox/internal/fault"
@@ -261,58 +260,6 @@ func (s *Server) chatPage(r *request, c *inside) error {
 		on[in.Chat] = in.Active
 	}
 	return s.show(r, c, "chats", data{"Title": "Chat", "Chats": chats, "On": on})
-}
-
-func (s *Server) chatSetUp(r *request, c *inside) error {
-	for _, k := range chats {
-		if k.Slug != c.args[0] {
-			continue
-		}
-		var in *models.ChatIntegration
-		err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
-			in, err = tx.Integration(c.project.ID, k.Chat)
-			return err
-		})
-		if err != nil && !errors.Is(err, models.ErrNotFound) {
-			return err
-		}
-		d := data{
-			"Title": k.Name, "Chat": k, "Integration": in, "BotIcon": s.ci.URL() + "/assets/bot-512.png",
-			"Address": fmt.Sprintf("%s/api/v4/projects/%d/integrations/%s_slash_commands/trigger", s.ci.URL(), c.project.ID, k.Slug),
-		}
-		if in != nil {
-			d["Signing"], d["Bot"] = !in.SigningSecret.Empty(), !in.BotToken.Empty()
-			if d["Deliveries"], err = s.chatDeliveries(r, in); err != nil {
-				return err
-			}
-		}
-		return s.show(r, c, "chat", d)
-	}
-	return notFound(r)
-}
-
-func (s *Server) setChat(r *request, c *inside) error {
-	for _, k := range chats {
-		if k.Slug != c.args[0] {
-			continue
-		}
-		n := chatops.IntegrationInput{Token: r.PostFormValue("token")}
-		for name, into := range map[string]**string{"signing_secret": &n.SigningSecret, "bot_token": &n.BotToken} {
-			if v := r.PostFormValue(name); v != "" {
-				*into = &v
-			}
-		}
-		variable := r.PostFormValue("channel_variable")
-		if variable != "" {
-			n.ChannelVariable = &variable
-		}
-		if _, err := s.chat.SetIntegration(r.Context(), r.actor, c.project, k.Chat, n); err != nil {
-			return err
-		}
-		s.say(r, "Saved. Press “Test” to try the connection from here, then give the command in "+k.Name+".")
-		return s.to(r, "/"+c.project.FullPath+"/-/settings/integrations/"+k.Slug)
-	}
-	return notFound(r)
 }
 
 func (s *Server) chatAction(r *request, c *inside) error {
