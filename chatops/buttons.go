@@ -33,13 +33,20 @@ const buttonTrigger = "button"
 
 func buttonPlace(in *models.ChatIntegration) string { return fmt.Sprintf("chat_button/%d", in.ID) }
 
-// buttons are what can be done with a job as it stands. Only messages of the bot have them.
-func (s *Service) buttons(ctx context.Context, in *models.ChatIntegration, job *models.Job) ([]Button, error) {
-	if in == nil || in.BotToken.Empty() || job == nil || job.Retried {
+// Move is something that a command does with a job.
+type Move struct {
+	Label string
+	Style ButtonStyle
+	Text  string // of the command
+}
+
+// Moves are what can be done with a job as it stands.
+func (s *Service) Moves(ctx context.Context, job *models.Job) ([]Move, error) {
+	if job == nil || job.Retried {
 		return nil, nil
 	}
-	button := func(label string, style ButtonStyle, verb Verb) Button {
-		return Button{label, style, s.keys.SealText(buttonPlace(in), fmt.Sprintf("%s #%d", verb, job.ID))}
+	move := func(label string, style ButtonStyle, verb Verb) Move {
+		return Move{label, style, fmt.Sprintf("%s #%d", verb, job.ID)}
 	}
 	switch {
 	case job.Status == enum.Manual:
@@ -50,17 +57,30 @@ func (s *Service) buttons(ctx context.Context, in *models.ChatIntegration, job *
 			return notThere(err)
 		})
 		if blocked {
-			return []Button{button("Approve", Primary, Approve), button("Reject", Danger, Reject)}, err
+			return []Move{move("Approve", Primary, Approve), move("Reject", Danger, Reject)}, err
 		}
-		return []Button{button("Start", Primary, Start)}, err
+		return []Move{move("Start", Primary, Start)}, err
 	case job.Status.Cancelable():
-		return []Button{button("Cancel", Danger, Cancel)}, nil
+		return []Move{move("Cancel", Danger, Cancel)}, nil
 	case job.Status == enum.Success:
-		return []Button{button("Run again", Plain, Retry)}, nil
+		return []Move{move("Run again", Plain, Retry)}, nil
 	case job.Status.Completed():
-		return []Button{button("Retry", Primary, Retry)}, nil
+		return []Move{move("Retry", Primary, Retry)}, nil
 	}
 	return nil, nil
+}
+
+// buttons are the moves of a job in a message. Only messages of the bot have them.
+func (s *Service) buttons(ctx context.Context, in *models.ChatIntegration, job *models.Job) ([]Button, error) {
+	if in == nil || in.BotToken.Empty() {
+		return nil, nil
+	}
+	moves, err := s.Moves(ctx, job)
+	var out []Button
+	for _, m := range moves {
+		out = append(out, Button{m.Label, m.Style, s.keys.SealText(buttonPlace(in), m.Text)})
+	}
+	return out, err
 }
 
 // actionURL is where chats send presses, for those that ask for an address with each button.

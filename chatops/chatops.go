@@ -4,6 +4,7 @@
 package chatops
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -90,3 +91,11 @@ func New(c *ci.Coordinator, t *tasks.Runner, log *slog.Logger, o Options) *Servi
 
 // topic is announced when a command changes.
 func topic(key string) string { return "command:" + key }
+
+// TopicCommands is announced when a command of a project changes.
+func TopicCommands(project int64) string { return fmt.Sprint("commands:", project) }
+
+func (s *Service) changed(c *models.ChatCommand) {
+	s.hub.Publish(topic(c.DeliveryKey))
+	s.hub.Publish(TopicCommands(c.ProjectID))
+}

@@ -310,7 +310,7 @@ func (s *Service) record(ctx context.Context, id int64, outcome error) error {
 				c.State = enum.CommandExpired
 			}
 		}
-		tx.AfterCommit(func() { s.hub.Publish(topic(c.DeliveryKey)) })
+		tx.AfterCommit(func() { s.changed(c) })
 		return tx.UpdateCommand(c)
 	})
 }

@@ -103,7 +103,10 @@ func (s *Service) accept(tx *models.Tx, row *models.ChatCommand) error {
 		return err
 	}
 	key := fmt.Sprintf("%s:%d", taskRun, row.ID)
-	tx.AfterCommit(s.tasks.Wake)
+	tx.AfterCommit(func() {
+		s.tasks.Wake()
+		s.hub.Publish(TopicCommands(row.ProjectID))
+	})
 	return tx.AddTask(&models.Task{Kind: taskRun, Key: &key, Payload: payload(row.ID)})
 }
 

@@ -49,8 +49,34 @@ func (tx *Tx) FindCommands(projectID int64, f CommandFilter, p Page) ([]*ChatCom
 	return list[ChatCommand](q.db, "id", p)
 }
 
-// exportedReply is how many characters of a reply an export holds: it goes on with bounded memory whatever jobs say.
-const exportedReply = 32 << 10
+// shortReply is how many characters of a reply lists of people and exports hold: their memory is bounded whatever jobs say.
+const shortReply = 32 << 10
+
+// shortened reads commands with the beginnings of their replies, and without what only their delivery needs.
+func (q *query) shortened() {
+	q.db = q.db.Select(`id, project_id, integration_id, chat, team_id, team_domain, channel_id, channel_name, thread, chat_user_id, chat_user_name, user_id, text, state,
+		acknowledgement, in_channel, refusal, pipeline_id, job_id, message_id, rich, delivery_error, created_at, finished_at,
+		substr(reply, 1, ?) AS reply, substr(private_reply, 1, ?) AS private_reply`, shortReply, shortReply)
+}
+
+// ShortCommands is FindCommands with the beginnings of replies alone, and without a total.
+func (tx *Tx) ShortCommands(projectID int64, f CommandFilter, p Page) ([]*ChatCommand, error) {
+	q := &query{tx.db.Model(&ChatCommand{}).Where("project_id = ?", projectID)}
+	f.apply(q)
+	q.shortened()
+	var rows []*ChatCommand
+	err := q.db.Order("id DESC").Limit(p.limit()).Offset(p.offset()).Find(&rows).Error
+	return rows, err
+}
+
+// CommandStates reads of a project's newest commands how they stand; a reply that is there is "".
+func (tx *Tx) CommandStates(projectID int64, limit int) ([]*ChatCommand, error) {
+	var rows []*ChatCommand
+	err := tx.db.Model(&ChatCommand{}).Where("project_id = ?", projectID).
+		Select("id, project_id, state, job_id, delivery_error, CASE WHEN reply IS NULL THEN NULL ELSE '' END AS reply").
+		Order("id DESC").Limit(limit).Find(&rows).Error
+	return rows, err
+}
 
 // ExportCommands reads the next commands of an export, from the newest to the oldest; before is the id of the last one that was
 // read, 0 at the beginning. Of replies it has the beginning.
@@ -61,9 +87,8 @@ func (tx *Tx) ExportCommands(projectID int64, f CommandFilter, before int64, lim
 		q.where("id < ?", before)
 	}
 	var rows []*ChatCommand
-	err := q.db.Select(`id, project_id, integration_id, chat, team_id, team_domain, channel_id, channel_name, thread, chat_user_id, chat_user_name, user_id, text,
-		state, refusal, pipeline_id, job_id, message_id, delivery_error, created_at, finished_at, substr(reply, 1, ?) AS reply`, exportedReply).
-		Order("id DESC").Limit(limit).Find(&rows).Error
+	q.shortened()
+	err := q.db.Order("id DESC").Limit(limit).Find(&rows).Error
 	return rows, err
 }
 

@@ -225,6 +225,8 @@ func (s *Server) projectTable() []projectRow {
 		{"POST", "environments/*/stop", able(access.UpdateEnvironments, s.stopEnvironment)},
 		{"GET", "chat/commands", able(access.ReadCommands, s.commandsPage)},
 		{"POST", "chat/commands", able(access.CreateCommand, s.giveCommand)},
+		{"GET", "chat/commands/live", able(access.ReadCommands, s.liveCommands)},
+		{"GET", "chat/commands/export", able(access.ReadCommands, s.exportCommands)},
 		{"GET", "chat/commands/*", able(access.ReadCommands, s.commandPage)},
 		{"GET", "chat/commands/*/live", able(access.ReadCommands, s.liveCommand)},
 		{"GET", "project_members", able(access.ReadProject, s.membersPage)},

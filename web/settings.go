@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"signalbox/ci"
-	"signalbox/ci/access"
 	"signalbox/internal/fault"
 	"signalbox/models"
 	"signalbox/models/enum"
@@ -283,66 +282,4 @@ func (s *Server) chatAction(r *request, c *inside) error {
 		return s.to(r, "/"+c.project.FullPath+"/-/settings/integrations/"+k.Slug)
 	}
 	return notFound(r)
-}
-
-func (s *Server) commandsPage(r *request, c *inside) error {
-	p := paging(r)
-	var rows []*models.ChatCommand
-	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
-		rows, _, err = tx.ListCommands(c.project.ID, p)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return s.show(r, c, "commands", data{"Title": "Commands", "Commands": rows, "Pager": pagerOf(p, len(rows))})
-}
-
-func (s *Server) giveCommand(r *request, c *inside) error {
-	text := r.PostFormValue("text")
-	if text == "" {
-		return fault.New(fault.Invalid, "Type a command, such as run hello.")
-	}
-	row, err := s.chat.Give(r.Context(), r.actor, c.project, text, "")
-	if err != nil {
-		return err
-	}
-	return s.to(r, fmt.Sprintf("/%s/-/chat/commands/%d", c.project.FullPath, row.ID))
-}
-
-// commandOf finds the command of the address.
-func (s *Server) commandOf(r *request, c *inside) (row *models.ChatCommand, err error) {
-	if !c.may(r, access.ReadCommands) {
-		return nil, notFound(r)
-	}
-	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
-		row, err = tx.Command(c.number(0))
-		if err == nil && row.ProjectID != c.project.ID {
-			err = models.ErrNotFound
-		}
-		return missingPage(err)
-	})
-	return row, err
-}
-
-func (s *Server) commandPage(r *request, c *inside) error {
-	row, err := s.commandOf(r, c)
-	if err != nil {
-		return err
-	}
-	d := data{"Title": "Command " + row.Text, "Command": row, "State": stateSentence[row.State]}
-	if row.UserID != nil {
-		err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
-			users, err := tx.Users([]int64{*row.UserID})
-			d["By"] = users[*row.UserID]
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	if !row.Ended() {
-		d["Live"] = liveAt(fmt.Sprintf("/%s/-/chat/commands/%d/live", c.project.FullPath, row.ID), commandVersion(row))
-	}
-	return s.show(r, c, "command", d)
 }

@@ -38,6 +38,7 @@ type Server struct {
 	assets    *assets
 	trusted   []netip.Prefix
 	stopping  <-chan struct{}
+	helps     helps
 }
 
 // Options say how the pages are served.
