@@ -12,6 +12,7 @@ import (
 
 	"signalbox/chatops/slack"
 	"signalbox/models"
+	"signalbox/models/enum"
 )
 
 type deliveryJSON struct {
@@ -127,6 +128,95 @@ func TestEveryRequestOfAChatIsNotedWithItsVerdict(t *testing.T) {
 		w.must(201, "POST", "/projects/"+w.project+"/members", map[string]any{"user_id": id, "access_level": 30}, nil)
 		if got := w.apiAs(token, "GET", "/projects/"+w.project+"/integrations/"+s.slug+"/deliveries", nil, nil); got != 403 {
 			t.Errorf("a developer: %d", got)
+		}
+	})
+}
+
+// TestEventsAndPressesAreNoted beside slash commands.
+func TestEventsAndPressesAreNoted(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		w.newProject("ops")
+		w.push("ops", map[string]string{".gitlab-ci.yml": pageConfig})
+		s := chatSides[0]
+		w.integrate(s, nil)
+		w.connect(s, "U1", "anna")
+		w.integrate(s, map[string]any{"signing_secret": signing})
+		send := func(what, secret, body string) int {
+			t.Helper()
+			req, err := http.NewRequest("POST", fmt.Sprintf("%s/api/v4/projects/%s/integrations/slack_slash_commands/%s", w.node.Local, w.project, what), strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			stamp := fmt.Sprint(time.Now().Unix())
+			req.Header.Set("X-Slack-Request-Timestamp", stamp)
+			req.Header.Set("X-Slack-Signature", slack.Signature(secret, stamp, []byte(body)))
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			return res.StatusCode
+		}
+		is := func(verdict, kind string, status int) deliveryJSON {
+			t.Helper()
+			d := w.verdict(s, verdict)
+			if d.Kind != kind || d.Status != status {
+				t.Errorf("%s: %+v", verdict, d)
+			}
+			return d
+		}
+		send("events", signing, `{"type":"url_verification","challenge":"c"}`)
+		d := is("taken", "event", 200)
+		if got := w.api("POST", fmt.Sprintf("/projects/%s/integrations/%s/deliveries/%d/replay", w.project, s.slug, d.ID), nil, nil); got != 400 {
+			t.Errorf("a replay of what is no command: %d", got)
+		}
+		send("events", signing, `{"type":"event_callback","event_id":"E1","team_id":"T1","event":{"type":"app_mention","user":"U1","text":"<@B> help","channel":"C1","ts":"1.2"}}`)
+		if d := w.deliveries(s)[0]; d.Kind != "event" || d.Verdict != "taken" || d.Text != "help" {
+			t.Errorf("a mention: %+v", d)
+		}
+		send("events", signing, `{"type":"event_callback","event":{"type":"message","bot_id":"B"}}`)
+		is("ignored", "event", 200)
+		payload := url.Values{"payload": {`{"type":"block_actions","user":{"id":"U1"},"team":{"id":"T1"},"channel":{"id":"C1"},"actions":[{"value":"forged"}]}`}}.Encode()
+		if got := send("interactions", signing, payload); got != 403 {
+			t.Errorf("a forged button: %d", got)
+		}
+		is("refused", "interaction", 403)
+		send("interactions", "forged", payload)
+		is("bad_signature", "interaction", 404)
+	})
+}
+
+// TestWhatIsNotedOfDeliveriesIsBounded, by counting what is alike.
+func TestWhatIsNotedOfDeliveriesIsBounded(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		w.newProject("ops")
+		w.push("ops", map[string]string{".gitlab-ci.yml": pageConfig})
+		id := w.give(rootToken, "help", "replied").ID
+		var posts []*models.ChatPost
+		err := w.node.db.Write(t.Context(), func(tx *models.Tx) error {
+			for i := range 100 {
+				p := &models.ChatPost{CommandID: id, Kind: enum.PostEdit, Via: "bot", Outcome: enum.PostDelivered}
+				if i > 60 {
+					p.Detail = fmt.Sprint("reason ", i)
+				}
+				if err := tx.AddChatPost(p); err != nil {
+					return err
+				}
+				if i == 60 {
+					all, err := tx.ChatPosts([]int64{id})
+					if err != nil || len(all[id]) != 1 || all[id][0].Times != 61 {
+						t.Errorf("%d posts, %v", len(all[id]), err)
+					}
+				}
+			}
+			all, err := tx.ChatPosts([]int64{id})
+			posts = all[id]
+			return err
+		})
+		if err != nil || len(posts) != 30 || posts[29].Detail != "reason 99" {
+			t.Errorf("%d posts are kept, %v", len(posts), err)
 		}
 	})
 }

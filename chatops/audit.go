@@ -123,6 +123,10 @@ func exportedOf(r Record) exported {
 		ID: r.ID, CreatedAt: r.CreatedAt.UTC(), FinishedAt: r.FinishedAt, Chat: r.Chat, Channel: r.ChannelName, ChannelID: r.ChannelID, ChatUserID: r.ChatUserID,
 		ChatUserName: r.ChatUserName, Text: r.Text, State: string(r.State), Decision: r.Decision, PipelineID: r.PipelineID, JobID: r.JobID, Thread: r.Link, Reply: r.Reply,
 	}
+	if e.FinishedAt != nil {
+		at := e.FinishedAt.UTC()
+		e.FinishedAt = &at
+	}
 	if r.User != nil {
 		e.Username = r.User.Username
 	}
@@ -138,7 +142,7 @@ func (e exported) cells() []string {
 	}
 	finished, reply := "", ""
 	if e.FinishedAt != nil {
-		finished = e.FinishedAt.UTC().Format(time.RFC3339)
+		finished = e.FinishedAt.Format(time.RFC3339)
 	}
 	if e.Reply != nil {
 		reply = StripANSI(*e.Reply)

@@ -18,6 +18,9 @@ type CommandFilter struct {
 }
 
 func (f CommandFilter) apply(q *query) {
+	for _, text := range []*string{&f.User, &f.Channel, &f.Search, (*string)(&f.Chat), (*string)(&f.State)} {
+		*text = cutText(*text, deliveryText)
+	}
 	if f.User != "" {
 		q.where("user_id IN (SELECT id FROM users WHERE lower(username) = lower(?) OR CAST(id AS TEXT) = ?)", f.User, f.User)
 	}
