@@ -80,6 +80,7 @@ func (s *Server) integrationRoutes(r routes) {
 			}
 			return nil, s.chat.RemoveIntegration(c.ctx(), c.actor, c.project, chat)
 		})
+		s.deliveryRoutes(r, path+"/:slug")
 	}
 }
 

@@ -95,6 +95,7 @@ type projectEntity struct {
 type maintainerProject struct {
 	GitDepth              int      `json:"ci_default_git_depth"`
 	DeletePipelines       *int     `json:"ci_delete_pipelines_in_seconds"`
+	KeepCommands          int      `json:"chat_commands_keep_days"`
 	ForwardDeployment     bool     `json:"ci_forward_deployment_enabled"`
 	Rollback              bool     `json:"ci_forward_deployment_rollback_allowed"`
 	JobTokenScope         bool     `json:"ci_job_token_scope_enabled"`
@@ -258,6 +259,7 @@ func maintained(p *models.Project) *maintainerProject {
 	if m.ResourceGroupMode == "" {
 		m.ResourceGroupMode = "unordered"
 	}
+	m.KeepCommands = set.KeepCommandsDays
 	if set.DeletePipelinesAfter > 0 {
 		m.DeletePipelines = &p.Settings.DeletePipelinesAfter
 	}
@@ -486,6 +488,7 @@ type projectParams struct {
 	Restrict          *bool    `param:"restrict_user_defined_variables"`
 	SubClaims         []string `param:"ci_id_token_sub_claim_components"`
 	DeletePipelines   *int     `param:"ci_delete_pipelines_in_seconds"`
+	KeepCommands      *int     `param:"chat_commands_keep_days"`
 	KeepLatest        *bool    `param:"keep_latest_artifact"`
 	PublicJobs        *bool    `param:"public_jobs"`
 	PublicBuilds      *bool    `param:"public_builds"`
@@ -551,6 +554,7 @@ func (p *projectParams) settings(set *models.ProjectSettings) error {
 	keep(&set.ForkPipelines, p.ForkPipelines)
 	keep(&set.JobTokenPush, p.JobTokenPush)
 	keep(&set.DeletePipelinesAfter, p.DeletePipelines)
+	keep(&set.KeepCommandsDays, p.KeepCommands)
 	keep(&set.ResourceGroupMode, p.ResourceGroupMode)
 	keep(&set.MaxArtifactsSize, p.MaxArtifacts)
 	keep(&set.MergeIfPipelinePassed, p.MergeIfPassed)
@@ -639,7 +643,7 @@ func slug(name string) string {
 
 type changedProject struct {
 	projectParams
-	_ struct{} `oneof:"name path description visibility default_branch topics tag_list build_timeout build_git_strategy auto_cancel_pending_pipelines ci_config_path ci_default_git_depth ci_forward_deployment_enabled ci_forward_deployment_rollback_allowed ci_separated_caches ci_allow_fork_pipelines_to_run_in_parent_project ci_push_repository_for_job_token_allowed ci_pipeline_variables_minimum_override_role restrict_user_defined_variables ci_id_token_sub_claim_components ci_delete_pipelines_in_seconds keep_latest_artifact public_jobs public_builds shared_runners_enabled group_runners_enabled jobs_enabled builds_access_level resource_group_default_process_mode max_artifacts_size only_allow_merge_if_pipeline_succeeds allow_merge_on_skipped_pipeline"`
+	_ struct{} `oneof:"name path description visibility default_branch topics tag_list build_timeout build_git_strategy auto_cancel_pending_pipelines ci_config_path ci_default_git_depth ci_forward_deployment_enabled ci_forward_deployment_rollback_allowed ci_separated_caches ci_allow_fork_pipelines_to_run_in_parent_project ci_push_repository_for_job_token_allowed ci_pipeline_variables_minimum_override_role restrict_user_defined_variables ci_id_token_sub_claim_components ci_delete_pipelines_in_seconds chat_commands_keep_days keep_latest_artifact public_jobs public_builds shared_runners_enabled group_runners_enabled jobs_enabled builds_access_level resource_group_default_process_mode max_artifacts_size only_allow_merge_if_pipeline_succeeds allow_merge_on_skipped_pipeline"`
 }
 
 func (s *Server) updateProject(c *call, p *changedProject) (any, error) {

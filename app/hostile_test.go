@@ -29,7 +29,8 @@ var hostileRoutes = []string{
 	"/projects/#/repository/tags", "/projects/#/repository/tags/#", "/projects/#/repository/commits", "/projects/#/repository/commits/#", "/projects/#/repository/commits/#/statuses",
 	"/projects/#/repository/files/#", "/projects/#/repository/files/#/raw", "/projects/#/repository/tree", "/projects/#/repository/archive.zip", "/projects/#/ci/lint",
 	"/projects/#/runners", "/projects/#/runners/#", "/projects/#/integrations/#", "/projects/#/access_tokens", "/projects/#/access_tokens/#/rotate", "/projects/#/audit_events",
-	"/projects/#/chat/commands", "/projects/#/chat/commands/#", "/groups", "/groups/#", "/groups/#/members", "/groups/#/variables", "/groups/#/projects", "/groups/#/runners",
+	"/projects/#/chat/commands", "/projects/#/chat/commands/#", "/projects/#/chat/commands/export", "/projects/#/integrations/slack-slash-commands/deliveries",
+	"/projects/#/integrations/slack-slash-commands/deliveries/#/replay", "/projects/#/integrations/#/test", "/groups", "/groups/#", "/groups/#/members", "/groups/#/variables", "/groups/#/projects", "/groups/#/runners",
 	"/namespaces/#", "/users", "/users/#", "/users/#/projects", "/users/#/block", "/personal_access_tokens", "/personal_access_tokens/#", "/personal_access_tokens/#/rotate",
 	"/runners", "/runners/all", "/runners/#", "/runners/#/jobs", "/runners/#/managers", "/user/runners", "/admin/ci/variables", "/admin/ci/variables/#", "/audit_events",
 	"/application/settings", "/jobs/request", "/jobs/#/trace", "/jobs/#/artifacts", "/runners/verify", "/jobs/#",
@@ -39,6 +40,7 @@ var hostileParams = []string{
 	"page", "per_page", "ref", "sha", "status", "scope", "scope[]", "order_by", "sort", "search", "user_id", "access_level", "expires_at", "name", "path", "key", "value", "variables",
 	"variables[]", "variables[0][key]", "filter[environment_scope]", "branch", "commit_message", "content", "actions", "cursor", "page_token", "pagination", "updated_after", "topic", "tag_list",
 	"namespace_id", "visibility", "username", "email", "password", "scopes", "runner_type", "project_id", "token", "id_after", "regex", "since", "job", "recursive", "dry_run", "text",
+	"chat", "channel", "state", "created_after", "created_before", "user", "format",
 }
 
 // TestNothingAClientSendsIsAnInternalError sends what nobody should to every address, as an administrator, who
@@ -49,6 +51,7 @@ func TestNothingAClientSendsIsAnInternalError(t *testing.T) {
 		id := w.newProject("app")
 		w.push("app", map[string]string{".gitlab-ci.yml": "a: {script: x}"})
 		w.pipeline("pending")
+		w.integrate(chatSides[0], nil)
 		random := rand.New(rand.NewPCG(1, 2))
 		pick := func(list []string) string { return list[random.IntN(len(list))] }
 		ids := append([]string{fmt.Sprint(id), "1", "root%2Fapp", "main", ".gitlab-ci.yml"}, nasty...)

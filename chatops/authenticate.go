@@ -3,6 +3,7 @@ package chatops
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strconv"
 
 	"signalbox/internal/fault"
@@ -18,16 +19,35 @@ var ErrNoIntegration = fault.New(fault.NotFound, "404 Integration Not Found")
 // Proof says whether a request is genuine, by the integration and its signing secret, "" if it has none.
 type Proof func(in *models.ChatIntegration, signing string) bool
 
-// ByToken is the proof of a slash command: the integration's token, and whatever else is asked of the request.
-func ByToken(token string, more func(signing string) bool) Proof {
-	return func(in *models.ChatIntegration, signing string) bool {
-		known := secret.Matches(token, in.TokenHash)
-		return (more == nil || more(signing)) && known
+// Check decides of a request by the integration and its signing secret, "" if it has none: enum.Taken if it is genuine.
+type Check func(in *models.ChatIntegration, signing string) enum.Verdict
+
+// ByToken is the check of a slash command: the integration's token, and whatever else is asked of the request.
+func ByToken(token string, more func(signing string) enum.Verdict) Check {
+	return func(in *models.ChatIntegration, signing string) enum.Verdict {
+		known, verdict := secret.Matches(token, in.TokenHash), enum.Taken
+		if more != nil {
+			verdict = more(signing)
+		}
+		if !known {
+			return enum.WrongToken
+		}
+		return verdict
 	}
 }
 
 // Authenticate finds the integration that a request may speak for.
 func (s *Service) Authenticate(ctx context.Context, projectID string, chat enum.Chat, proof Proof) (*models.ChatIntegration, error) {
+	return s.Judge(ctx, projectID, chat, Asked{}, func(in *models.ChatIntegration, signing string) enum.Verdict {
+		if proof(in, signing) {
+			return enum.Taken
+		}
+		return enum.WrongToken
+	})
+}
+
+// Judge finds the integration that a request may speak for, and notes requests that may not.
+func (s *Service) Judge(ctx context.Context, projectID string, chat enum.Chat, r Asked, check Check) (*models.ChatIntegration, error) {
 	var in *models.ChatIntegration
 	err := s.db.Read(ctx, func(tx *models.Tx) error {
 		var p *models.Project
@@ -47,7 +67,7 @@ func (s *Service) Authenticate(ctx context.Context, projectID string, chat enum.
 		return err
 	})
 	if errors.Is(err, models.ErrNotFound) {
-		proof(&models.ChatIntegration{TokenHash: secret.Hash("")}, "") // the same work as for a known one
+		check(&models.ChatIntegration{TokenHash: secret.Hash("")}, "") // the same work as for a known one
 		return nil, ErrNoIntegration
 	}
 	if err != nil {
@@ -57,8 +77,14 @@ func (s *Service) Authenticate(ctx context.Context, projectID string, chat enum.
 	if err != nil {
 		return nil, err
 	}
-	if !proof(in, signing) || !in.Active {
-		return nil, ErrNoIntegration
+	verdict := check(in, signing)
+	if verdict == enum.Taken && in.Active {
+		return in, nil
 	}
-	return in, nil
+	reason := ""
+	if verdict == enum.Taken {
+		verdict, reason = enum.Refused, "the integration is switched off"
+	}
+	s.Note(in, r, verdict, reason, http.StatusNotFound)
+	return nil, ErrNoIntegration
 }

@@ -35,13 +35,20 @@ const buttonTrigger = "button"
 
 func buttonPlace(in *models.ChatIntegration) string { return fmt.Sprintf("chat_button/%d", in.ID) }
 
-// buttons are what can be done with a job as it stands. Only messages of the bot have them.
-func (s *Service) buttons(ctx context.Context, in *models.ChatIntegration, job *models.Job) ([]Button, error) {
-	if in == nil || in.BotToken.Empty() || job == nil || job.Retried {
+// Move is something that a command does with a job.
+type Move struct {
+	Label string
+	Style ButtonStyle
+	Text  string // of the command
+}
+
+// Moves are what can be done with a job as it stands.
+func (s *Service) Moves(ctx context.Context, job *models.Job) ([]Move, error) {
+	if job == nil || job.Retried {
 		return nil, nil
 	}
-	button := func(label string, style ButtonStyle, verb Verb) Button {
-		return s.button(in, label, style, fmt.Sprintf("%s #%d", verb, job.ID))
+	move := func(label string, style ButtonStyle, verb Verb) Move {
+		return Move{label, style, fmt.Sprintf("%s #%d", verb, job.ID)}
 	}
 	switch {
 	case job.Status == enum.Manual:
@@ -52,17 +59,30 @@ func (s *Service) buttons(ctx context.Context, in *models.ChatIntegration, job *
 			return notThere(err)
 		})
 		if blocked {
-			return []Button{button("Approve", Primary, Approve), button("Reject", Danger, Reject)}, err
+			return []Move{move("Approve", Primary, Approve), move("Reject", Danger, Reject)}, err
 		}
-		return []Button{button("Start", Primary, Start)}, err
+		return []Move{move("Start", Primary, Start)}, err
 	case job.Status.Cancelable():
-		return []Button{button("Cancel", Danger, Cancel)}, nil
+		return []Move{move("Cancel", Danger, Cancel)}, nil
 	case job.Status == enum.Success:
-		return []Button{button("Run again", Plain, Retry)}, nil
+		return []Move{move("Run again", Plain, Retry)}, nil
 	case job.Status.Completed():
-		return []Button{button("Retry", Primary, Retry)}, nil
+		return []Move{move("Retry", Primary, Retry)}, nil
 	}
 	return nil, nil
+}
+
+// buttons are the moves of a job in a message. Only messages of the bot have them.
+func (s *Service) buttons(ctx context.Context, in *models.ChatIntegration, job *models.Job) ([]Button, error) {
+	if in == nil || in.BotToken.Empty() {
+		return nil, nil
+	}
+	moves, err := s.Moves(ctx, job)
+	var out []Button
+	for _, m := range moves {
+		out = append(out, s.button(in, m.Label, m.Style, m.Text))
+	}
+	return out, err
 }
 
 // button gives a command when it is pressed.
@@ -82,7 +102,7 @@ func (s *Service) Pressed(in *models.ChatIntegration, c Command, value string) (
 	if err != nil || id != fmt.Sprint(in.ID) {
 		return c, fault.New(fault.Forbidden, "the button is not one of ours")
 	}
-	c.Chat, c.Trigger, c.Text = in.Chat, buttonTrigger, text
+	c.Chat, c.Trigger, c.Text, c.Kind = in.Chat, buttonTrigger, text, enum.Interaction
 	c.DeliveryKey = string(in.Chat) + ":press:" + secret.Fingerprint(fmt.Sprint(in.ID), c.Workspace, c.UserID, text)
 	return c, nil
 }
@@ -116,11 +136,12 @@ func (s *Service) Defer(ctx context.Context, in *models.ChatIntegration, c Comma
 		return err
 	}
 	m := Message{Kind: Notice, ChatUserID: c.UserID, Text: a.Text}
+	row, _ := s.byKey(ctx, c.DeliveryKey) // without it nothing is noted
 	switch {
 	case to.Handle != "" && s.allowedHost(in, to.Handle) == nil:
-		return s.chats[in.Chat].Respond(ctx, s.post, to, m)
+		return s.tried(ctx, row, enum.PostAnswer, viaAddress, s.chats[in.Chat].Respond(ctx, s.post, to, m))
 	case to.Bot != "":
-		return s.chats[in.Chat].Whisper(ctx, s.post, to, m)
+		return s.tried(ctx, row, enum.PostAnswer, viaBot, s.chats[in.Chat].Whisper(ctx, s.post, to, m))
 	}
 	return &Refused{"the chat named no address for the answer, and there is no bot token"}
 }

@@ -4,6 +4,7 @@
 package chatops
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -41,9 +42,11 @@ type Command struct {
 	Trigger         string // the word that calls us, such as /ops
 	Text            string
 	ResponseURL     string
-	Deferred        bool   // the request cannot carry the answer
-	MessageID       string // of the bot's message whose button was pressed
-	DeliveryKey     string // the same for a repeated delivery of the same command
+	Deferred        bool              // the request cannot carry the answer
+	MessageID       string            // of the bot's message whose button was pressed
+	DeliveryKey     string            // the same for a repeated delivery of the same command
+	Kind            enum.DeliveryKind // "" is a slash command
+	As              int64             // if not 0: the only user that the chat user may be
 }
 
 // Answer is what the chat shows at once. Links in the text are written [text](address).
@@ -64,6 +67,7 @@ type Service struct {
 	chats map[enum.Chat]Chat
 	post  *poster
 	crowd crowd
+	notes notes
 }
 
 // Options say how the service reaches chats.
@@ -94,3 +98,11 @@ func New(c *ci.Coordinator, t *tasks.Runner, log *slog.Logger, o Options) *Servi
 
 // topic is announced when a command changes.
 func topic(key string) string { return "command:" + key }
+
+// TopicCommands is announced when a command of a project changes.
+func TopicCommands(project int64) string { return fmt.Sprint("commands:", project) }
+
+func (s *Service) changed(c *models.ChatCommand) {
+	s.hub.Publish(topic(c.DeliveryKey))
+	s.hub.Publish(TopicCommands(c.ProjectID))
+}

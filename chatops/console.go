@@ -2,6 +2,9 @@ package chatops
 
 import (
 	"context"
+	"encoding/json"
+	"net/url"
+	"strings"
 
 	"signalbox/ci/access"
 	"signalbox/internal/fault"
@@ -33,4 +36,38 @@ func (s *Service) Give(ctx context.Context, a access.Actor, p *models.Project, t
 		return nil, err
 	}
 	return s.byKey(ctx, row.DeliveryKey)
+}
+
+// Reply takes the reply of a command apart: what its job said, and the blocks that it wrote as JSON.
+func (s *Service) Reply(p *models.Project, c *models.ChatCommand) (text string, blocks []Rich) {
+	if c.Reply == nil {
+		return "", nil
+	}
+	text = *c.Reply
+	if c.Rich == "" || json.Unmarshal([]byte(c.Rich), &blocks) != nil {
+		return text, nil
+	}
+	for _, b := range blocks {
+		if b.Image != nil && c.JobID != nil {
+			b.Image.URL = s.jobURL(p, *c.JobID) + "/artifacts/file/" + (&url.URL{Path: b.Image.Artifact}).EscapedPath()
+		}
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(text, PlainRich(blocks)), "\n"), blocks
+}
+
+// JobHelp is a job that chat may run, as lists show it.
+type JobHelp struct {
+	Name  string
+	Usage string // how it is called
+	Help  string // its first sentence
+}
+
+// Jobs lists the jobs that chat may run on the default branch.
+func (s *Service) Jobs(ctx context.Context, a access.Actor, p *models.Project) ([]JobHelp, error) {
+	jobs, _, err := s.chatJobs(ctx, a, p, "")
+	var out []JobHelp
+	for _, j := range jobs[:min(maxListed, len(jobs))] {
+		out = append(out, JobHelp{j.Name, j.usage(), j.summary()})
+	}
+	return out, err
 }

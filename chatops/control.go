@@ -229,7 +229,7 @@ func (s *Service) follow(ctx context.Context, g *given, p *models.Pipeline, job 
 				return err
 			}
 		}
-		tx.AfterCommit(func() { s.hub.Publish(topic(fresh.DeliveryKey)) })
+		tx.AfterCommit(func() { s.changed(fresh) })
 		return tx.UpdateCommand(fresh)
 	})
 }

@@ -187,7 +187,7 @@ func (s *Service) send(ctx context.Context, c *models.ChatCommand, in *models.Ch
 		}
 	}
 	if c.MessageID != "" && to.Bot != "" && (m.Kind == Succeeded || m.Kind == Failed) {
-		err := s.chats[c.Chat].Update(ctx, s.post, to, c.MessageID, m)
+		err := s.tried(ctx, c, enum.PostEdit, viaBot, s.chats[c.Chat].Update(ctx, s.post, to, c.MessageID, m))
 		var refused *Refused
 		if !errors.As(err, &refused) { // one whose message was deleted is posted anew
 			return s.outcome(c, err)
@@ -222,7 +222,7 @@ func (s *Service) byHandle(ctx context.Context, c *models.ChatCommand, in *model
 			return err
 		}
 	}
-	err := s.chats[c.Chat].Respond(ctx, s.post, to, m)
+	err := s.tried(ctx, c, m.postKind(), viaAddress, s.chats[c.Chat].Respond(ctx, s.post, to, m))
 	if err == nil {
 		c.Posts++
 		return s.db.Write(ctx, func(tx *models.Tx) error { return tx.CountPost(c.ID) })
@@ -270,10 +270,10 @@ func next(now, closes time.Time, wait time.Duration, c *models.ChatCommand) time
 // byBot posts with the bot's token, which has no window.
 func (s *Service) byBot(ctx context.Context, c *models.ChatCommand, to Target, m Message) error {
 	if m.Kind == Notice {
-		return s.outcome(c, s.chats[c.Chat].Whisper(ctx, s.post, to, m))
+		return s.outcome(c, s.tried(ctx, c, m.postKind(), viaBot, s.chats[c.Chat].Whisper(ctx, s.post, to, m)))
 	}
 	_, err := s.chats[c.Chat].Post(ctx, s.post, to, m)
-	return s.outcome(c, err)
+	return s.outcome(c, s.tried(ctx, c, m.postKind(), viaBot, err))
 }
 
 // patience is how long a chat that is down is waited for.
@@ -354,7 +354,7 @@ func (s *Service) record(ctx context.Context, id int64, outcome error) error {
 				c.State = enum.CommandExpired
 			}
 		}
-		tx.AfterCommit(func() { s.hub.Publish(topic(c.DeliveryKey)) })
+		tx.AfterCommit(func() { s.changed(c) })
 		return tx.UpdateCommand(c)
 	})
 }

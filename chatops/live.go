@@ -141,13 +141,14 @@ func (s *Service) showProgress(ctx context.Context, c *models.ChatCommand, in *m
 	if err != nil {
 		return false, err
 	}
-	id := c.MessageID
+	id, kind := c.MessageID, enum.PostEdit
 	if id == "" {
+		kind = enum.PostMessage
 		id, err = s.chats[c.Chat].Post(ctx, s.post, to, m)
 	} else {
 		err = s.chats[c.Chat].Update(ctx, s.post, to, id, m)
 	}
-	if err = s.outcome(c, err); err != nil {
+	if err = s.outcome(c, s.tried(ctx, c, kind, viaBot, err)); err != nil {
 		var gone *undeliverable
 		if errors.As(err, &gone) {
 			return false, s.note(ctx, c.ID, "the bot cannot show how the job is: "+gone.reason)
@@ -177,7 +178,7 @@ func (s *Service) hush(ctx context.Context, id int64, m Message) error {
 		return err
 	}
 	m.Kind, m.Text, m.ActionURL = Progress, "is done", s.actionURL(in)
-	err = s.outcome(c, s.chats[c.Chat].Update(ctx, s.post, to, c.MessageID, m))
+	err = s.outcome(c, s.tried(ctx, c, enum.PostEdit, viaBot, s.chats[c.Chat].Update(ctx, s.post, to, c.MessageID, m)))
 	var gone *undeliverable
 	if errors.As(err, &gone) {
 		return nil // somebody removed the message
@@ -333,7 +334,7 @@ func (s *Service) upload(ctx context.Context, t *models.Task) error {
 	if c.MessageID != "" && to.Thread == "" {
 		to.Thread = c.MessageID
 	}
-	err = s.outcome(c, s.chats[c.Chat].Upload(ctx, s.post, to, f))
+	err = s.outcome(c, s.tried(ctx, c, enum.PostFile, viaBot, s.chats[c.Chat].Upload(ctx, s.post, to, f)))
 	var gone *undeliverable
 	if errors.As(err, &gone) {
 		return s.note(ctx, c.ID, "the file "+f.Name+" is not sent: "+gone.reason)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -69,6 +70,7 @@ var working = Answer{Text: "Working on it…", Pending: true}
 // Once it has answered, the command is stored and will end in a state that its page shows.
 func (s *Service) Receive(ctx context.Context, in *models.ChatIntegration, c Command) (Answer, error) {
 	if len(c.Text) > maxText {
+		s.Note(in, c.asked(), enum.Refused, "the command is too long", http.StatusOK)
 		return Answer{Text: "The command is too long; nothing was run."}, nil
 	}
 	row := s.row(in, c)
@@ -79,20 +81,31 @@ func (s *Service) Receive(ctx context.Context, in *models.ChatIntegration, c Com
 		*row, answer = *s.row(in, c), Answer{} // the function may run twice
 		identity, err := tx.IdentityFor(in, c.Workspace, c.UserID)
 		switch {
+		case c.As != 0 && (errors.Is(err, models.ErrNotFound) || err == nil && identity.UserID != c.As):
+			return errNotYours
 		case err == nil && identity.Credential != in.Credential:
-			answer, err = s.unconfirmed(tx, in, c, row, identity)
-			return err
+			if answer, err = s.unconfirmed(tx, in, c, row, identity); err != nil {
+				return err
+			}
+			return tx.AddChatDelivery(noteOf(in, c.asked(), enum.UnknownUser, row))
 		case err == nil:
 			row.UserID = &identity.UserID
-			return s.accept(tx, row)
+			if err := s.accept(tx, row); err != nil {
+				return err
+			}
+			return tx.AddChatDelivery(noteOf(in, c.asked(), enum.Taken, row))
 		case !errors.Is(err, models.ErrNotFound):
 			return err
 		}
 		link, err := s.refuseUnknown(tx, in, c, row)
+		if err != nil {
+			return err
+		}
 		answer = unknownUser(link)
-		return err
+		return tx.AddChatDelivery(noteOf(in, c.asked(), enum.UnknownUser, row))
 	})
 	if errors.Is(err, models.ErrDuplicate) {
+		s.Note(in, c.asked(), enum.Repeated, "", http.StatusOK)
 		if c.Deferred {
 			return Answer{}, nil
 		}
@@ -128,7 +141,10 @@ func (s *Service) accept(tx *models.Tx, row *models.ChatCommand) error {
 		return err
 	}
 	key := fmt.Sprintf("%s:%d", taskRun, row.ID)
-	tx.AfterCommit(s.tasks.Wake)
+	tx.AfterCommit(func() {
+		s.tasks.Wake()
+		s.hub.Publish(TopicCommands(row.ProjectID))
+	})
 	return tx.AddTask(&models.Task{Kind: taskRun, Key: &key, Payload: payload(row.ID)})
 }
 

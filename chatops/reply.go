@@ -326,7 +326,7 @@ func (s *Service) keep(ctx context.Context, commandID int64, in *models.ChatInte
 		} else if err := s.attach(tx, c, in, m); err != nil {
 			return err
 		}
-		tx.AfterCommit(func() { s.hub.Publish(topic(c.DeliveryKey)) })
+		tx.AfterCommit(func() { s.changed(c) })
 		return tx.UpdateCommand(c)
 	})
 }

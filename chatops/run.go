@@ -121,7 +121,7 @@ func (s *Service) end(ctx context.Context, c *models.ChatCommand, change func(*m
 		now := tx.Now()
 		change(fresh)
 		fresh.FinishedAt = &now
-		tx.AfterCommit(func() { s.hub.Publish(topic(c.DeliveryKey)) })
+		tx.AfterCommit(func() { s.changed(c) })
 		if err := s.lateAnswer(tx, fresh); err != nil {
 			return err
 		}

@@ -115,7 +115,7 @@ func (s *Service) create(ctx context.Context, g *given, a Action, ref, sha strin
 			if err := s.lateAnswer(tx, fresh); err != nil {
 				return err
 			}
-			tx.AfterCommit(func() { s.hub.Publish(topic(g.command.DeliveryKey)) })
+			tx.AfterCommit(func() { s.changed(g.command) })
 			return tx.UpdateCommand(fresh)
 		},
 	})

@@ -113,6 +113,7 @@ type Coordinator struct {
 	hooks    hookCache
 	matched  atomic.Pointer[time.Time] // when jobs that no runner can take were looked for
 	aged     atomic.Pointer[time.Time] // when old pipelines were looked for
+	forgot   atomic.Pointer[time.Time] // when old commands were looked for
 	sender   *hookSender
 	reading  chan struct{} // how many test reports are read at a time
 }

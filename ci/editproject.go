@@ -94,6 +94,8 @@ func checkProject(p *models.Project, oldPath string) error {
 		return fault.Field("ci_config_path", "cannot include directory traversal.")
 	case p.Settings.DeletePipelinesAfter != 0 && p.Settings.DeletePipelinesAfter < 86_400:
 		return fault.Field("ci_delete_pipelines_in_seconds", "must be greater than or equal to 1 day")
+	case p.Settings.KeepCommandsDays < 0 || p.Settings.KeepCommandsDays > 36_500:
+		return fault.Field("chat_commands_keep_days", "must be from 0 to 36500 days")
 	case len(p.CIConfigPath) > 255:
 		return fault.Field("ci_config_path", "is too long (maximum is 255 characters)")
 	case p.Settings.MaxArtifactsSize < 0:

@@ -40,8 +40,9 @@ type InstanceSettings struct {
 	PendingTimeoutHours int64  `json:"pending_timeout_hours,omitempty"`
 	MaxIncludes         int64  `json:"max_includes,omitempty"` // files of one configuration
 	Limits              Limits `json:"limits"`
-	MaxSchedules        int64  `json:"max_schedules,omitempty"` // of one project
-	NoNewGroups         bool   `json:"no_new_groups,omitempty"` // users that are made from now on make no groups
+	MaxSchedules        int64  `json:"max_schedules,omitempty"`      // of one project
+	KeepCommandsDays    int64  `json:"keep_commands_days,omitempty"` // at most, of chat commands; 0: for good
+	NoNewGroups         bool   `json:"no_new_groups,omitempty"`      // users that are made from now on make no groups
 }
 
 // filled puts the node's own settings where nothing was set.
@@ -145,6 +146,8 @@ func (c *Coordinator) SetInstanceSettings(ctx context.Context, by access.Actor, 
 		return set.Limits.check()
 	case set.MaxSchedules < 1 || set.MaxSchedules > 10_000:
 		return fault.Field("ci_pipeline_schedules", "must be from 1 to 10000")
+	case set.KeepCommandsDays < 0 || set.KeepCommandsDays > 36_500:
+		return fault.Field("chat_commands_keep_days", "must be from 0 to 36500 days")
 	case set.MaxIncludes < 1 || set.MaxIncludes > 1000:
 		return fault.Field("ci_max_includes", "must be from 1 to 1000")
 	}

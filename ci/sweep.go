@@ -85,6 +85,7 @@ func (c *Coordinator) SweepOnce(ctx context.Context, reload bool) error {
 		c.sweepReviewApps(ctx),
 		c.sweepSchedules(ctx),
 		c.sweepOld(ctx),
+		c.sweepCommands(ctx),
 		c.sweepArtifacts(ctx),
 	)
 }

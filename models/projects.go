@@ -76,6 +76,7 @@ type ProjectSettings struct {
 	ForgetLatestArtifact  bool     `json:"forget_latest_artifact,omitempty"` // keep_latest_artifact is off
 	MaxArtifactsSize      int      `json:"max_artifacts_size,omitempty"`     // MB; 0: the instance's
 	DeletePipelinesAfter  int      `json:"delete_pipelines_after,omitempty"` // seconds; 0: never
+	KeepCommandsDays      int      `json:"keep_commands_days,omitempty"`     // 0: for good
 	SubClaimComponents    []string `json:"sub_claim_components,omitempty"`
 	ResourceGroupMode     string   `json:"resource_group_mode,omitempty"`
 	MergeIfPipelinePassed bool     `json:"merge_if_pipeline_passed,omitempty"`

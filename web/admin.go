@@ -218,7 +218,7 @@ func (s *Server) adminSetSettings(r *request, _ []string) error {
 	}
 	err := s.ci.SetInstanceSettings(r.Context(), r.actor, func(set *ci.InstanceSettings) {
 		set.MaxArtifactsMB, set.MaxTraceMB, set.PendingTimeoutHours = number("max_artifacts"), number("max_trace"), number("pending_hours")
-		set.MaxIncludes, set.MaxSchedules = number("max_includes"), number("max_schedules")
+		set.MaxIncludes, set.MaxSchedules, set.KeepCommandsDays = number("max_includes"), number("max_schedules"), number("keep_commands")
 		set.Limits = ci.Limits{
 			PipelineJobs: number("pipeline_jobs"), ActiveJobs: number("active_jobs"), Needs: number("needs"),
 			PipelinesPerCommit: number("per_commit"), PipelinesPerUser: number("per_user"), Downstream: number("downstream"),

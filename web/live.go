@@ -170,23 +170,6 @@ func (s *Server) liveProject(r *request, c *inside) error {
 	}))
 }
 
-func commandVersion(row *models.ChatCommand) string { return digest(row.State, row.JobID != nil) }
-
-// liveCommand follows a chat command.
-func (s *Server) liveCommand(r *request, c *inside) error {
-	row, err := s.commandOf(r, c)
-	if err != nil {
-		return err
-	}
-	return s.follow(r, []string{"command:" + row.DeliveryKey}, changes(r, func() (string, bool, error) {
-		err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
-			row, err = tx.Command(row.ID)
-			return err
-		})
-		return commandVersion(row), row.Ended(), err
-	}))
-}
-
 // liveJob sends a job's log as it grows, from the byte that the page has, and says when the job changes.
 func (s *Server) liveJob(r *request, c *inside) error {
 	j, pl, err := s.jobOf(r, c)

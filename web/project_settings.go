@@ -52,6 +52,11 @@ func (s *Server) editProject(r *request, c *inside) error {
 		p.Visibility, p.DefaultBranch = enum.Visibility(r.PostFormValue("visibility")), r.PostFormValue("default_branch")
 		p.CIConfigPath, p.BuildTimeout = r.PostFormValue("config_path"), minutes*60
 		p.Settings.PrivateJobs = r.PostFormValue("public_jobs") == ""
+		if r.PostForm.Has("keep_commands") {
+			if p.Settings.KeepCommandsDays, err = strconv.Atoi(r.PostFormValue("keep_commands")); err != nil {
+				return fault.New(fault.Invalid, "Commands are kept for a number of days; 0 is for good.")
+			}
+		}
 		p.SharedRunnersEnabled = r.PostFormValue("shared_runners") != ""
 		return nil
 	})

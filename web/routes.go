@@ -227,6 +227,8 @@ func (s *Server) projectTable() []projectRow {
 		{"POST", "integrations/slash_commands", able(access.ReadProject, s.confirm)},
 		{"GET", "chat/commands", able(access.ReadCommands, s.commandsPage)},
 		{"POST", "chat/commands", able(access.CreateCommand, s.giveCommand)},
+		{"GET", "chat/commands/live", able(access.ReadCommands, s.liveCommands)},
+		{"GET", "chat/commands/export", able(access.ReadCommands, s.exportCommands)},
 		{"GET", "chat/commands/*", able(access.ReadCommands, s.commandPage)},
 		{"GET", "chat/commands/*/live", able(access.ReadCommands, s.liveCommand)},
 		{"GET", "project_members", able(access.ReadProject, s.membersPage)},
@@ -258,5 +260,6 @@ func (s *Server) projectTable() []projectRow {
 		{"GET", "settings/integrations/*", able(access.AdminProject, s.chatSetUp)},
 		{"POST", "settings/integrations/*", able(access.AdminProject, s.setChat)},
 		{"POST", "settings/integrations/*/*", able(access.AdminProject, s.chatAction)},
+		{"POST", "settings/integrations/*/deliveries/*/replay", able(access.AdminProject, s.replayDelivery)},
 	}
 }

@@ -7,9 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"signalbox/chatops"
 	"signalbox/ci"
-	"signalbox/ci/access"
 	"signalbox/internal/fault"
 	"signalbox/models"
 	"signalbox/models/enum"
@@ -263,58 +261,6 @@ func (s *Server) chatPage(r *request, c *inside) error {
 	return s.show(r, c, "chats", data{"Title": "Chat", "Chats": chats, "On": on})
 }
 
-func (s *Server) chatSetUp(r *request, c *inside) error {
-	for _, k := range chats {
-		if k.Slug != c.args[0] {
-			continue
-		}
-		var in *models.ChatIntegration
-		err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
-			in, err = tx.Integration(c.project.ID, k.Chat)
-			return err
-		})
-		if err != nil && !errors.Is(err, models.ErrNotFound) {
-			return err
-		}
-		d := data{
-			"Title": k.Name, "Chat": k, "Integration": in, "BotIcon": s.ci.URL() + "/assets/bot-512.png",
-			"Address": fmt.Sprintf("%s/api/v4/projects/%d/integrations/%s_slash_commands/trigger", s.ci.URL(), c.project.ID, k.Slug),
-		}
-		if k.Chat == enum.Discord {
-			d["Address"] = fmt.Sprintf("%s/api/v4/projects/%d/integrations/discord/interactions", s.ci.URL(), c.project.ID)
-		}
-		if in != nil {
-			d["Signing"], d["Bot"] = !in.SigningSecret.Empty(), !in.BotToken.Empty()
-		}
-		return s.show(r, c, "chat", d)
-	}
-	return notFound(r)
-}
-
-func (s *Server) setChat(r *request, c *inside) error {
-	for _, k := range chats {
-		if k.Slug != c.args[0] {
-			continue
-		}
-		n := chatops.IntegrationInput{Token: r.PostFormValue("token")}
-		for name, into := range map[string]**string{"signing_secret": &n.SigningSecret, "bot_token": &n.BotToken, "application_id": &n.ApplicationID, "public_key": &n.PublicKey} {
-			if v := r.PostFormValue(name); v != "" {
-				*into = &v
-			}
-		}
-		variable := r.PostFormValue("channel_variable")
-		if variable != "" {
-			n.ChannelVariable = &variable
-		}
-		if _, err := s.chat.SetIntegration(r.Context(), r.actor, c.project, k.Chat, n); err != nil {
-			return err
-		}
-		s.say(r, "Saved. Press “Test” to try the connection from here, then give the command in "+k.Name+".")
-		return s.to(r, "/"+c.project.FullPath+"/-/settings/integrations/"+k.Slug)
-	}
-	return notFound(r)
-}
-
 func (s *Server) chatAction(r *request, c *inside) error {
 	for _, k := range chats {
 		if k.Slug != c.args[0] {
@@ -322,11 +268,9 @@ func (s *Server) chatAction(r *request, c *inside) error {
 		}
 		switch c.args[1] {
 		case "test":
-			report, err := s.chat.Test(r.Context(), c.project, k.Chat)
-			if err != nil {
+			if err := s.testChat(r, c, k.Chat); err != nil {
 				return err
 			}
-			s.say(r, report)
 		case "remove":
 			if err := s.chat.RemoveIntegration(r.Context(), r.actor, c.project, k.Chat); err != nil {
 				return err
@@ -338,66 +282,4 @@ func (s *Server) chatAction(r *request, c *inside) error {
 		return s.to(r, "/"+c.project.FullPath+"/-/settings/integrations/"+k.Slug)
 	}
 	return notFound(r)
-}
-
-func (s *Server) commandsPage(r *request, c *inside) error {
-	p := paging(r)
-	var rows []*models.ChatCommand
-	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
-		rows, _, err = tx.ListCommands(c.project.ID, p)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return s.show(r, c, "commands", data{"Title": "Commands", "Commands": rows, "Pager": pagerOf(p, len(rows))})
-}
-
-func (s *Server) giveCommand(r *request, c *inside) error {
-	text := r.PostFormValue("text")
-	if text == "" {
-		return fault.New(fault.Invalid, "Type a command, such as run hello.")
-	}
-	row, err := s.chat.Give(r.Context(), r.actor, c.project, text, "")
-	if err != nil {
-		return err
-	}
-	return s.to(r, fmt.Sprintf("/%s/-/chat/commands/%d", c.project.FullPath, row.ID))
-}
-
-// commandOf finds the command of the address.
-func (s *Server) commandOf(r *request, c *inside) (row *models.ChatCommand, err error) {
-	if !c.may(r, access.ReadCommands) {
-		return nil, notFound(r)
-	}
-	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
-		row, err = tx.Command(c.number(0))
-		if err == nil && row.ProjectID != c.project.ID {
-			err = models.ErrNotFound
-		}
-		return missingPage(err)
-	})
-	return row, err
-}
-
-func (s *Server) commandPage(r *request, c *inside) error {
-	row, err := s.commandOf(r, c)
-	if err != nil {
-		return err
-	}
-	d := data{"Title": "Command " + row.Text, "Command": row, "State": stateSentence[row.State]}
-	if row.UserID != nil {
-		err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
-			users, err := tx.Users([]int64{*row.UserID})
-			d["By"] = users[*row.UserID]
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	if !row.Ended() {
-		d["Live"] = liveAt(fmt.Sprintf("/%s/-/chat/commands/%d/live", c.project.FullPath, row.ID), commandVersion(row))
-	}
-	return s.show(r, c, "command", d)
 }

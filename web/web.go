@@ -38,6 +38,7 @@ type Server struct {
 	assets    *assets
 	trusted   []netip.Prefix
 	stopping  <-chan struct{}
+	helps     helps
 }
 
 // Options say how the pages are served.
@@ -223,7 +224,7 @@ func (s *Server) fail(r *request, err error) {
 }
 
 // secretFields are never written back into a form.
-var secretFields = []string{"password", "next_password", "token", "value", "signing_secret", "bot_token", "val"}
+var secretFields = []string{"password", "next_password", "token", "value", "signing_secret", "bot_token", "app_token", "val"}
 
 // tellOnForm leads back to the page of a form that was refused, with the reason and what was typed.
 func (s *Server) tellOnForm(r *request, err error) bool {

@@ -41,6 +41,7 @@ var functions = template.FuncMap{
 	},
 	"short":    func(s string) string { return s[:min(8, len(s))] },
 	"lines":    markdownLines,
+	"chat":     chatHTML,
 	"sentence": func(r enum.FailureReason) string { return r.Sentence() },
 	"took":     func(seconds *int64) string { return tookText(seconds) },
 	"percent":  func(p *float64) string { return strconv.FormatFloat(*p, 'f', 2, 64) + "%" },

@@ -37,12 +37,16 @@ func (h *Handler) interaction(c *gin.Context) error {
 		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body is no JSON")
 	}
 	var cmd chatops.Command
-	in, err := h.service.Authenticate(c.Request.Context(), c.Param("id"), enum.Mattermost, func(in *models.ChatIntegration, _ string) bool {
+	asked := chatops.Asked{Kind: enum.Interaction, UserID: p.UserID, UserName: p.UserName}
+	in, err := h.service.Judge(c.Request.Context(), c.Param("id"), enum.Mattermost, asked, func(in *models.ChatIntegration, _ string) enum.Verdict {
 		cmd, err = h.service.Pressed(in, chatops.Command{
 			Workspace: p.TeamID, WorkspaceDomain: p.TeamDomain, ChannelID: p.ChannelID, ChannelName: p.ChannelName, UserID: p.UserID, UserName: p.UserName,
 			MessageID: p.PostID,
 		}, p.Context["value"])
-		return err == nil
+		if err != nil {
+			return enum.BadSignature
+		}
+		return enum.Taken
 	})
 	if err != nil {
 		return err

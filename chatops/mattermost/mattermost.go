@@ -42,7 +42,8 @@ func (h *Handler) trigger(c *gin.Context) error {
 	if !f.Has("token") {
 		return &httpapi.ParamError{Text: "token is missing"}
 	}
-	in, err := h.service.Authenticate(c.Request.Context(), c.Param("id"), enum.Mattermost, chatops.ByToken(f.Get("token"), nil))
+	asked := chatops.Asked{Kind: enum.SlashCommand, UserID: f.Get("user_id"), UserName: f.Get("user_name"), Text: f.Get("text")}
+	in, err := h.service.Judge(c.Request.Context(), c.Param("id"), enum.Mattermost, asked, chatops.ByToken(f.Get("token"), nil))
 	if err != nil {
 		return err
 	}

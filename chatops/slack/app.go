@@ -42,7 +42,7 @@ func (h *Handler) appTrigger(c *gin.Context) error {
 		if err != nil {
 			return err
 		}
-		genuine, err := h.service.AppSigned(ctx, func(signing string) bool { return h.signed(c.Request.Header, raw, signing) })
+		genuine, err := h.service.AppSigned(ctx, func(signing string) bool { return h.signed(c.Request.Header, raw, signing) == enum.Taken })
 		if err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func (h *Handler) appBody(c *gin.Context) ([]byte, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "400 Bad request - the body cannot be read")
 	}
-	genuine, err := h.service.AppSigned(c.Request.Context(), func(signing string) bool { return h.signed(c.Request.Header, raw, signing) })
+	genuine, err := h.service.AppSigned(c.Request.Context(), func(signing string) bool { return h.signed(c.Request.Header, raw, signing) == enum.Taken })
 	if err == nil && !genuine {
 		err = errUnsigned
 	}
@@ -126,7 +126,7 @@ func (h *Handler) appEvent(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	challenge, err := h.hear(c.Request.Context(), raw, 0, func(ctx context.Context, cmd chatops.Command) error {
+	challenge, err := h.hear(c.Request.Context(), raw, nil, func(ctx context.Context, cmd chatops.Command) error {
 		cmd.Chat, cmd.Deferred = enum.SlackApp, true
 		_, err := h.service.ReceiveFor(ctx, cmd)
 		return err

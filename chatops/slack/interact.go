@@ -18,13 +18,16 @@ import (
 )
 
 // signedBody reads a request that only its signature proves, as those of the app do.
-func (h *Handler) signedBody(c *gin.Context) ([]byte, *models.ChatIntegration, error) {
+func (h *Handler) signedBody(c *gin.Context, kind enum.DeliveryKind) ([]byte, *models.ChatIntegration, error) {
 	raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
 	if err != nil {
 		return nil, nil, fault.Wrap(fault.Invalid, err, "400 Bad request - the body cannot be read")
 	}
-	in, err := h.service.Authenticate(c.Request.Context(), c.Param("id"), enum.Slack, func(_ *models.ChatIntegration, signing string) bool {
-		return signing != "" && h.signed(c.Request.Header, raw, signing)
+	in, err := h.service.Judge(c.Request.Context(), c.Param("id"), enum.Slack, chatops.Asked{Kind: kind}, func(_ *models.ChatIntegration, signing string) enum.Verdict {
+		if signing == "" {
+			return enum.BadSignature
+		}
+		return h.signed(c.Request.Header, raw, signing)
 	})
 	return raw, in, err
 }
@@ -54,7 +57,7 @@ type interaction struct {
 
 // interaction takes the press of a button.
 func (h *Handler) interaction(c *gin.Context) error {
-	raw, in, err := h.signedBody(c)
+	raw, in, err := h.signedBody(c, enum.Interaction)
 	if err != nil {
 		return err
 	}
@@ -76,6 +79,7 @@ func (h *Handler) press(ctx context.Context, in *models.ChatIntegration, payload
 		return fault.Wrap(fault.Invalid, err, "400 Bad request - the payload is no JSON")
 	}
 	if p.Type != "block_actions" || len(p.Actions) == 0 {
+		h.service.Note(in, chatops.Asked{Kind: enum.Interaction, UserID: p.User.ID, Text: p.Type}, enum.Ignored, "", http.StatusOK)
 		return nil // nothing of ours
 	}
 	cmd, err := h.service.Pressed(in, chatops.Command{
@@ -83,6 +87,7 @@ func (h *Handler) press(ctx context.Context, in *models.ChatIntegration, payload
 		UserID: p.User.ID, UserName: firstOf(p.User.Username, p.User.Name), ResponseURL: p.ResponseURL, MessageID: p.Channel.ID + "/" + p.Message.TS,
 	}, p.Actions[0].Value)
 	if err != nil {
+		h.service.Note(in, chatops.Asked{Kind: enum.Interaction, UserID: p.User.ID}, enum.Refused, fault.Message(err), http.StatusForbidden)
 		return err
 	}
 	return h.service.Defer(ctx, in, cmd)
@@ -109,11 +114,11 @@ type envelope struct {
 
 // event takes what the app hears: being mentioned, and direct messages. Mentions work in threads, where slash commands do not.
 func (h *Handler) event(c *gin.Context) error {
-	raw, in, err := h.signedBody(c)
+	raw, in, err := h.signedBody(c, enum.ChatEvent)
 	if err != nil {
 		return err
 	}
-	challenge, err := h.hear(c.Request.Context(), raw, in.ID, func(ctx context.Context, cmd chatops.Command) error {
+	challenge, err := h.hear(c.Request.Context(), raw, in, func(ctx context.Context, cmd chatops.Command) error {
 		return h.service.Defer(ctx, in, cmd)
 	})
 	if err != nil {
@@ -127,18 +132,20 @@ func (h *Handler) event(c *gin.Context) error {
 	return nil
 }
 
-// hear gives the command in an event, however it came, to take; and the challenge that is to be answered, if it is one. id is
-// the integration's.
-func (h *Handler) hear(ctx context.Context, raw []byte, id int64, take func(context.Context, chatops.Command) error) (challenge string, err error) {
+// hear gives the command in an event, however it came, to take; and the challenge that is to be answered, if it is one. in
+// is nil for the instance's app.
+func (h *Handler) hear(ctx context.Context, raw []byte, in *models.ChatIntegration, take func(context.Context, chatops.Command) error) (challenge string, err error) {
 	var e envelope
 	if err := json.Unmarshal(raw, &e); err != nil {
 		return "", fault.Wrap(fault.Invalid, err, "400 Bad request - the event is no JSON")
 	}
 	if e.Type == "url_verification" {
+		h.service.Note(in, chatops.Asked{Kind: enum.ChatEvent, Text: "the address is checked"}, enum.Taken, "", http.StatusOK)
 		return e.Challenge, nil
 	}
 	direct := e.Event.Type == "message" && e.Event.ChannelType == "im" && e.Event.Subtype == ""
 	if e.Event.BotID != "" || e.Event.User == "" || e.Event.Type != "app_mention" && !direct {
+		h.service.Note(in, chatops.Asked{Kind: enum.ChatEvent, UserID: e.Event.User, Text: e.Event.Type}, enum.Ignored, "", http.StatusOK)
 		return "", nil
 	}
 	text := strings.TrimSpace(e.Event.Text)
@@ -150,8 +157,12 @@ func (h *Handler) hear(ctx context.Context, raw []byte, id int64, take func(cont
 	if thread == "" && !direct {
 		thread = e.Event.TS // the answer begins a thread below what was asked
 	}
+	id := int64(0)
+	if in != nil {
+		id = in.ID
+	}
 	return "", take(ctx, chatops.Command{
 		Chat: enum.Slack, Workspace: e.TeamID, WorkspaceDomain: e.TeamID, ChannelID: e.Event.Channel, Thread: thread, UserID: e.Event.User,
-		UserName: e.Event.User, Text: text, DeliveryKey: fmt.Sprintf("slack:event:%d:%s", id, e.EventID),
+		UserName: e.Event.User, Text: text, Kind: enum.ChatEvent, DeliveryKey: fmt.Sprintf("slack:event:%d:%s", id, e.EventID),
 	})
 }

@@ -65,8 +65,12 @@ func (h *Handler) trigger(c *gin.Context) error {
 		return &httpapi.ParamError{Text: "token is missing"}
 	}
 	ctx := c.Request.Context()
-	in, err := h.service.Authenticate(ctx, c.Param("id"), enum.Slack, chatops.ByToken(form.Get("token"), func(signing string) bool {
-		return signing == "" || h.signed(c.Request.Header, raw, signing)
+	asked := chatops.Asked{Kind: enum.SlashCommand, UserID: form.Get("user_id"), UserName: form.Get("user_name"), Text: form.Get("text")}
+	in, err := h.service.Judge(ctx, c.Param("id"), enum.Slack, asked, chatops.ByToken(form.Get("token"), func(signing string) enum.Verdict {
+		if signing == "" {
+			return enum.Taken
+		}
+		return h.signed(c.Request.Header, raw, signing)
 	}))
 	if err != nil {
 		return err
@@ -80,13 +84,16 @@ func (h *Handler) trigger(c *gin.Context) error {
 }
 
 // signed checks Slack's signature over the raw body.
-func (h *Handler) signed(header http.Header, raw []byte, signing string) bool {
+func (h *Handler) signed(header http.Header, raw []byte, signing string) enum.Verdict {
 	stamp := header.Get("X-Slack-Request-Timestamp")
 	seconds, err := strconv.ParseInt(stamp, 10, 64)
-	if err != nil || h.now().Sub(time.Unix(seconds, 0)).Abs() > maxSkew {
-		return false
+	if err != nil || !hmac.Equal([]byte(Signature(signing, stamp, raw)), []byte(header.Get("X-Slack-Signature"))) {
+		return enum.BadSignature
 	}
-	return hmac.Equal([]byte(Signature(signing, stamp, raw)), []byte(header.Get("X-Slack-Signature")))
+	if h.now().Sub(time.Unix(seconds, 0)).Abs() > maxSkew {
+		return enum.Stale
+	}
+	return enum.Taken
 }
 
 // Signature is what Slack puts into X-Slack-Signature.

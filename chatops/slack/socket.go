@@ -174,7 +174,7 @@ func (k *Sockets) take(ctx context.Context, ws *websocket.Conn, in *models.ChatI
 	case "interactive":
 		return k.handler.press(ctx, in, f.Payload)
 	case "events_api":
-		_, err := k.handler.hear(ctx, f.Payload, in.ID, func(ctx context.Context, cmd chatops.Command) error {
+		_, err := k.handler.hear(ctx, f.Payload, in, func(ctx context.Context, cmd chatops.Command) error {
 			cmd.Chat = enum.Slack
 			return k.handler.service.Defer(ctx, in, cmd)
 		})

@@ -248,13 +248,57 @@ function times() {
 times();
 for (const tab of document.querySelectorAll(".tabs [aria-current]")) tab.scrollIntoView({ block: "nearest", inline: "center" });
 
+/* The line of commands: those before by the arrow keys, completion by Tab, jobs to click. */
+
+const say = document.querySelector("input[data-history]");
+if (say) {
+  const before = JSON.parse(say.dataset.history || "[]"), chips = [...document.querySelectorAll("[data-say]")];
+  let place = -1, typed = "";
+  document.querySelector(".keyshint").hidden = false;
+  const put = (text) => { say.value = text; say.setSelectionRange(text.length, text.length); };
+  const fitting = () => chips.filter((c) => c.dataset.say.startsWith(say.value) || `run ${say.value}` === c.dataset.say.slice(0, say.value.length + 4));
+  const narrow = () => {
+    const fit = say.value.trim() ? fitting() : chips;
+    const some = fit.length ? fit : chips;
+    for (const c of chips) {
+      c.parentElement.hidden = !some.includes(c);
+      c.classList.toggle("first", Boolean(say.value) && c === fit[0]);
+    }
+  };
+  say.addEventListener("input", () => { place = -1; narrow(); });
+  say.addEventListener("keydown", (e) => {
+    if (e.ctrlKey || e.metaKey || e.altKey) return;
+    if (e.key === "Tab" && !e.shiftKey && say.value) {
+      const to = fitting()[0]?.dataset.say;
+      if (!to || to === say.value) return;
+      e.preventDefault();
+      put(to);
+      narrow();
+    } else if (e.key === "ArrowUp" || e.key === "ArrowDown") {
+      if (!before.length) return;
+      e.preventDefault();
+      if (place < 0) typed = say.value;
+      place = Math.min(before.length - 1, Math.max(-1, place + (e.key === "ArrowUp" ? 1 : -1)));
+      put(place < 0 ? typed : before[place]);
+    }
+  });
+  for (const c of chips) {
+    c.addEventListener("click", (e) => {
+      if (e.ctrlKey || e.metaKey) return;
+      e.preventDefault();
+      put(c.dataset.say);
+      say.focus();
+    });
+  }
+}
+
 /* Keys. */
 
 const help = document.querySelector("dialog.keys");
 let failure = -1;
 const keys = {
   "?": () => help?.showModal(),
-  "/": () => document.querySelector("input[name=q], input[name=search], input[name=ref]")?.focus(),
+  "/": () => (say || document.querySelector("input[name=q], input[name=search], input[name=ref]"))?.focus(),
   f: () => {
     const all = [...document.querySelectorAll(".job:has(> .status.failed) > a, td .status.failed ~ a, tr:has(.status.failed) td a")];
     if (all.length) all[failure = (failure + 1) % all.length].focus();

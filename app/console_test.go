@@ -1,0 +1,179 @@
+package app
+
+import (
+	"fmt"
+	"html"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"signalbox/internal/testenv"
+	"signalbox/models"
+)
+
+const consoleConfig = `
+stages: [test, deploy]
+
+# Says hello, in colours.
+hello:
+  only: [chat]
+  script:
+    - printf 'section_start:1:chat_reply\r\033[0K\n\033[32mHello\033[0m %s\nsection_end:2:chat_reply\r\033[0K\n' "$CHAT_INPUT"
+
+# Tells how the shop is, with a picture.
+report:
+  only: [chat]
+  artifacts: {paths: [shop.png]}
+  script:
+    - printf 'section_start:1:chat_reply\r\033[0K\nThe shop is open.\nsection_end:2:chat_reply\r\033[0K\n'
+    - printf 'section_start:3:chat_reply_json\r\033[0K\n%s\nsection_end:4:chat_reply_json\r\033[0K\n' '[{"text":"All is well","fields":[{"title":"Orders","value":"128","short":true},{"title":"Version","value":"v2.4.1","short":true}],"links":[{"text":"Dashboard","url":"https://example.com/dashboard"}]},{"image":{"artifact":"shop.png","alt":"Orders of today"}}]'
+    - printf 'section_start:5:chat_reply_private\r\033[0K\nYour own sales are 7.\nsection_end:6:chat_reply_private\r\033[0K\n'
+
+# Brings a version to production.
+deploy:
+  stage: deploy
+  only: [chat]
+  when: manual
+  script: echo "deployed $CHAT_INPUT"
+
+broken:
+  only: [chat]
+  script: [echo looking, cat /no/such/file]
+`
+
+// TestTheConsoleIsAConversation: what is said is shown with its colours, blocks and pictures, to each what is for them.
+func TestTheConsoleIsAConversation(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		w.runner()
+		keeper, dev := w.keeperAndDev()
+		picture, err := os.ReadFile("../web/static/bot-144.png")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.push("app", map[string]string{".gitlab-ci.yml": consoleConfig, "shop.png": string(picture)})
+		at := "/root/app/-/chat/commands"
+		_, page, _ := keeper.get(at)
+		for _, want := range []string{`data-say="run hello"`, "Says hello, in colours.", `data-say="run deploy"`, `href="?say=run&#43;report"`} {
+			if !strings.Contains(page, want) && !strings.Contains(page, strings.ReplaceAll(want, "&#43;", "%20")) {
+				t.Errorf("the console has no %q", want)
+			}
+		}
+		if _, page, _ := keeper.get(at + "?say=run+hello"); !strings.Contains(page, `value="run hello"`) {
+			t.Error("a job of the list does not come into the line")
+		}
+		keeper.sends(at, at, "run report", url.Values{"text": {"run report"}})
+		keeper.sends(at, at, "<code>run hello</code>", url.Values{"text": {"jobs"}})
+		w.eventually("the reply", func() bool {
+			_, page, _ = keeper.get(at)
+			return strings.Contains(page, "Your own sales are 7.")
+		})
+		for _, want := range []string{
+			"The shop is open.", "<dt>Orders</dt><dd>128</dd>", `<a href="https://example.com/dashboard"`, "/artifacts/file/shop.png", `alt="Orders of today"`,
+			"Only you see this.", ">Run again</button>", `value="retry #`, "<strong>Jobs on",
+		} {
+			if !strings.Contains(page, want) {
+				t.Errorf("the conversation has no %q", want)
+			}
+		}
+		if strings.Contains(page, "Orders: 128") {
+			t.Error("a block is told twice")
+		}
+		_, page, _ = dev.get(at)
+		if strings.Contains(page, "Your own sales") || !strings.Contains(page, "The shop is open.") {
+			t.Error("what is for the asker alone is shown to somebody else, or the reply is not")
+		}
+
+		keeper.sends(at, at, "run deploy v3", url.Values{"text": {"run deploy v3"}})
+		w.eventually("the job waits", func() bool {
+			_, page, _ = keeper.get(at)
+			return strings.Contains(page, ">Start</button>")
+		})
+		job := w.jobs(w.newest())["deploy"].ID
+		keeper.sends(at, at, "was started by", url.Values{"text": {fmt.Sprintf("play #%d", job)}})
+		w.eventually("it is deployed", func() bool {
+			_, page, _ = keeper.get(at)
+			return strings.Contains(page, "deployed v3")
+		})
+
+		if _, page, _ := keeper.get(at + "?search=deploy"); strings.Contains(page, "The shop is open.") || !strings.Contains(page, "deployed v3") || !strings.Contains(page, "export?format=csv&amp;search=deploy") {
+			t.Errorf("the filter: %s", page)
+		}
+		if status, body, _ := keeper.get(at + "/export?format=csv&search=deploy"); status != 200 || !strings.Contains(body, "run deploy v3") || strings.Contains(body, "run report") {
+			t.Errorf("the export: %d %s", status, body)
+		}
+		evil := `help <img src=x onerror=1> [x](javascript:alert(1)) ` + "`<b>`"
+		page = keeper.sends(at, at, "did you mean", url.Values{"text": {"help repotr"}})
+		page = keeper.sends(at, at, "there is no job", url.Values{"text": {evil}})
+		if strings.Contains(page, "<img src=x") || strings.Contains(page, `href="javascript`) || strings.Contains(page, "<b>") || !strings.Contains(html.UnescapeString(page), "<img src=x") {
+			t.Error("what is said is not escaped")
+		}
+	})
+}
+
+// TestTheConsoleInABrowser is lived in: history, completion, answers that come by themselves, buttons.
+func TestTheConsoleInABrowser(t *testing.T) {
+	b := browse(t, testenv.Browser(t))
+	w := start(t, models.Options{})
+	w.runner()
+	w.newProject("app")
+	picture, err := os.ReadFile("../web/static/bot-144.png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.push("app", map[string]string{".gitlab-ci.yml": consoleConfig, "shop.png": string(picture)})
+	at := w.node.Local + "/root/app/-/chat/commands"
+	b.do(chromedp.Navigate(w.node.Local+"/users/sign_in"), chromedp.WaitVisible(`main h1`))
+	b.submit("form", "login", "root", "password", "root-password")
+	b.says("Projects")
+	b.do(chromedp.Navigate(at), chromedp.WaitVisible(`#say`))
+	type key struct{ press, want string }
+	line := func() string {
+		t.Helper()
+		text, err := chromedp.Run(b.tab, chromedp.Evaluate[string](`document.querySelector("#say").value`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	b.do(chromedp.SendKeys(`#say`, "hel"), chromedp.SendKeys(`#say`, "\t"))
+	if got := line(); got != "run hello" {
+		t.Errorf("completed to %q", got)
+	}
+	b.do(chromedp.SendKeys(`#say`, " world\r"))
+	b.says("Hello world") // it comes by itself
+	w.give(rootToken, "run report", "replied")
+	b.says("The shop is open.") // so does what others say
+	b.says("Your own sales are 7.")
+	b.submit(`form.say`, "text", "run broken")
+	b.says("/no/such/file")
+	b.submit(`form.say`, "text", "run deploy v3")
+	b.says("Start")
+	b.submit(`li form:has(input[value^="play"])`)
+	b.says("deployed v3")
+	b.submit(`form.say`, "text", "run helo")
+	b.says("did you mean")
+	b.submit(`form.say`, "text", "jobs")
+	b.says("Jobs on main")
+	for _, k := range []key{{"ArrowUp", "jobs"}, {"ArrowUp", "run helo"}, {"ArrowDown", "jobs"}} {
+		_, err := chromedp.Run(b.tab, chromedp.Evaluate[bool](`document.querySelector("#say").dispatchEvent(new KeyboardEvent("keydown", {key: "`+k.press+`", bubbles: true, cancelable: true}))`))
+		if got := line(); err != nil || got != k.want {
+			t.Errorf("%s: %q %v", k.press, got, err)
+		}
+	}
+	for _, view := range views {
+		b.look(view.scheme, view.width, view.height)
+		b.do(chromedp.Navigate(at), chromedp.WaitVisible(`#say`))
+		b.fits("the console" + view.suffix)
+		b.shot("console" + view.suffix)
+		b.do(chromedp.Navigate(at+"?state=refused"), chromedp.WaitVisible(`#say`))
+		b.fits("the filtered console" + view.suffix)
+		b.shot("filter" + view.suffix)
+		b.do(chromedp.Navigate(fmt.Sprintf("%s/%d", at, w.commands()[4].ID)), chromedp.WaitVisible(`main h1`))
+		b.fits("a command" + view.suffix)
+		b.shot("command" + view.suffix)
+	}
+}

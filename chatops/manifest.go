@@ -1,0 +1,122 @@
+package chatops
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+// SlackScopes are what the bot of a Slack app may do, and why.
+var SlackScopes = [][2]string{
+	{"commands", "the slash command"},
+	{"chat:write", "replies by the bot: the message that follows a job, and replies after 30 minutes"},
+	{"files:write", "whole outputs and pictures as files"},
+	{"app_mentions:read", "commands that mention the bot, which work in threads too"},
+	{"im:history", "commands in direct messages to the bot"},
+}
+
+// SlackManifest describes a Slack app, in the words of Slack.
+type SlackManifest struct {
+	Display struct {
+		Name        string `json:"name" yaml:"name"`
+		Description string `json:"description" yaml:"description"`
+		Background  string `json:"background_color" yaml:"background_color"`
+	} `json:"display_information" yaml:"display_information"`
+	Features struct {
+		Home struct {
+			Messages bool `json:"messages_tab_enabled" yaml:"messages_tab_enabled"`
+			ReadOnly bool `json:"messages_tab_read_only_enabled" yaml:"messages_tab_read_only_enabled"`
+		} `json:"app_home" yaml:"app_home"`
+		Bot struct {
+			Name   string `json:"display_name" yaml:"display_name"`
+			Online bool   `json:"always_online" yaml:"always_online"`
+		} `json:"bot_user" yaml:"bot_user"`
+		Commands []slashCommand `json:"slash_commands" yaml:"slash_commands"`
+	} `json:"features" yaml:"features"`
+	OAuth struct {
+		Scopes struct {
+			Bot []string `json:"bot" yaml:"bot"`
+		} `json:"scopes" yaml:"scopes"`
+	} `json:"oauth_config" yaml:"oauth_config"`
+	Settings struct {
+		Events struct {
+			URL string   `json:"request_url,omitempty" yaml:"request_url,omitempty"`
+			Bot []string `json:"bot_events" yaml:"bot_events"`
+		} `json:"event_subscriptions" yaml:"event_subscriptions"`
+		Interactivity struct {
+			Enabled bool   `json:"is_enabled" yaml:"is_enabled"`
+			URL     string `json:"request_url,omitempty" yaml:"request_url,omitempty"`
+		} `json:"interactivity" yaml:"interactivity"`
+		Org      bool `json:"org_deploy_enabled" yaml:"org_deploy_enabled"`
+		Socket   bool `json:"socket_mode_enabled" yaml:"socket_mode_enabled"`
+		Rotation bool `json:"token_rotation_enabled" yaml:"token_rotation_enabled"`
+	} `json:"settings" yaml:"settings"`
+}
+
+type slashCommand struct {
+	Command     string `json:"command" yaml:"command"`
+	URL         string `json:"url,omitempty" yaml:"url,omitempty"`
+	Description string `json:"description" yaml:"description"`
+	Hint        string `json:"usage_hint" yaml:"usage_hint"`
+	Escape      bool   `json:"should_escape" yaml:"should_escape"`
+}
+
+var notTrigger = regexp.MustCompile(`[^a-z0-9_-]+`)
+
+// TriggerWord is the word by which a chat calls a project, without its slash.
+func TriggerWord(p *models.Project) string {
+	word := strings.Trim(notTrigger.ReplaceAllString(strings.ToLower(p.Path), "-"), "-")
+	if len(word) > 30 {
+		word = strings.Trim(word[:30], "-")
+	}
+	if word == "" {
+		return "ci"
+	}
+	return word
+}
+
+// UsageHint is what chats show behind the word.
+const UsageHint = "run <job> <arguments>"
+
+// SlackManifest is the app that commands of a project need: with our addresses, or for Socket Mode, which needs none.
+func (s *Service) SlackManifest(p *models.Project, socket bool) SlackManifest {
+	at := func(what string) string {
+		if socket {
+			return ""
+		}
+		return s.Endpoint(p, enum.Slack, what)
+	}
+	var m SlackManifest
+	m.Display.Name, m.Display.Background = "signalbox", "#15324a"
+	m.Display.Description = cutTo("Runs CI jobs of "+p.FullPath, 140)
+	m.Features.Home.Messages = true
+	m.Features.Bot.Name, m.Features.Bot.Online = "signalbox", true
+	m.Features.Commands = []slashCommand{{
+		Command: "/" + TriggerWord(p), URL: at("trigger"), Description: cutTo("Runs jobs of "+p.FullPath, 100), Hint: UsageHint,
+	}}
+	for _, scope := range SlackScopes {
+		m.OAuth.Scopes.Bot = append(m.OAuth.Scopes.Bot, scope[0])
+	}
+	m.Settings.Events.URL, m.Settings.Events.Bot = at("events"), []string{"app_mention", "message.im"}
+	m.Settings.Interactivity.Enabled, m.Settings.Interactivity.URL = true, at("interactions")
+	m.Settings.Socket = socket
+	return m
+}
+
+func cutTo(s string, characters int) string {
+	if r := []rune(s); len(r) > characters {
+		return string(r[:characters-1]) + "…"
+	}
+	return s
+}
+
+// Endpoint is where a chat sends something of a project: trigger, interactions or events.
+func (s *Service) Endpoint(p *models.Project, chat enum.Chat, what string) string {
+	if chat == enum.Discord {
+		return fmt.Sprintf("%s/api/v4/projects/%d/integrations/discord/%s", s.ci.URL(), p.ID, what)
+	}
+	return fmt.Sprintf("%s/api/v4/projects/%d/integrations/%s_slash_commands/%s", s.ci.URL(), p.ID, chat, what)
+}
