@@ -30,7 +30,7 @@ report:
   script:
     - printf 'section_start:1:chat_reply\r\033[0K\nThe shop is open.\nsection_end:2:chat_reply\r\033[0K\n'
     - printf 'section_start:3:chat_reply_json\r\033[0K\n%s\nsection_end:4:chat_reply_json\r\033[0K\n' '[{"text":"All is well","fields":[{"title":"Orders","value":"128","short":true},{"title":"Version","value":"v2.4.1","short":true}],"links":[{"text":"Dashboard","url":"https://example.com/dashboard"}]},{"image":{"artifact":"shop.png","alt":"Orders of today"}}]'
-    - printf 'section_start:5:chat_reply_private\r\033[0K\nYour own sales are 7.\nsection_end:6:chat_reply_private\r\033[0K\n'
+    - printf 'section_start:5:chat_reply_private\r\033[0K\nYour own %s are 7.\nsection_end:6:chat_reply_private\r\033[0K\n' sales
 
 # Brings a version to production.
 deploy:
@@ -38,6 +38,10 @@ deploy:
   only: [chat]
   when: manual
   script: echo "deployed $CHAT_INPUT"
+
+slow:
+  only: [chat]
+  script: [echo half of it is done, 'until [ -e "$FLAG" ]; do sleep 0.05; done', echo all of it is done]
 
 broken:
   only: [chat]
@@ -120,6 +124,7 @@ func TestTheConsoleInABrowser(t *testing.T) {
 	w := start(t, models.Options{})
 	w.runner()
 	w.newProject("app")
+	flag := w.flag(t)
 	picture, err := os.ReadFile("../web/static/bot-144.png")
 	if err != nil {
 		t.Fatal(err)
@@ -154,6 +159,14 @@ func TestTheConsoleInABrowser(t *testing.T) {
 	b.says("Start")
 	b.submit(`li form:has(input[value^="play"])`)
 	b.says("deployed v3")
+	b.submit(`form.say`, "text", "run slow")
+	b.says("half of it is done") // while it runs
+	b.says("Cancel")
+	b.shot("console-running")
+	if err := os.WriteFile(flag, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b.says("all of it is done")
 	b.submit(`form.say`, "text", "run helo")
 	b.says("did you mean")
 	b.submit(`form.say`, "text", "jobs")

@@ -87,6 +87,7 @@ func TestPagesOfWebhooks(t *testing.T) {
 
 		w.push("app", map[string]string{".gitlab-ci.yml": "a: {script: x, when: manual}"})
 		w.eventually("the push is told", func() bool { return len(l.all("Push Hook")) > 0 })
+		w.eventually("the pipeline is there", func() bool { return len(w.pipelines()) > 0 })
 		if got := l.all("Push Hook"); len(got) != 1 || got[0].header.Get("X-Gitlab-Token") != "s3cret-token" || got[0].header.Get("X-Own") != "own-value" {
 			t.Errorf("told %+v", got)
 		}

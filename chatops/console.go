@@ -55,6 +55,9 @@ func (s *Service) Reply(p *models.Project, c *models.ChatCommand) (text string, 
 	return strings.TrimSuffix(strings.TrimSuffix(text, PlainRich(blocks)), "\n"), blocks
 }
 
+// Progress is what a running job says of how far it is, or its last lines, as a message that follows it shows them.
+func (s *Service) Progress(ctx context.Context, j *models.Job) (string, error) { return s.said(ctx, j) }
+
 // JobHelp is a job that chat may run, as lists show it.
 type JobHelp struct {
 	Name  string

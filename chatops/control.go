@@ -337,7 +337,7 @@ func (s *Service) tail(ctx context.Context, job *models.Job, lines int) (string,
 	if err != nil {
 		return "", err
 	}
-	out := strings.Split(strings.TrimRight(StripANSI(secret.MaskEverywhere(printable(valid(clean(stripTimes(text)))), masked)), "\n"), "\n")
+	out := strings.Split(strings.TrimRight(StripANSI(secret.MaskEverywhere(printable(valid(clean(public(stripTimes(text))))), masked)), "\n"), "\n")
 	return strings.Join(out[max(0, len(out)-lines):], "\n"), nil
 }
 

@@ -77,6 +77,31 @@ func joined(all [][]byte) string {
 	return valid(strings.Join(texts, "\n"))
 }
 
+// public is a log, or the end of one, without what is for the asker alone, be its section complete or not.
+func public(log []byte) []byte {
+	if !bytes.Contains(log, []byte(chatPrivate)) {
+		return log
+	}
+	var out []byte
+	from, open, first := 0, false, true
+	for _, m := range marker.FindAllSubmatchIndex(log, -1) {
+		if Section(log[m[6]:m[7]]) != chatPrivate {
+			continue
+		}
+		switch start := string(log[m[2]:m[3]]) == "start"; {
+		case start && !open:
+			out, open = append(out, log[from:m[0]]...), true
+		case !start && (open || first): // the section may have begun before what is looked at
+			from, open = m[1], false
+		}
+		first = false
+	}
+	if open {
+		return out
+	}
+	return append(out, log[from:]...)
+}
+
 // Said is the newest complete chat_progress section of a log, or of the end of one; "" if there is none.
 func Said(log []byte) string {
 	all := sections(stripTimes(log))[chatProgress]
@@ -213,7 +238,7 @@ func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 // LastOutput is the end of what a failed job printed: its failing command and the lines after it, at most
 // limit lines.
 func LastOutput(log []byte, limit int) string {
-	log = stripTimes(log)
+	log = public(stripTimes(log))
 	body := fallback(log, StepScript, sections(log)[StepScript])
 	if body == nil {
 		body = fallback(log, BuildScript, sections(log)[BuildScript])

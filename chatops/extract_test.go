@@ -125,3 +125,23 @@ func FuzzExtract(f *testing.F) {
 	f.Add([]byte(ss+start+"\nx"+end+se), true)
 	f.Fuzz(func(t *testing.T, log []byte, single bool) { Extract(log, single); LastOutput(log, 5) })
 }
+
+func TestWhatIsForTheAskerAloneIsInNoOtherText(t *testing.T) {
+	start, end := "section_start:1:chat_reply_private\r\x1b[0K\n", "section_end:2:chat_reply_private\r\x1b[0K"
+	for name, c := range map[string][2]string{
+		"none":              {"a\nb", "a\nb"},
+		"complete":          {"a\n" + start + "secret\n" + end + "\nb", "a\n\nb"},
+		"two":               {start + "secret" + end + "a" + start + "secret" + end + "b", "ab"},
+		"open":              {"a\n" + start + "secret", "a\n"},
+		"begun before":      {"secret\n" + end + "b", "b"},
+		"an end without it": {start + "secret" + end + "a" + end + "b", "a" + end + "b"},
+	} {
+		if got := string(public([]byte(c[0]))); got != c[1] {
+			t.Errorf("%s: %q, want %q", name, got, c[1])
+		}
+	}
+	log := "section_start:1:step_script\r\x1b[0Kbanner\n\x1b[32;1m$ ./tool\x1b[0;m\n" + start + "secret\n" + end + "\ncat: no such file\n"
+	if got := LastOutput([]byte(log), 20); strings.Contains(got, "secret") || !strings.Contains(got, "no such file") {
+		t.Errorf("the output of a failed job: %q", got)
+	}
+}

@@ -71,7 +71,7 @@ func chatHTML(text string) template.HTML {
 // pictures are the files that browsers show in a page.
 var pictures = []string{".png", ".jpg", ".jpeg", ".gif", ".webp"}
 
-func (s *Server) saidOf(r *request, c *inside, row chatops.Record, job *models.Job) (said, error) {
+func (s *Server) saidOf(r *request, c *inside, row chatops.Record, job *models.Job, progress string) (said, error) {
 	one := said{Record: row, Who: row.ChatUserName, Job: job}
 	if row.User != nil {
 		one.Who = row.User.Name
@@ -84,7 +84,7 @@ func (s *Server) saidOf(r *request, c *inside, row chatops.Record, job *models.J
 	case row.Refusal != "":
 		one.Answer = chatHTML(row.Refusal)
 	case row.Reply == nil || *row.Reply == row.Acknowledgement:
-		one.Answer = chatHTML(row.Acknowledgement)
+		one.Answer, one.Output = chatHTML(row.Acknowledgement), progress
 	default:
 		one.Output = text
 	}
@@ -140,10 +140,30 @@ func jobsOf(tx *models.Tx, rows []*models.ChatCommand) (map[int64]*models.Job, e
 	return out, nil
 }
 
-func talkVersion(rows []*models.ChatCommand, jobs map[int64]*models.Job) string {
+// maxFollowed is how many running jobs a page follows the logs of.
+const maxFollowed = 5
+
+// progress is what the running jobs of commands say, by command.
+func (s *Server) progress(r *request, c *inside, rows []*models.ChatCommand, jobs map[int64]*models.Job) (map[int64]string, error) {
+	out := map[int64]string{}
+	for _, row := range rows {
+		j := jobs[row.ID]
+		if j == nil || j.Status != enum.Running || row.Reply != nil || len(out) == maxFollowed || !c.may(r, access.ReadJob) {
+			continue
+		}
+		text, err := s.chat.Progress(r.Context(), j)
+		if err != nil {
+			return nil, err
+		}
+		out[row.ID] = text
+	}
+	return out, nil
+}
+
+func talkVersion(rows []*models.ChatCommand, jobs map[int64]*models.Job, progress map[int64]string) string {
 	v := ""
 	for _, c := range rows {
-		v += fmt.Sprint(c.ID, c.State, c.Reply != nil, c.DeliveryError, " ")
+		v += fmt.Sprint(c.ID, c.State, c.Reply != nil, c.DeliveryError, progress[c.ID], " ")
 		if j := jobs[c.ID]; j != nil {
 			v += fmt.Sprint(j.ID, j.Status, " ")
 		}
@@ -153,16 +173,20 @@ func talkVersion(rows []*models.ChatCommand, jobs map[int64]*models.Job) string 
 
 // talk reads the newest commands as the live page compares them.
 func (s *Server) talk(r *request, c *inside) (version string, err error) {
+	var rows []*models.ChatCommand
+	var jobs map[int64]*models.Job
 	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
-		rows, err := tx.CommandStates(c.project.ID, listed)
-		if err != nil {
+		if rows, err = tx.CommandStates(c.project.ID, listed); err != nil {
 			return err
 		}
-		jobs, err := jobsOf(tx, rows)
-		version = talkVersion(rows, jobs)
+		jobs, err = jobsOf(tx, rows)
 		return err
 	})
-	return version, err
+	if err != nil {
+		return "", err
+	}
+	progress, err := s.progress(r, c, rows, jobs)
+	return talkVersion(rows, jobs, progress), err
 }
 
 func (s *Server) liveCommands(r *request, c *inside) error {
@@ -205,16 +229,15 @@ func (s *Server) commandsPage(r *request, c *inside) error {
 	if err != nil {
 		return err
 	}
+	var found []*models.ChatCommand
 	var rows []chatops.Record
 	var jobs map[int64]*models.Job
-	version := ""
 	d := data{
-		"Title": "Commands", "Filter": f, "Narrow": narrow, "States": commandStates, "Chats": []enum.Chat{enum.Slack, enum.Mattermost, enum.Console},
+		"Title": "Commands", "Filter": f, "Narrow": narrow, "States": commandStates, "Chats": []enum.Chat{enum.Slack, enum.SlackApp, enum.Mattermost, enum.Discord, enum.Console},
 		"At": "/" + c.project.FullPath + "/-/chat/commands", "Say": r.URL.Query().Get("say"),
 	}
 	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
-		found, err := tx.ShortCommands(c.project.ID, f, p)
-		if err != nil {
+		if found, err = tx.ShortCommands(c.project.ID, f, p); err != nil {
 			return err
 		}
 		if jobs, err = jobsOf(tx, found); err != nil {
@@ -224,16 +247,19 @@ func (s *Server) commandsPage(r *request, c *inside) error {
 			return err
 		}
 		d["Channels"], err = tx.ChatChannels(c.project.ID)
-		version = talkVersion(found, jobs)
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	progress, err := s.progress(r, c, found, jobs)
 	if err != nil {
 		return err
 	}
 	var talk []said
 	var own []string
 	for _, row := range rows {
-		one, err := s.saidOf(r, c, row, jobs[row.ID])
+		one, err := s.saidOf(r, c, row, jobs[row.ID], progress[row.ID])
 		if err != nil {
 			return err
 		}
@@ -248,7 +274,7 @@ func (s *Server) commandsPage(r *request, c *inside) error {
 	}
 	d["Talk"], d["Pager"], d["History"] = talk, pagerOf(p, len(rows)), string(history)
 	if !narrow && p.Number == 1 {
-		d["Live"], d["Watched"] = liveAt("/"+c.project.FullPath+"/-/chat/commands/live", version), true
+		d["Live"], d["Watched"] = liveAt("/"+c.project.FullPath+"/-/chat/commands/live", talkVersion(found, jobs, progress)), true
 	}
 	if c.may(r, access.CreateCommand) {
 		jobs, err := s.jobHelp(r, c)
@@ -381,13 +407,18 @@ func (s *Server) commandPage(r *request, c *inside) error {
 	if err != nil {
 		return err
 	}
-	one, err := s.saidOf(r, c, records[0], jobs[row.ID])
+	commands := []*models.ChatCommand{row}
+	progress, err := s.progress(r, c, commands, jobs)
+	if err != nil {
+		return err
+	}
+	one, err := s.saidOf(r, c, records[0], jobs[row.ID], progress[row.ID])
 	if err != nil {
 		return err
 	}
 	d := data{"Title": "Command " + row.Text, "Command": one, "State": stateSentence[row.State], "At": "/" + c.project.FullPath + "/-/chat/commands"}
 	if !row.Ended() {
-		d["Live"] = liveAt(fmt.Sprintf("/%s/-/chat/commands/%d/live", c.project.FullPath, row.ID), talkVersion([]*models.ChatCommand{row}, jobs))
+		d["Live"] = liveAt(fmt.Sprintf("/%s/-/chat/commands/%d/live", c.project.FullPath, row.ID), talkVersion(commands, jobs, progress))
 	}
 	return s.show(r, c, "command", d)
 }
@@ -398,17 +429,24 @@ func (s *Server) liveCommand(r *request, c *inside) error {
 	if err != nil {
 		return err
 	}
+	id := row.ID
 	topics := []string{chatops.TopicCommands(c.project.ID), ci.TopicProject(c.project.ID)}
 	return s.follow(r, topics, changes(r, func() (v string, done bool, err error) {
+		var rows []*models.ChatCommand
+		var jobs map[int64]*models.Job
 		err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
-			if row, err = tx.Command(row.ID); err != nil {
+			now, err := tx.Command(id)
+			if err != nil {
 				return err
 			}
-			rows := []*models.ChatCommand{row}
-			jobs, err := jobsOf(tx, rows)
-			v = talkVersion(rows, jobs)
+			rows = []*models.ChatCommand{now}
+			jobs, err = jobsOf(tx, rows)
 			return err
 		})
-		return v, row != nil && row.Ended(), err
+		if err != nil {
+			return "", false, err
+		}
+		progress, err := s.progress(r, c, rows, jobs)
+		return talkVersion(rows, jobs, progress), rows[0].Ended(), err
 	}))
 }
