@@ -7,6 +7,12 @@ var escapes = regexp.MustCompile(`\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x
 // StripANSI removes colours and every other escape sequence.
 func StripANSI(s string) string { return escapes.ReplaceAllString(s, "") }
 
+// strong is how our texts write what is important.
+var strong = regexp.MustCompile(`(^|[\s(])\*([^*\n]+)\*`)
+
+// Markdown writes what is important as chats with Markdown do.
+func Markdown(text string) string { return strong.ReplaceAllString(text, "$1**$2**") }
+
 var link = regexp.MustCompile(`\[([^\]\n]+)\]\((https?://[^)\s]+)\)`)
 
 // Links rewrites [text](address) as a chat writes links; the rest of the text goes through escape.

@@ -233,6 +233,8 @@ func (s *Service) progress(ctx context.Context, c *models.ChatCommand, in *model
 		m.Text = fmt.Sprintf("is %s: %d of %d jobs are done", p.Status, done, len(jobs))
 	case shown != job:
 		m.Text = fmt.Sprintf("waits; %s is %s (%d of %d jobs are done)", shown.Name, s.standing(ctx, shown), done, len(jobs))
+	case shown.Status == enum.Manual && shown.StatusReason != "":
+		m.Text = shown.StatusReason
 	default:
 		m.Text = "is " + s.standing(ctx, shown)
 	}

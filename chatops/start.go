@@ -150,6 +150,8 @@ func (s *Service) acknowledgement(c *models.ChatCommand, g *given, pipeline *mod
 	switch {
 	case job == nil:
 		text = fmt.Sprintf("Pipeline [#%d](%s) was started on %s; it has %d %s.", pipeline.ID, s.pipelineURL(g.project, pipeline.ID), code(pipeline.Ref), jobs, plural(jobs, "job"))
+	case job.When == enum.WhenManual && s.followed(c, g.integration):
+		text = fmt.Sprintf("Job [%s #%d](%s) waits to be started by hand: press “Start” here or on its page.", code(job.Name), job.ID, s.jobURL(g.project, job.ID))
 	case job.When == enum.WhenManual:
 		text = fmt.Sprintf("Job [%s #%d](%s) waits to be started by hand: open [its page](%s) and press “Start”.",
 			code(job.Name), job.ID, s.jobURL(g.project, job.ID), s.jobURL(g.project, job.ID))

@@ -2,7 +2,6 @@ package discord
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode/utf16"
 
@@ -88,13 +87,10 @@ const (
 // emoji are the names of ours that Discord shows as they are written.
 var emoji = strings.NewReplacer(":wave:", "👋", ":sweat_smile:", "😅")
 
-// strong is how Slack and our texts write what is important.
-var strong = regexp.MustCompile(`(^|[\s(])\*([^*\n]+)\*`)
-
 // plainBody is a text of ours: in the message itself, or below it if it is long.
 func plainBody(text string) body {
 	b := body{Embeds: []embed{}, Components: []row{}, Allowed: mentions{Parse: []string{}}, Flags: noPreviews}
-	b.Content = strong.ReplaceAllString(emoji.Replace(text), "$1**$2**")
+	b.Content = chatops.Markdown(emoji.Replace(text))
 	if units(b.Content) > contentUnits {
 		long, _ := chatops.Shorten(b.Content, embedBytes)
 		b.Content, b.Flags, b.Embeds = "", 0, []embed{{Description: long, Color: grey}}

@@ -55,6 +55,6 @@ func (h *Handler) interaction(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, gin.H{"ephemeral_text": answer.Text})
+	c.JSON(http.StatusOK, gin.H{"ephemeral_text": chatops.Markdown(answer.Text)})
 	return nil
 }

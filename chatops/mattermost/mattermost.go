@@ -55,7 +55,7 @@ func (h *Handler) trigger(c *gin.Context) error {
 	if answer.InChannel {
 		kind = "in_channel"
 	}
-	c.JSON(http.StatusOK, gin.H{"response_type": kind, "text": answer.Text, "status": http.StatusOK, "skip_slack_parsing": true})
+	c.JSON(http.StatusOK, gin.H{"response_type": kind, "text": chatops.Markdown(answer.Text), "status": http.StatusOK, "skip_slack_parsing": true})
 	return nil
 }
 

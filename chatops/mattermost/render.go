@@ -45,7 +45,7 @@ func plainly(m chatops.Message) bool { return m.Kind == chatops.Notice || m.Kind
 // message is the text of such a message.
 func message(m chatops.Message) string {
 	if m.Output == "" {
-		return m.Text
+		return chatops.Markdown(m.Text)
 	}
 	output, cut := chatops.Shorten(chatops.StripANSI(m.Output), chatops.MaxReply)
 	text := fence(output)

@@ -111,6 +111,9 @@ func blocks(plain string, m chatops.Message) []block {
 	} else if m.ChatUserID != "" {
 		out = append(out, block{Type: "section", Text: mrkdwn("<@" + escaper.Replace(m.ChatUserID) + ">")})
 	}
+	if m.Kind == chatops.Succeeded && m.Text == "" && len(m.Buttons) > 0 { // the text names no job, and the buttons are about one
+		out = append(out, block{Type: "context", Elements: []any{*mrkdwn(link(fmt.Sprintf("%s #%d", m.JobName, m.JobID), m.JobURL))}})
+	}
 	for _, r := range m.Rich {
 		for _, part := range parts(escaper.Replace(r.Text), sectionChars) {
 			out = append(out, block{Type: "section", Text: mrkdwn(part)})

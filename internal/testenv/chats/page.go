@@ -41,7 +41,7 @@ var discordDrawing = drawing{
 }
 
 var (
-	slackAngle   = regexp.MustCompile(`&lt;(.*?)&gt;`)
+	slackAngle   = regexp.MustCompile(`<([^>]*)>`)
 	markdownLink = regexp.MustCompile(`\[((?:\\.|[^\]\n\\])+)\]\((https?://[^)\s]+)\)`)
 	bareLink     = regexp.MustCompile(`(^|\s)(https?://[^\s<]+)`)
 	code         = regexp.MustCompile("`([^`\n]+)`")
@@ -84,9 +84,12 @@ func (d drawing) render(text string) template.HTML {
 
 func (d drawing) inline(text string) string {
 	if d.slack {
-		text = strings.NewReplacer("<", "&lt;", ">", "&gt;", `"`, "&#34;").Replace(text)
+		text = strings.ReplaceAll(text, `"`, "&#34;") // the rest is escaped by whoever wrote it
 		text = slackAngle.ReplaceAllStringFunc(text, func(s string) string {
-			s = strings.TrimSuffix(strings.TrimPrefix(s, "&lt;"), "&gt;")
+			s = s[1 : len(s)-1]
+			if s == "" {
+				return ""
+			}
 			if s[0] == '@' || s[0] == '!' || s[0] == '#' {
 				return `<b class="at">@` + strings.TrimLeft(s, "@!#") + "</b>"
 			}
