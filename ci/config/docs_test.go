@@ -9,14 +9,14 @@ import (
 // TestTheExamplesOfTheDocs compile, without a warning.
 func TestTheExamplesOfTheDocs(t *testing.T) {
 	n := 0
-	for _, name := range []string{"configuration.md", "chat-jobs.md"} {
+	for _, name := range []string{"configuration.md", "chatops.md"} {
 		text, err := os.ReadFile("../../docs/" + name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range regexp.MustCompile("(?s)```ya?ml\n(.*?)```").FindAllSubmatch(text, -1) {
 			n++
-			if name == "chat-jobs.md" { // parts of a configuration, whose stages stand elsewhere
+			if name == "chatops.md" { // parts of a configuration, whose stages stand elsewhere
 				m[1] = append([]byte("stages: [build, test, chatops]\n"), m[1]...)
 			}
 			r, err := LoadWith(File{Name: name, Content: m[1]}, Options{})
