@@ -81,6 +81,16 @@ func TestWhoeverChangesTheSecretSpeaksForNobody(t *testing.T) {
 	}, func(s *Settings) { s.Now = clock.now })
 }
 
+// confirm lets commands of a linked user through again, on the page that an answer leads to.
+func (w *world) confirm(answer, name string) {
+	w.t.Helper()
+	_, token, found := strings.Cut(regexp.MustCompile(`command_id=[^|)>\s]+`).FindString(answer), "command_id=")
+	status, text, _ := w.visitor(name, name+"-password").post("/"+strings.ReplaceAll(w.project, "%2F", "/")+"/-/integrations/slash_commands", url.Values{"token": {token}}, w.node.URL)
+	if !found || status != 200 {
+		w.t.Fatalf("confirm by %q: %d %s", answer, status, text)
+	}
+}
+
 // slackPost sends what Slack would to one of the app's endpoints, signed at a time.
 func (w *world) slackPost(path, key string, at time.Time, body string) (int, string) {
 	w.t.Helper()

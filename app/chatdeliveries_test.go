@@ -90,8 +90,11 @@ func TestEveryRequestOfAChatIsNotedWithItsVerdict(t *testing.T) {
 			t.Errorf("of somebody unknown: %+v", d)
 		}
 
-		f := w.form(s, "U1", "run hello-world")
 		now := clock.now()
+		f := w.form(s, "U1", "run hello-world")
+		_, answer := w.send(s, f, sign(signing, now, f))
+		w.confirm(answer, "anna")
+		f = w.form(s, "U1", "run hello-world")
 		w.send(s, f, sign("forged", now, f))
 		if d := w.verdict(s, "bad_signature"); d.Status != 404 || d.CommandID != nil || d.Text != "run hello-world" {
 			t.Errorf("forged: %+v", d)
@@ -166,6 +169,9 @@ func TestEventsAndPressesAreNoted(t *testing.T) {
 			}
 			return d
 		}
+		f, stamp := w.form(s, "U1", "run hello-world"), fmt.Sprint(time.Now().Unix())
+		_, answer := w.send(s, f, http.Header{"X-Slack-Request-Timestamp": {stamp}, "X-Slack-Signature": {slack.Signature(signing, stamp, []byte(f.Encode()))}})
+		w.confirm(answer, "anna")
 		send("events", signing, `{"type":"url_verification","challenge":"c"}`)
 		d := is("taken", "event", 200)
 		if got := w.api("POST", fmt.Sprintf("/projects/%s/integrations/%s/deliveries/%d/replay", w.project, s.slug, d.ID), nil, nil); got != 400 {
