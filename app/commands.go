@@ -110,7 +110,11 @@ func (c *ChatCommand) Run(ctx context.Context) error {
 	said := false
 	for pause := 200 * time.Millisecond; ; pause = min(2*pause, 3*time.Second) {
 		if a.Acknowledgement != "" && !said {
-			fmt.Fprintln(os.Stderr, a.Acknowledgement)
+			to := os.Stderr
+			if a.Reply != nil && *a.Reply == a.Acknowledgement { // an answer is a reply, and goes where replies go
+				to = os.Stdout
+			}
+			fmt.Fprintln(to, a.Acknowledgement)
 			said = true
 		}
 		switch a.State {
@@ -119,7 +123,7 @@ func (c *ChatCommand) Run(ctx context.Context) error {
 		case "silent":
 			return nil
 		case "replied", "expired", "undeliverable":
-			if a.Reply != nil {
+			if a.Reply != nil && *a.Reply != a.Acknowledgement { // which is out already
 				fmt.Println(*a.Reply)
 			}
 			return nil
