@@ -234,6 +234,16 @@ production: {stage: b, script: x, when: manual, environment: production}
 		h.success(w.jobs(id)["staging"].ID)
 		w.eventually("the deployment is known", func() bool { return w.environment("staging").LastDeployment != nil })
 		w.settled()
+		// A rule about the job holds for every way to it.
+		rules := "/projects/" + w.project + "/chat/rules"
+		var rule struct{ ID int64 }
+		w.must(201, "POST", rules, map[string]any{"pattern": "prod*", "channels": []string{"elsewhere"}}, &rule)
+		for _, text := range []string{"deploy staging to production", fmt.Sprintf("play %d", w.jobs(id)["production"].ID)} {
+			if c := w.give(rootToken, text, "refused"); !strings.Contains(deref(c.Refusal), "from the channels `elsewhere` alone") {
+				t.Errorf("%s: %q", text, deref(c.Refusal))
+			}
+		}
+		w.must(204, "DELETE", fmt.Sprintf("%s/%d", rules, rule.ID), nil, nil)
 		c := w.give(rootToken, "deploy staging to production", "replied")
 		if !strings.Contains(c.Acknowledgement, "Deployment started from staging to production. [Follow its progress](") {
 			t.Errorf("%+v", c)

@@ -117,8 +117,16 @@ func (s *Service) control(ctx context.Context, g *given, a Action) error {
 	if err != nil {
 		return err
 	}
-	if job != nil && (a.Verb == Retry || a.Verb == Start) {
-		err := s.db.Read(ctx, func(tx *models.Tx) error { return s.allowed(tx, g, []*models.Job{job}) })
+	if a.Verb == Retry || a.Verb == Start {
+		err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
+			jobs := []*models.Job{job}
+			if job == nil {
+				if jobs, err = tx.PipelineJobs(p.ID, false); err != nil {
+					return err
+				}
+			}
+			return s.allowed(tx, g, jobs)
+		})
 		if err != nil {
 			return err
 		}

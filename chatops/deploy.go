@@ -52,6 +52,10 @@ func (s *Service) deploy(ctx context.Context, g *given, a Action) error {
 	if err != nil {
 		return err
 	}
+	err = s.db.Read(ctx, func(tx *models.Tx) error { return s.allowed(tx, g, []*models.Job{job}) })
+	if err != nil {
+		return err
+	}
 	if job, err = s.ci.PlayJob(ctx, g.actor(), job.ID, ci.Given{}); err != nil {
 		return err
 	}

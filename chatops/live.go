@@ -128,7 +128,7 @@ func (s *Service) waits(ctx context.Context, c *models.ChatCommand, in *models.C
 
 // pace is how long a message stands before it is looked at again: the longer a job takes, the less often.
 func pace(age time.Duration) time.Duration {
-	return min(30*time.Second, max(2*time.Second, age/20))
+	return min(5*time.Minute, max(2*time.Second, min(30*time.Second, age/20), age/120))
 }
 
 // showProgress posts or edits the message; false if the chat does not let the bot.

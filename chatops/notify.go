@@ -123,8 +123,12 @@ func (s *Service) sendNotification(ctx context.Context, t *models.Task) error {
 		return notThere(err)
 	}
 	to, err := s.targetOf(&models.ChatCommand{}, in)
-	if err != nil || to.Bot == "" || !in.Active {
-		return nil // its page says what is missing
+	if err != nil {
+		return err
+	}
+	if to.Bot == "" || !in.Active {
+		s.log.WarnContext(ctx, "a channel is not told of a pipeline: the integration has no bot token, or is switched off", "project", project.FullPath, "channel", n.Channel)
+		return nil
 	}
 	to.Channel, to.Thread = n.Channel, ""
 	_, err = s.chats[n.Chat].Post(ctx, s.post, to, m)
