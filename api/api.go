@@ -60,6 +60,7 @@ func Register(r gin.IRouter, c *ci.Coordinator, auth *access.Authenticator, chat
 	s.chatNotificationRoutes(at)
 	s.integrationRoutes(at)
 	s.auditRoutes(at)
+	s.mergeRequestRoutes(at)
 }
 
 // pageOf is a page of rows for a page that a client asks for.

@@ -22,12 +22,9 @@ func (s *Server) instanceRoutes(r routes) {
 	r.put("/application/settings", user(access.AdminInstance), with(s.setSettings))
 	r.get("/application/plan_limits", user(access.AdminInstance), s.planLimits)
 	r.put("/application/plan_limits", user(access.AdminInstance), with(s.setPlanLimits))
-	// There are no licences, merge requests or events here; clients ask for them and go on with none.
+	// There are no licences or events here; clients ask for them and go on with none.
 	none := with(func(_ *call, p *struct{ httpapi.Page }) (any, error) { return paged([]int{}, p.Page, 0), nil })
-	r.get("/merge_requests", user(access.ReadOwn), none)
 	r.get("/events", user(access.ReadOwn), none)
-	r.get("/projects/:id/merge_requests", project(access.ReadCode), none)
-	r.get("/projects/:id/repository/commits/:sha/merge_requests", project(access.ReadCode), none)
 	r.get("/projects/:id/deploy_tokens", project(access.AdminTokens), none)
 	r.get("/groups/:id/deploy_tokens", group(access.AdminGroupTokens), none)
 	r.post("/usage_data/track_event", user(access.ReadSelf), func(*call) (any, error) { return reply{200, gin.H{}}, nil })

@@ -216,7 +216,7 @@ func (s *Server) project(p *models.Project, n *models.Namespace, roles models.Ro
 		},
 		EmptyRepo: empty, Archived: p.Archived, CreatorID: p.CreatorID, UpdatedAt: httpapi.Time(p.UpdatedAt), ImportURL: given(p.MirrorURL),
 		ImportStatus: "none", JobsEnabled: p.BuildsEnabled, BuildsAccess: buildsAccess(p), RepositoryAccess: "enabled",
-		MergeRequestsAccess: "disabled", IssuesAccess: "disabled", WikiAccess: "disabled", SnippetsAccess: "disabled", PagesAccess: "disabled",
+		MergeRequestsEnabled: true, MergeRequestsAccess: "enabled", IssuesAccess: "disabled", WikiAccess: "disabled", SnippetsAccess: "disabled", PagesAccess: "disabled",
 		ForkingAccess: "disabled", EnvironmentsAccess: "enabled", SharedRunnersEnabled: p.SharedRunnersEnabled, CIConfigPath: p.CIConfigPath,
 		PublicJobs: !p.Settings.PrivateJobs, SharedWithGroups: []any{}, MergeIfPassed: p.Settings.MergeIfPipelinePassed,
 		MergeOnSkipped: &p.Settings.AllowMergeOnSkipped, MergeMethod: "merge", SquashOption: "default_off",

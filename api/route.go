@@ -23,24 +23,25 @@ import (
 // call is one request: who asks, and what its address names, found and allowed before the endpoint runs.
 type call struct {
 	*gin.Context
-	s           *Server
-	actor       access.Actor
-	subject     access.Subject
-	project     *models.Project
-	group       *models.Namespace
-	pipeline    *models.Pipeline
-	job         *models.Job
-	runner      *models.Runner
-	resources   *models.ResourceGroup
-	environment *models.Environment
-	deployment  *models.Deployment
-	schedule    *models.PipelineSchedule
-	trigger     *models.Trigger
-	freeze      *models.FreezePeriod
-	release     *models.Release
-	link        *models.ReleaseLink
-	hook        *models.Webhook
-	protection  *models.ProtectedEnvironment
+	s            *Server
+	actor        access.Actor
+	subject      access.Subject
+	project      *models.Project
+	group        *models.Namespace
+	pipeline     *models.Pipeline
+	job          *models.Job
+	runner       *models.Runner
+	resources    *models.ResourceGroup
+	environment  *models.Environment
+	deployment   *models.Deployment
+	schedule     *models.PipelineSchedule
+	trigger      *models.Trigger
+	freeze       *models.FreezePeriod
+	release      *models.Release
+	mergeRequest *models.MergeRequest
+	link         *models.ReleaseLink
+	hook         *models.Webhook
+	protection   *models.ProtectedEnvironment
 }
 
 func (c *call) ctx() context.Context { return c.Request.Context() }

@@ -43,6 +43,8 @@ const (
 	TaskResource   = "resource-group"  // a resource may be free: give it to the next job
 	TaskRedundant  = "redundant"       // a pipeline was made: cancel those of older commits
 
+	TaskMergeRequest = "merge-request" // a merge request was opened or has ended
+
 	TaskPurge         = "purge"          // jobs were deleted: remove what lies in the stores
 	TaskDeleteProject = "delete-project" // a project was deleted: remove what it holds
 	TaskDropArtifacts = "drop-artifacts" // the artifacts of a project are to be removed
@@ -153,6 +155,7 @@ func New(p Parts) *Coordinator {
 	p.Tasks.Handle(TaskForget, c.runForget)
 	p.Tasks.Handle(TaskResource, c.runResource)
 	p.Tasks.Handle(TaskRedundant, c.runRedundant)
+	p.Tasks.Handle(TaskMergeRequest, c.runMergeRequest)
 	p.Tasks.Handle(TaskPurge, c.runPurge)
 	p.Tasks.Handle(TaskDeleteProject, c.runDeleteProject)
 	p.Tasks.Handle(TaskDropArtifacts, c.runDropArtifacts)

@@ -32,6 +32,8 @@ type PipelineRequest struct {
 	// Upstream is the pipeline whose job Bridge starts this one.
 	Upstream *models.Pipeline
 	Bridge   *models.Job
+	// MergeRequest is what it is about; its ref is then that request's, and its commit SHA or the newest one.
+	MergeRequest *models.MergeRequest
 	// Schedule and Trigger are what made it, if one did; Payload is the variable with the trigger call.
 	Schedule *models.PipelineSchedule
 	Trigger  *models.Trigger
@@ -132,6 +134,10 @@ type builder struct {
 	protected bool
 	commit    *gitrepo.Commit
 
+	merge  *variable.MergeRequest // that it is about; nil if it is about none
+	diff   *models.MergeRequestDiff
+	opened []string // merge requests of its branch
+
 	planned    *plan.Plan // once it is decided
 	subject    access.Subject
 	needs      int  // how many others a job may need; 0: the default
@@ -166,9 +172,9 @@ func (b *builder) gather(ctx context.Context) error {
 	if err := b.resolve(ctx); err != nil {
 		return err
 	}
-	if !access.Allowed(r.Actor, access.CreatePipeline, subject.On(b.short, b.tag)) {
+	if branch := b.branch(); !access.Allowed(r.Actor, access.CreatePipeline, subject.On(branch, b.tag)) {
 		return fault.New(fault.Forbidden, "You do not have sufficient permission to run a pipeline on '%s'. "+
-			"Please select a different branch or contact your administrator for assistance.", b.short)
+			"Please select a different branch or contact your administrator for assistance.", branch)
 	}
 	if len(r.Variables) > 0 && !r.Source.SetsVariables() && subject.Level < r.Project.VariablesMinimumRole {
 		return fault.New(fault.Invalid, "Insufficient permissions to set pipeline variables")
@@ -184,8 +190,17 @@ func (b *builder) gather(ctx context.Context) error {
 		b.r.Variables = append(slices.Clone(r.Variables), *r.Payload)
 	}
 	b.subject = subject
-	b.protected = len(access.Matching(subject.Protected, b.short, b.tag)) > 0
-	return nil
+	// What is kept for protected refs is for what was merged into them, not for what somebody wants to merge.
+	b.protected = r.MergeRequest == nil && len(access.Matching(subject.Protected, b.short, b.tag)) > 0
+	return b.mergeRequests(ctx)
+}
+
+// branch is the branch or tag whose protection decides who may run the pipeline.
+func (b *builder) branch() string {
+	if b.r.MergeRequest != nil {
+		return b.r.MergeRequest.SourceBranch
+	}
+	return b.short
 }
 
 // resolve finds branch or tag and commit of the request.
@@ -194,6 +209,9 @@ func (b *builder) resolve(ctx context.Context) error {
 	candidates := []string{"refs/heads/" + name, "refs/tags/" + name}
 	if strings.HasPrefix(name, "refs/heads/") || strings.HasPrefix(name, "refs/tags/") {
 		candidates = []string{name}
+	}
+	if b.r.MergeRequest != nil {
+		candidates = []string{b.r.MergeRequest.RefPath()}
 	}
 	var found []gitrepo.Ref
 	for _, full := range candidates {
@@ -270,7 +288,7 @@ func (b *builder) facts(vars variable.Collection, files *files) plan.Facts {
 	f := plan.Facts{
 		Source: b.r.Source, Ref: b.short, Tag: b.tag, ProjectPath: b.r.Project.FullPath, Variables: vars,
 		ChatJob: b.r.Chat.Job, WithNeeds: b.r.Chat.WithNeeds, ChatStage: b.r.Chat.Stage, DefaultRef: !b.tag && b.short == b.r.Project.DefaultBranch,
-		Predefined: b.predefined, MaxNeeds: b.needs, Files: files, User: userVariables(b.r.Actor.User),
+		Detached: b.merge != nil, Predefined: b.predefined, MaxNeeds: b.needs, Files: files, User: userVariables(b.r.Actor.User),
 	}
 	f.Configured = variable.Configured(b.c.server(), projectFacts(b.r.Project), b.commitFacts(), variable.Pipeline{})
 	return f
@@ -296,12 +314,12 @@ func (b *builder) variables(ctx context.Context) (variable.Collection, error) {
 func (b *builder) commitFacts() variable.Commit {
 	return commitFacts(b.commit, &models.Pipeline{
 		Ref: b.short, Tag: b.tag, SHA: b.ref.SHA, BeforeSHA: b.r.BeforeSHA, Protected: b.protected,
-	}, "")
+	}, "", b.merge)
 }
 
 // pipelineFacts are those that includes may ask for already.
 func (b *builder) pipelineFacts() variable.Pipeline {
-	p := variable.Pipeline{Source: string(b.r.Source), Upstream: b.upstream(), Frozen: b.frozen}
+	p := variable.Pipeline{Source: string(b.r.Source), Upstream: b.upstream(), Frozen: b.frozen, MergeRequest: b.merge, OpenMergeRequests: b.opened}
 	if b.r.Schedule != nil {
 		p.Schedule = b.r.Schedule.Description
 	}
@@ -363,6 +381,9 @@ func (b *builder) row() *models.Pipeline {
 	}
 	if b.r.Key != "" {
 		p.CreationKey = &b.r.Key
+	}
+	if b.r.MergeRequest != nil {
+		p.MergeRequestID = &b.r.MergeRequest.ID
 	}
 	if b.r.Schedule != nil {
 		p.ScheduleID = &b.r.Schedule.ID

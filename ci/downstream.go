@@ -175,11 +175,7 @@ func (c *Coordinator) childRequest(ctx context.Context, f *jobFacts, r *Pipeline
 	if err := c.throttled(ctx, f); err != nil {
 		return err
 	}
-	kind := "refs/heads/"
-	if f.pipeline.Tag {
-		kind = "refs/tags/"
-	}
-	r.Project, r.Source, r.Ref, r.SHA, r.BeforeSHA = f.project, enum.SourceParentPipeline, kind+f.pipeline.Ref, f.pipeline.SHA, f.pipeline.BeforeSHA
+	r.Project, r.Source, r.Ref, r.SHA, r.BeforeSHA = f.project, enum.SourceParentPipeline, f.pipeline.FullRef(), f.pipeline.SHA, f.pipeline.BeforeSHA
 	text, err := json.Marshal(map[string]any{"include": f.definition.Trigger.Include}) // JSON is YAML
 	if err != nil {
 		return err
@@ -187,6 +183,11 @@ func (c *Coordinator) childRequest(ctx context.Context, f *jobFacts, r *Pipeline
 	r.Config = &config.File{Name: "trigger:include of " + f.job.Name, Content: text}
 	r.Variables = f.forwarded(f.bridgeVariables(c.server()))
 	return c.db.Read(ctx, func(tx *models.Tx) error {
+		if id := f.pipeline.MergeRequestID; id != nil {
+			if r.MergeRequest, err = tx.MergeRequestByID(*id); err != nil {
+				return err
+			}
+		}
 		depth := 1
 		for p := f.pipeline; p.Source == enum.SourceParentPipeline && p.UpstreamID != nil; depth++ {
 			if p, err = tx.Pipeline(*p.UpstreamID); err != nil {
@@ -259,6 +260,9 @@ func (c *Coordinator) mayBridge(tx *models.Tx, f *jobFacts, r *PipelineRequest, 
 	}
 	short, tag := strings.CutPrefix(r.Ref, "refs/tags/")
 	short = strings.TrimPrefix(short, "refs/heads/")
+	if r.MergeRequest != nil {
+		short = r.MergeRequest.SourceBranch
+	}
 	if !access.Allowed(r.Actor, access.UpdatePipeline, up) || !access.Allowed(r.Actor, access.CreatePipeline, down.On(short, tag)) {
 		return &bridgeFailure{reason: enum.InsufficientBridgePermissions}
 	}

@@ -90,7 +90,7 @@ func (f *files) includeRule(from config.Context, r config.Rule) (bool, error) {
 }
 
 // Changed lists the paths that the pipeline is about. For a push they are those since the commit before; nothing is
-// known of new branches, tags, and pipelines that nothing was pushed for.
+// known of new branches, tags, and pipelines that nothing was pushed for. For a merge request they are all of its changes.
 func (f *files) Changed(compareTo string) ([]string, bool, error) {
 	if c, ok := f.changes[compareTo]; ok {
 		return c.paths, c.known, nil
@@ -111,10 +111,14 @@ func (f *files) Changed(compareTo string) ([]string, bool, error) {
 		if err != nil {
 			return nil, false, err
 		}
+	} else if f.b.diff != nil {
+		from = f.b.diff.BaseSHA
 	} else if f.b.tag || from == "" || gitrepo.IsZero(from) {
 		return nil, false, nil
 	}
-	if _, err := repo.Commit(f.ctx, from); errors.Is(err, gitrepo.ErrNotFound) { // rewritten and gone
+	if gitrepo.IsZero(from) {
+		// A merge request whose branches have nothing in common changes all of its files.
+	} else if _, err := repo.Commit(f.ctx, from); errors.Is(err, gitrepo.ErrNotFound) { // rewritten and gone
 		return nil, false, nil
 	}
 	paths, err := repo.Changed(f.ctx, from, f.b.ref.SHA)

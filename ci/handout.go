@@ -287,6 +287,9 @@ func (c *Coordinator) readFacts(tx *models.Tx, jobID int64, f *jobFacts) (err er
 	if f.project, err = tx.Project(f.job.ProjectID); err != nil {
 		return err
 	}
+	if err = f.readMergeRequests(tx); err != nil {
+		return err
+	}
 	if f.user, err = tx.User(f.job.UserID); err != nil {
 		return err
 	}

@@ -305,6 +305,15 @@ func (t *telling) pipeline() (object, error) {
 			},
 			"merge_request": nil, "user": user, "project": t.theProject(), "builds": builds,
 		}
+		if id := p.MergeRequestID; id != nil {
+			mr, err := tx.MergeRequestByID(*id)
+			if err != nil {
+				return err
+			}
+			out["merge_request"] = t.mergeRequest(mr)
+			attributes := out["object_attributes"].(object)
+			attributes["ref"], attributes["ref_status_name"], attributes["default_branch"] = mr.SourceBranch, mr.SourceBranch, false
+		}
 		up, err := t.upstream(tx, p)
 		if up != nil {
 			out["source_pipeline"] = up
@@ -316,6 +325,15 @@ func (t *telling) pipeline() (object, error) {
 	}
 	_, out["commit"], err = t.commit(p.SHA)
 	return out, err
+}
+
+// mergeRequest is what a pipeline's event says of the merge request that it is about.
+func (t *telling) mergeRequest(mr *models.MergeRequest) object {
+	return object{
+		"id": mr.ID, "iid": mr.IID, "title": mr.Title, "source_branch": mr.SourceBranch, "source_project_id": mr.ProjectID,
+		"target_branch": mr.TargetBranch, "target_project_id": mr.ProjectID, "state": mr.State, "merge_status": "can_be_merged",
+		"detailed_merge_status": "mergeable", "url": t.web("/-/merge_requests/%d", mr.IID),
+	}
 }
 
 func (t *telling) build(tx *models.Tx, j *models.Job) (object, error) {

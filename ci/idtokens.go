@@ -153,14 +153,15 @@ func (c *Coordinator) claims(ctx context.Context, f *jobFacts, known variable.Co
 		level = strings.ToLower(min(subject.Level, enum.Owner).String())
 		return err
 	})
-	kind, full := "branch", "refs/heads/"+f.pipeline.Ref
+	ref := sourceRef(f.pipeline, f.merge)
+	kind, full := "branch", "refs/heads/"+ref
 	if f.pipeline.Tag {
-		kind, full = "tag", "refs/tags/"+f.pipeline.Ref
+		kind, full = "tag", "refs/tags/"+ref
 	}
 	p := f.project
 	namespace := strings.TrimSuffix(p.FullPath, "/"+p.Path)
 	id := func(n int64) string { return strconv.FormatInt(n, 10) }
-	parts := map[string]string{"project_path": p.FullPath, "ref_type": kind, "ref": f.pipeline.Ref}
+	parts := map[string]string{"project_path": p.FullPath, "ref_type": kind, "ref": ref}
 	components := p.Settings.SubClaimComponents
 	if len(components) == 0 {
 		components = []string{"project_path", "ref_type", "ref"}
@@ -175,7 +176,7 @@ func (c *Coordinator) claims(ctx context.Context, f *jobFacts, known variable.Co
 		"job_namespace_id": id(p.NamespaceID), "job_namespace_path": namespace, "job_project_id": id(p.ID), "job_project_path": p.FullPath,
 		"user_id": id(f.user.ID), "user_login": f.user.Username, "user_email": f.user.Email, "user_access_level": level,
 		"pipeline_id": id(f.pipeline.ID), "pipeline_source": string(f.pipeline.Source), "job_id": id(f.job.ID),
-		"ref": f.pipeline.Ref, "ref_type": kind, "ref_path": full, "ref_protected": strconv.FormatBool(f.pipeline.Protected),
+		"ref": ref, "ref_type": kind, "ref_path": full, "ref_protected": strconv.FormatBool(f.pipeline.Protected),
 		"runner_id": f.runner.ID, "runner_environment": "self-hosted", "sha": f.pipeline.SHA, "project_visibility": string(p.Visibility),
 		"ci_config_ref_uri": get("CI_CONFIG_REF_URI"), "ci_config_sha": f.pipeline.SHA,
 	}

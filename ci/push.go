@@ -198,7 +198,7 @@ func (c *Coordinator) runPush(ctx context.Context, t *models.Task) error {
 			return err
 		}
 	}
-	return nil
+	return c.pushedMergeRequests(ctx, project, user, push)
 }
 
 func (c *Coordinator) pushPipeline(ctx context.Context, t *models.Task, p *models.Project, u *models.User, push pushTask, i int, ch RefChange) error {

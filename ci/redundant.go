@@ -53,11 +53,7 @@ func (c *Coordinator) runRedundant(ctx context.Context, t *models.Task) error {
 	if err != nil {
 		return notThere(err)
 	}
-	kind := "refs/heads/"
-	if newer.Tag {
-		kind = "refs/tags/"
-	}
-	head, err := c.Repo(project).Resolve(ctx, kind+newer.Ref)
+	head, err := c.Repo(project).Resolve(ctx, newer.FullRef())
 	if err != nil && !errors.Is(err, gitrepo.ErrNotFound) {
 		return err
 	}

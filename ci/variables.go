@@ -15,6 +15,7 @@ import (
 	"signalbox/ci/variable"
 	"signalbox/internal/gitrepo"
 	"signalbox/models"
+	"signalbox/models/enum"
 )
 
 func projectFacts(p *models.Project) variable.Project {
@@ -24,11 +25,20 @@ func projectFacts(p *models.Project) variable.Project {
 	}
 }
 
-func commitFacts(k *gitrepo.Commit, p *models.Pipeline, tagMessage string) variable.Commit {
+func commitFacts(k *gitrepo.Commit, p *models.Pipeline, tagMessage string, mr *variable.MergeRequest) variable.Commit {
 	return variable.Commit{
-		SHA: p.SHA, BeforeSHA: p.BeforeSHA, Ref: p.Ref, Tag: p.Tag, TagMessage: tagMessage, Protected: p.Protected,
-		Message: k.Message, Author: fmt.Sprintf("%s <%s>", k.Author.Name, k.Author.Email), When: k.Committer.When,
+		SHA: p.SHA, BeforeSHA: p.BeforeSHA, Ref: sourceRef(p, mr), Tag: p.Tag, TagMessage: tagMessage, Protected: p.Protected,
+		Detached: mr != nil || p.Source == enum.SourceMergeRequest,
+		Message:  k.Message, Author: fmt.Sprintf("%s <%s>", k.Author.Name, k.Author.Email), When: k.Committer.When,
 	}
+}
+
+// sourceRef is the branch or tag that a pipeline is about: for a merge request its source branch.
+func sourceRef(p *models.Pipeline, mr *variable.MergeRequest) string {
+	if mr != nil {
+		return mr.SourceBranch
+	}
+	return p.Ref
 }
 
 // sight says which of the stored variables a job sees: protected ones on protected refs, those of its environment.
@@ -154,6 +164,8 @@ type jobFacts struct {
 	frozen      bool                // nothing is to be deployed now
 	tokens      variable.Collection // id_tokens
 	upstream    *models.Pipeline    // that started the pipeline; nil if none did
+	merge       *variable.MergeRequest
+	opened      []string // merge requests of its branch
 	commit      *gitrepo.Commit
 	tagMessage  string
 	stored      variable.Collection
@@ -175,7 +187,7 @@ func (f *jobFacts) variables(s variable.Server, token string, now time.Time) var
 	v = append(v, variable.Persisted(s, p, pl, j)...)
 	v = append(v, f.tokens...)
 	v = append(v, variable.JobPredefined(j)...)
-	commit := commitFacts(f.commit, f.pipeline, f.tagMessage)
+	commit := commitFacts(f.commit, f.pipeline, f.tagMessage, f.merge)
 	v = append(v, variable.Base(s, p, commit, pl)...)
 	v = append(v, variable.Configured(s, p, commit, pl)...)
 	v = append(v, variable.Runner(j)...)
@@ -214,6 +226,7 @@ func (f *jobFacts) environmentFacts() variable.Environment {
 func (f *jobFacts) pipelineFacts() variable.Pipeline {
 	pl := variable.Pipeline{ID: f.pipeline.ID, IID: f.pipeline.IID, Name: f.pipeline.Name, Source: string(f.pipeline.Source), CreatedAt: f.pipeline.CreatedAt}
 	pl.Schedule, pl.Trigger, pl.Frozen = f.schedule, f.pipeline.TriggerShortToken, f.frozen
+	pl.MergeRequest, pl.OpenMergeRequests = f.merge, f.opened
 	if f.upstream != nil {
 		pl.Upstream = variable.Upstream{Pipeline: f.upstream.ID, Project: f.upstream.ProjectID, Job: *f.pipeline.SourceJobID}
 	}
@@ -227,7 +240,7 @@ func (f *jobFacts) bridgeVariables(s variable.Server) variable.Collection {
 	if k == nil { // it is not read yet: what it says is empty
 		k = &gitrepo.Commit{}
 	}
-	commit := commitFacts(k, f.pipeline, f.tagMessage)
+	commit := commitFacts(k, f.pipeline, f.tagMessage, f.merge)
 	v := variable.PersistedPipeline(s, p, pl)
 	v = append(v, variable.JobPredefined(variable.Job{
 		Name: f.job.Name, Stage: f.job.Stage, Manual: f.job.When == "manual" || f.job.When == "delayed",

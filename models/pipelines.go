@@ -44,12 +44,34 @@ type Pipeline struct {
 	TriggerShortToken string // the beginning of the trigger token that made it
 	// CreationKey makes creation happen once, however often its task runs.
 	CreationKey *string
-	CommitTitle string
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-	StartedAt   *time.Time
-	FinishedAt  *time.Time
-	Duration    *int64 // seconds
+	// MergeRequestID is the merge request that it is about; its ref is that request's, not a branch.
+	MergeRequestID *int64
+	CommitTitle    string
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+	StartedAt      *time.Time
+	FinishedAt     *time.Time
+	Duration       *int64 // seconds
+}
+
+// FullRef is the full name of the ref that it runs on.
+func (p *Pipeline) FullRef() string {
+	switch {
+	case p.MergeRequestID != nil || p.Source == enum.SourceMergeRequest:
+		return p.Ref
+	case p.Tag:
+		return "refs/tags/" + p.Ref
+	}
+	return "refs/heads/" + p.Ref
+}
+
+// RefName is the ref as people call it: `!7` is the merge request 7.
+func (p *Pipeline) RefName() string {
+	iid, ok := strings.CutPrefix(p.Ref, "refs/merge-requests/")
+	if iid, head := strings.CutSuffix(iid, "/head"); ok && head {
+		return "!" + iid
+	}
+	return p.Ref
 }
 
 // NextIID counts a project's pipelines. Concurrent callers wait for one another.

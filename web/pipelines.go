@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -216,6 +217,7 @@ func (s *Server) pipelinePage(r *request, c *inside) error {
 	var jobs []*models.Job
 	var by *models.User
 	var coverage *float64
+	var merge *models.MergeRequest
 	version, over, tested := "", false, false
 	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
 		if version, over, err = pipelineVersion(tx, pl.ID); err != nil {
@@ -237,6 +239,11 @@ func (s *Server) pipelinePage(r *request, c *inside) error {
 			return err
 		}
 		by = users[pl.UserID]
+		if pl.MergeRequestID != nil {
+			if merge, err = tx.MergeRequestByID(*pl.MergeRequestID); err != nil {
+				return err
+			}
+		}
 		jobs, err = tx.PipelineJobs(pl.ID, false)
 		return err
 	})
@@ -278,13 +285,19 @@ func (s *Server) pipelinePage(r *request, c *inside) error {
 	d := data{
 		"Title": fmt.Sprintf("Pipeline #%d", pl.ID), "Pipeline": pl, "Stages": stages, "Starter": by, "MayUpdate": may,
 		"Retry": may && failed, "Cancel": may && stoppable && pl.Status != enum.Manual, "Wide": true, "Warned": warned && pl.Status == enum.Success,
-		"Coverage": coverage, "Tested": tested, "Upstream": up, "Source": source,
+		"Coverage": coverage, "Tested": tested, "Upstream": up, "Source": source, "MergeRequest": merge,
 	}
 	stated(d, pl.Status)
 	if !over {
 		d["Live"] = liveAt(fmt.Sprintf("/%s/-/pipelines/%d/live", c.project.FullPath, pl.ID), version)
 	}
 	return s.show(r, c, "pipeline", d)
+}
+
+// toMergeRequest leads from GitLab's address of a merge request, which lives elsewhere, to its pipelines.
+func (s *Server) toMergeRequest(r *request, c *inside) error {
+	mr := models.MergeRequest{IID: c.number(0)}
+	return s.to(r, fmt.Sprintf("/%s/-/pipelines?ref=%s", c.project.FullPath, url.QueryEscape(mr.RefPath())))
 }
 
 func cardOf(j *models.Job) jobCard {

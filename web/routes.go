@@ -190,6 +190,7 @@ func (s *Server) projectTable() []projectRow {
 		{"GET", "pipelines/live", s.liveProject},
 		{"GET", "pipelines/latest", s.latestPipeline},
 		{"GET", "pipelines/*", s.pipelinePage},
+		{"GET", "merge_requests/*", able(access.ReadPipelines, s.toMergeRequest)},
 		{"GET", "pipelines/*/test_report", able(access.ReadPipelines, s.testsPage)},
 		{"GET", "pipelines/*/builds", s.instead("pipelines/*")},
 		{"GET", "pipelines/*/failures", s.instead("pipelines/*")},

@@ -77,6 +77,8 @@ const (
 	CreateCommand     Ability = "create_command"
 	ReadProtectedRefs Ability = "read_protected_refs"
 
+	UpdateMergeRequests  Ability = "update_merge_request" // and open new ones
+	DeleteMergeRequests  Ability = "destroy_merge_request"
 	TriggerPipeline      Ability = "trigger_pipeline" // with the token of a job
 	AdminTriggers        Ability = "admin_triggers"
 	ManageSchedules      Ability = "manage_pipeline_schedules" // whoever owns them
@@ -163,6 +165,8 @@ var table = map[Ability]rule{
 	CreateCommand:     {level: enum.Developer, write: true},
 	ReadProtectedRefs: {level: enum.Reporter, open: true},
 
+	UpdateMergeRequests:  {level: enum.Developer, write: true},
+	DeleteMergeRequests:  {level: enum.Owner, write: true},
 	TriggerPipeline:      {level: enum.Developer, write: true, jobs: true},
 	AdminTriggers:        {level: enum.Maintainer},
 	ManageSchedules:      {level: enum.Maintainer, write: true},

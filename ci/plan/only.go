@@ -118,9 +118,11 @@ func matches(entry string, f Facts) bool {
 	case pattern == "tags":
 		return f.Tag
 	case pattern == "branches":
-		return !f.Tag
+		return !f.Tag && !f.Detached
 	case f.Source.MatchesWord(pattern):
 		return true
+	case f.Detached: // its branch is none that it runs on
+		return false
 	}
 	re, isPattern, err := config.CompilePattern(pattern)
 	if !isPattern || err != nil {

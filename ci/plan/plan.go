@@ -25,6 +25,7 @@ type Facts struct {
 	// for. ChatStage keeps only the jobs of a stage.
 	ChatJob, ChatStage string
 	WithNeeds          bool
+	Detached           bool // it is about a merge request, and runs on no branch or tag
 	// DefaultRef says that the ref is the project's default branch.
 	DefaultRef bool
 	// Variables are those known before jobs exist; rules ask them, and `tags` may refer to them.

@@ -30,6 +30,7 @@ type Commit struct {
 	When                         time.Time
 	Tag                          bool
 	TagMessage                   string
+	Detached                     bool // of a merge request: Ref is its source branch, and the pipeline none of that branch
 	Protected                    bool
 }
 
@@ -43,6 +44,9 @@ type Pipeline struct {
 	Schedule  string // what the schedule that made it is for
 	Trigger   string // the beginning of the trigger token that made it
 	Frozen    bool   // nothing is to be deployed now
+
+	MergeRequest      *MergeRequest // that it is about; nil if it is about none
+	OpenMergeRequests []string      // the newest open ones of its branch
 }
 
 // Upstream is the job that started a pipeline; its ids are 0 if none did.
@@ -99,6 +103,12 @@ func Base(s Server, p Project, c Commit, pl Pipeline) Collection {
 	v.project(s, p)
 	v.pipeline(pl)
 	v.commit(c)
+	if pl.MergeRequest != nil {
+		v.mergeRequest(s, p, *pl.MergeRequest)
+	}
+	if len(pl.OpenMergeRequests) > 0 {
+		v.Add("CI_OPEN_MERGE_REQUESTS", strings.Join(pl.OpenMergeRequests, ","))
+	}
 	return v
 }
 
@@ -190,10 +200,11 @@ func (c *Collection) commit(k Commit) {
 	c.Add("CI_COMMIT_BEFORE_SHA", k.BeforeSHA)
 	c.Add("CI_COMMIT_REF_NAME", k.Ref)
 	c.Add("CI_COMMIT_REF_SLUG", Slug(k.Ref))
-	if k.Tag {
+	switch {
+	case k.Tag:
 		c.Add("CI_COMMIT_TAG", k.Ref)
 		c.Add("CI_COMMIT_TAG_MESSAGE", k.TagMessage)
-	} else {
+	case !k.Detached:
 		c.Add("CI_COMMIT_BRANCH", k.Ref)
 	}
 	c.Add("CI_COMMIT_REF_PROTECTED", strconv.FormatBool(k.Protected))

@@ -172,25 +172,39 @@ func (r *Repo) Stats(ctx context.Context, c *Commit) (Stats, error) {
 
 // Merged says which of some branches lie in the history of a commit.
 func (r *Repo) Merged(ctx context.Context, into string, branches []string) (map[string]bool, error) {
+	refs := make([]string, len(branches))
+	for i, b := range branches {
+		refs[i] = "refs/heads/" + b
+	}
+	found, err := r.MergedRefs(ctx, into, refs)
+	out := make(map[string]bool, len(found))
+	for ref := range found {
+		out[strings.TrimPrefix(ref, "refs/heads/")] = true
+	}
+	return out, err
+}
+
+// MergedRefs is Merged for refs with their full names; ErrNotFound if there is no such commit.
+func (r *Repo) MergedRefs(ctx context.Context, into string, refs []string) (map[string]bool, error) {
 	out := map[string]bool{}
-	if len(branches) == 0 || !ValidSHA(into) {
+	if len(refs) == 0 || !ValidSHA(into) {
 		return out, nil
 	}
-	args := []string{"--git-dir=" + r.dir, "for-each-ref", "--merged=" + into, "--format=%(refname)", "--"}
-	for _, b := range branches {
-		if !ValidRef("refs/heads/" + b) {
-			return nil, ErrBadName
-		}
-		args = append(args, "refs/heads/"+b)
-	}
-	text, err := r.command(ctx, args...)
-	if err != nil {
+	if _, err := r.Commit(ctx, into); err != nil {
 		return nil, err
 	}
-	for _, line := range strings.Fields(string(text)) {
-		out[strings.TrimPrefix(line, "refs/heads/")] = true
+	args := []string{"--git-dir=" + r.dir, "for-each-ref", "--merged=" + into, "--format=%(refname)", "--"}
+	for _, ref := range refs {
+		if !ValidRef(ref) {
+			return nil, ErrBadName
+		}
+		args = append(args, ref)
 	}
-	return out, nil
+	text, err := r.command(ctx, args...)
+	for _, line := range strings.Fields(string(text)) {
+		out[line] = true
+	}
+	return out, err
 }
 
 // Contained says whether a branch or tag holds a commit in its history.

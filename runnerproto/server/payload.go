@@ -82,6 +82,7 @@ func gitInfo(o *ci.Offer) runnerproto.GitInfo {
 		g.Refspecs = append(g.Refspecs, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
 	case p.Tag:
 		g.Refspecs = append(g.Refspecs, fmt.Sprintf("+refs/tags/%s:refs/tags/%s", p.Ref, p.Ref))
+	case p.FullRef() == p.Ref: // of a merge request: the commit is all there is to fetch
 	default:
 		g.Refspecs = append(g.Refspecs, fmt.Sprintf("+refs/heads/%s:refs/remotes/origin/%s", p.Ref, p.Ref))
 	}

@@ -1,0 +1,390 @@
+package ci
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"signalbox/ci/access"
+	"signalbox/ci/plan"
+	"signalbox/internal/fault"
+	"signalbox/internal/gitrepo"
+	"signalbox/models"
+	"signalbox/models/enum"
+)
+
+// signalbox hosts no merge requests. Whoever mirrors a repository tells it of those that live elsewhere, through GitLab's own
+// API, so that they get the pipelines they would have there. From then on pushes keep them up to date: a new head is a new
+// version, what was merged into the target is merged, what lost its source branch is closed.
+
+// maxPushedMergeRequests is how many merge requests of a branch a push looks at.
+const maxPushedMergeRequests = 1000
+
+type mergeRequestTask struct {
+	ID   int64 `json:"id"`
+	User int64 `json:"user"`
+}
+
+// CreateMergeRequest stores a merge request that lives elsewhere; its first pipeline follows. An IID of 0 is chosen. It answers
+// fault.Fields of what is wrong, or a conflict with the one that is open already.
+func (c *Coordinator) CreateMergeRequest(ctx context.Context, by access.Actor, p *models.Project, mr *models.MergeRequest) error {
+	mr.ProjectID, mr.AuthorID, mr.State = p.ID, by.ID(), models.MergeRequestOpened
+	diff, err := c.versionOf(ctx, p, mr)
+	if err != nil {
+		return err
+	}
+	if err := checkMergeRequest(mr); err != nil {
+		return err
+	}
+	given := mr.IID
+	err = c.db.Write(ctx, func(tx *models.Tx) (err error) {
+		mr.ID, diff.ID, mr.IID = 0, 0, given
+		if err := anotherOpen(tx, mr); err != nil {
+			return err
+		}
+		if given == 0 {
+			mr.IID, err = tx.NextIID(p.ID, "merge_request")
+		} else {
+			err = tx.ReserveIID(p.ID, "merge_request", given)
+		}
+		if err != nil {
+			return err
+		}
+		if err := tx.CreateMergeRequest(mr); err != nil {
+			return err
+		}
+		diff.MergeRequestID = mr.ID
+		if err := tx.AddMergeRequestDiff(diff); err != nil {
+			return err
+		}
+		return c.soonTo(tx, TaskMergeRequest, mergeRequestTask{mr.ID, by.ID()})
+	})
+	if errors.Is(err, models.ErrDuplicate) {
+		return fault.New(fault.Conflict, "the project has a merge request !%d already", given)
+	}
+	return err
+}
+
+// checkMergeRequest says what of a merge request cannot be.
+func checkMergeRequest(mr *models.MergeRequest) error {
+	wrong := fault.Fields{}
+	if strings.TrimSpace(mr.Title) == "" {
+		wrong["title"] = []string{"can't be blank"}
+	}
+	if len([]rune(mr.Title)) > 255 {
+		wrong["title"] = []string{"is too long (maximum is 255 characters)"}
+	}
+	if mr.SourceBranch == mr.TargetBranch {
+		wrong["branch_conflict"] = []string{"You can't use same project/branch for source and target"}
+	}
+	if mr.IID < 0 {
+		wrong["iid"] = []string{"must be greater than 0"}
+	}
+	if len(wrong) > 0 {
+		return wrong
+	}
+	return nil
+}
+
+// anotherOpen refuses a second open merge request of the same branches.
+func anotherOpen(tx *models.Tx, mr *models.MergeRequest) error {
+	rows, err := tx.OpenMergeRequestsFrom(mr.ProjectID, mr.SourceBranch, maxPushedMergeRequests)
+	if err != nil {
+		return err
+	}
+	for _, o := range rows {
+		if o.TargetBranch == mr.TargetBranch && o.ID != mr.ID {
+			return fault.New(fault.Conflict, "Another open merge request already exists for this source branch: !%d", o.IID)
+		}
+	}
+	return nil
+}
+
+// versionOf compares the branches of a merge request as they are now.
+func (c *Coordinator) versionOf(ctx context.Context, p *models.Project, mr *models.MergeRequest) (*models.MergeRequestDiff, error) {
+	repo := c.Repo(p)
+	d := &models.MergeRequestDiff{MergeRequestID: mr.ID}
+	for _, b := range []struct {
+		field, branch string
+		sha           *string
+	}{{"source_branch", mr.SourceBranch, &d.HeadSHA}, {"target_branch", mr.TargetBranch, &d.StartSHA}} {
+		sha, err := repo.Resolve(ctx, "refs/heads/"+b.branch)
+		if errors.Is(err, gitrepo.ErrNotFound) || errors.Is(err, gitrepo.ErrBadName) {
+			return nil, fault.Field(b.field, "%q does not exist", b.branch)
+		}
+		if err != nil {
+			return nil, err
+		}
+		*b.sha = sha
+	}
+	base, err := repo.MergeBase(ctx, d.HeadSHA, d.StartSHA)
+	if errors.Is(err, gitrepo.ErrNotFound) {
+		base, err = strings.Repeat("0", len(d.HeadSHA)), nil
+	}
+	d.BaseSHA = base
+	return d, err
+}
+
+// ChangeMergeRequest changes what a merge request says, or its state. A new target is a new version of it.
+func (c *Coordinator) ChangeMergeRequest(ctx context.Context, by access.Actor, p *models.Project, id int64, change func(*models.MergeRequest)) (mr *models.MergeRequest, err error) {
+	var before models.MergeRequest
+	err = c.db.Write(ctx, func(tx *models.Tx) error {
+		if mr, err = tx.LockMergeRequest(id); err != nil {
+			return err
+		}
+		before = *mr
+		change(mr)
+		if err := checkMergeRequest(mr); err != nil {
+			return err
+		}
+		if mr.State == models.MergeRequestOpened {
+			if err := anotherOpen(tx, mr); err != nil {
+				return err
+			}
+		}
+		return c.storeMergeRequest(tx, by.ID(), &before, mr)
+	})
+	return mr, notFound(err, "Merge Request")
+}
+
+// storeMergeRequest stores a merge request that was another before, and what follows from it.
+func (c *Coordinator) storeMergeRequest(tx *models.Tx, by int64, before, mr *models.MergeRequest) error {
+	now := tx.Now()
+	if mr.State != before.State {
+		mr.EndedByID, mr.MergedAt, mr.ClosedAt = nil, nil, nil
+		if by != 0 && mr.State != models.MergeRequestOpened {
+			mr.EndedByID = &by
+		}
+		switch mr.State {
+		case models.MergeRequestMerged:
+			mr.MergedAt = &now
+		case models.MergeRequestClosed:
+			mr.ClosedAt = &now
+		}
+	}
+	if err := tx.UpdateMergeRequest(mr); err != nil {
+		return err
+	}
+	if mr.State == before.State && mr.TargetBranch == before.TargetBranch {
+		return nil
+	}
+	return c.soonTo(tx, TaskMergeRequest, mergeRequestTask{mr.ID, by})
+}
+
+// DeleteMergeRequest removes a merge request with its ref; its pipelines stay.
+func (c *Coordinator) DeleteMergeRequest(ctx context.Context, by access.Actor, p *models.Project, mr *models.MergeRequest) error {
+	err := c.db.Write(ctx, func(tx *models.Tx) error {
+		if err := tx.DeleteMergeRequest(mr.ID); err != nil {
+			return err
+		}
+		return audit(tx, by, "merge_request_deleted", "project", p.ID, fmt.Sprint("!", mr.IID))
+	})
+	if err != nil {
+		return err
+	}
+	return c.point(ctx, p, mr, gitrepo.ZeroSHA)
+}
+
+// point lets the ref of a merge request follow its head.
+func (c *Coordinator) point(ctx context.Context, p *models.Project, mr *models.MergeRequest, sha string) error {
+	repo := c.Repo(p)
+	old, err := repo.Resolve(ctx, mr.RefPath())
+	if errors.Is(err, gitrepo.ErrNotFound) {
+		old, err = gitrepo.ZeroSHA, nil
+	}
+	if err != nil || old == sha {
+		return err
+	}
+	return repo.UpdateRef(ctx, mr.RefPath(), old, sha)
+}
+
+// runMergeRequest brings an open merge request up to date; of one that has ended it stops what its pipelines deployed.
+func (c *Coordinator) runMergeRequest(ctx context.Context, t *models.Task) error {
+	var task mergeRequestTask
+	if err := json.Unmarshal([]byte(t.Payload), &task); err != nil {
+		return fmt.Errorf("payload of a merge request: %w", err)
+	}
+	var mr *models.MergeRequest
+	var p *models.Project
+	user := &models.User{}
+	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
+		if mr, err = tx.MergeRequestByID(task.ID); err != nil {
+			return err
+		}
+		if p, err = tx.Project(mr.ProjectID); err != nil {
+			return err
+		}
+		if task.User != 0 {
+			user, err = tx.User(task.User)
+		}
+		return err
+	})
+	if err != nil {
+		return notThere(err)
+	}
+	if mr.State != models.MergeRequestOpened {
+		return errors.Join(c.stopForBranch(ctx, p, mr.RefPath(), user), c.unlock(ctx, p.ID, mr.RefPath(), false, 0))
+	}
+	return c.follow(ctx, p, mr, user, PushOptions{})
+}
+
+// follow notes the version that a merge request has now, and makes the pipeline of a head that had none yet.
+func (c *Coordinator) follow(ctx context.Context, p *models.Project, mr *models.MergeRequest, u *models.User, o PushOptions) error {
+	diff, err := c.noteVersion(ctx, p, mr)
+	if err != nil || diff == nil || diff.Empty() || o.Skip {
+		return err
+	}
+	_, err = c.CreatePipeline(ctx, PipelineRequest{
+		Project: p, Actor: access.Actor{User: u}, Source: enum.SourceMergeRequest, MergeRequest: mr, SHA: diff.HeadSHA,
+		Variables: o.Variables, Inputs: o.Inputs, Key: fmt.Sprintf("%s:%d:%s", TaskMergeRequest, mr.ID, diff.HeadSHA),
+	})
+	var refused *plan.Refusal
+	if errors.As(err, &refused) || fault.KindOf(err) != fault.Internal {
+		c.log.InfoContext(ctx, "a merge request got no pipeline", "project", p.FullPath, "merge request", mr.IID, "reason", err)
+		return nil
+	}
+	return err
+}
+
+// noteVersion stores the version that a merge request has now; nil if one of its branches is gone.
+func (c *Coordinator) noteVersion(ctx context.Context, p *models.Project, mr *models.MergeRequest) (*models.MergeRequestDiff, error) {
+	diff, err := c.versionOf(ctx, p, mr)
+	if fault.KindOf(err) == fault.Invalid {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := c.point(ctx, p, mr, diff.HeadSHA); err != nil {
+		return nil, err
+	}
+	err = c.db.Write(ctx, func(tx *models.Tx) error {
+		if _, err := tx.LockMergeRequest(mr.ID); err != nil {
+			return err
+		}
+		diff.ID = 0
+		return tx.AddMergeRequestDiff(diff)
+	})
+	return diff, err
+}
+
+// RunMergeRequest makes another pipeline of a merge request; nil if there is nothing to merge.
+func (c *Coordinator) RunMergeRequest(ctx context.Context, by access.Actor, p *models.Project, mr *models.MergeRequest) (*models.Pipeline, error) {
+	diff, err := c.noteVersion(ctx, p, mr)
+	if err != nil || diff == nil || diff.Empty() {
+		return nil, err
+	}
+	return c.CreatePipeline(ctx, PipelineRequest{Project: p, Actor: by, Source: enum.SourceMergeRequest, MergeRequest: mr, SHA: diff.HeadSHA})
+}
+
+// pushedMergeRequests lets merge requests follow a push: first their sources, then what was merged, then what lost its branch.
+func (c *Coordinator) pushedMergeRequests(ctx context.Context, p *models.Project, u *models.User, push pushTask) error {
+	var gone []string
+	var moved []RefChange
+	for _, ch := range push.Changes {
+		branch, ok := strings.CutPrefix(ch.Ref, "refs/heads/")
+		if !ok {
+			continue
+		}
+		if ch.Deletes() {
+			gone = append(gone, branch)
+			continue
+		}
+		moved = append(moved, ch)
+		rows, err := c.openFrom(ctx, p, branch)
+		if err != nil {
+			return err
+		}
+		for _, mr := range rows {
+			if err := c.follow(ctx, p, mr, u, push.Options); err != nil {
+				return err
+			}
+		}
+	}
+	for _, ch := range moved {
+		if err := c.mergedBy(ctx, p, u, ch); err != nil {
+			return err
+		}
+	}
+	for _, branch := range gone {
+		_, err := c.Repo(p).Resolve(ctx, "refs/heads/"+branch)
+		if !errors.Is(err, gitrepo.ErrNotFound) { // git did not take the push, or the branch is there again
+			continue
+		}
+		rows, err := c.openFrom(ctx, p, branch)
+		if err != nil {
+			return err
+		}
+		for _, mr := range rows {
+			if err := c.endMergeRequest(ctx, u, mr.ID, models.MergeRequestClosed); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Coordinator) openFrom(ctx context.Context, p *models.Project, branch string) (rows []*models.MergeRequest, err error) {
+	err = c.db.Read(ctx, func(tx *models.Tx) error {
+		rows, err = tx.OpenMergeRequestsFrom(p.ID, branch, maxPushedMergeRequests)
+		return err
+	})
+	return rows, err
+}
+
+// mergedBy ends the merge requests whose heads a push brought into their target.
+func (c *Coordinator) mergedBy(ctx context.Context, p *models.Project, u *models.User, ch RefChange) error {
+	var rows []*models.MergeRequest
+	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
+		rows, err = tx.OpenMergeRequestsTo(p.ID, strings.TrimPrefix(ch.Ref, "refs/heads/"), maxPushedMergeRequests)
+		return err
+	})
+	if err != nil || len(rows) == 0 || gitrepo.IsZero(ch.Old) {
+		return err
+	}
+	refs := make([]string, len(rows))
+	for i, mr := range rows {
+		refs[i] = mr.RefPath()
+	}
+	repo := c.Repo(p)
+	in, err := repo.MergedRefs(ctx, ch.New, refs)
+	if err != nil || len(in) == 0 {
+		return notThereYet(err)
+	}
+	before, err := repo.MergedRefs(ctx, ch.Old, refs)
+	if err != nil {
+		return notThereYet(err)
+	}
+	for _, mr := range rows {
+		if in[mr.RefPath()] && !before[mr.RefPath()] {
+			if err := c.endMergeRequest(ctx, u, mr.ID, models.MergeRequestMerged); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// notThereYet passes over commits that git does not have: the push was not taken, or its history is gone.
+func notThereYet(err error) error {
+	if errors.Is(err, gitrepo.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// endMergeRequest ends a merge request that is open.
+func (c *Coordinator) endMergeRequest(ctx context.Context, by *models.User, id int64, st models.MergeRequestState) error {
+	err := c.db.Write(ctx, func(tx *models.Tx) error {
+		mr, err := tx.LockMergeRequest(id)
+		if err != nil || mr.State != models.MergeRequestOpened {
+			return err
+		}
+		before := *mr
+		mr.State = st
+		return c.storeMergeRequest(tx, by.ID, &before, mr)
+	})
+	return notThere(err)
+}
