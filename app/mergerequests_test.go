@@ -70,7 +70,8 @@ inner:
 // TestMergeRequestPipelines goes through the life of a merge request that lives elsewhere: told of by API, kept up by pushes.
 func TestMergeRequestPipelines(t *testing.T) {
 	each(t, func(t *testing.T, o models.Options) {
-		w := start(t, o)
+		heard := listen(t)
+		w := start(t, o, func(s *Settings) { s.PrivateHosts = append(s.PrivateHosts, strings.TrimPrefix(heard.URL, "http://")) })
 		w.newProject("app")
 		files := map[string]string{".gitlab-ci.yml": mergeRequestConfig, "child.yml": mergeRequestChild, "old.txt": "1"}
 		w.push("app", files)
@@ -83,6 +84,7 @@ func TestMergeRequestPipelines(t *testing.T) {
 			}
 			w.settled()
 		}
+		w.must(201, "POST", "/projects/"+w.project+"/hooks", map[string]any{"url": heard.URL, "pipeline_events": true}, nil)
 		push("feature/one")
 		if p := w.of(w.newest()); p.Source != "push" || p.Ref != "feature/one" {
 			t.Fatalf("a branch without merge request has %+v", p)
@@ -157,6 +159,13 @@ func TestMergeRequestPipelines(t *testing.T) {
 		}
 		h.must(200, inner, runnerproto.UpdateRequest{State: "success"})
 		w.state(first, "success")
+
+		w.eventually("a webhook hears of it", func() bool {
+			return slices.ContainsFunc(heard.all("Pipeline Hook"), func(h told) bool {
+				return at(h.body, "merge_request", "iid") == 7.0 && at(h.body, "object_attributes", "ref") == "feature/one" &&
+					at(h.body, "object_attributes", "status") == "success"
+			})
+		})
 
 		// The same branch again: one is open. The same version again: only when asked for.
 		w.refused(409, "POST", requests, body, `{"message":["Another open merge request already exists for this source branch: !7"]}`)
