@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -83,14 +82,12 @@ func linkIn(t *testing.T, text string) string {
 	return l
 }
 
-var deliveries = 0
-
 func (w *world) form(s chatSide, user, text string) url.Values {
-	deliveries++
+	w.sent++
 	f := url.Values{
 		"token": {chatToken}, "team_id": {"T1"}, "team_domain": {"team"}, "channel_id": {"C1"}, "channel_name": {"ops"}, "user_id": {user},
-		"user_name": {"name-" + user}, "command": {"/ops"}, "text": {text}, "trigger_id": {fmt.Sprintf("trigger-%d", deliveries)},
-		"response_url": {fmt.Sprintf("%s/hooks/%d", w.chat.URL, deliveries)},
+		"user_name": {"name-" + user}, "command": {"/ops"}, "text": {text}, "trigger_id": {fmt.Sprintf("trigger-%d", w.sent)},
+		"response_url": {fmt.Sprintf("%s/hooks/%d", w.chat.URL, w.sent)},
 	}
 	return f
 }
@@ -356,16 +353,14 @@ func TestP7TheOutputOfAShortJobIsSent(t *testing.T) {
 }
 
 func TestP8ALongJobIsSentByTheBotOrMarkedExpired(t *testing.T) {
-	var clock shiftingClock
 	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
-		clock.set(0)
 		f := w.form(s, "U1", "run deploy production")
 		_, a := w.send(s, f, nil)
 		if !strings.Contains(a, "waits to be started") || !strings.Contains(a, "30 minutes") {
 			t.Errorf("acknowledgement %q", a)
 		}
 		first := w.command("running")
-		clock.set(31 * time.Minute)
+		w.clock.set(31 * time.Minute)
 		w.must(200, "POST", fmt.Sprintf("/projects/%s/jobs/%d/play", w.project, *first.JobID), nil, nil)
 		c := w.command("expired")
 		if c.Reply == nil || *c.Reply != "deploying production" || c.DeliveryError == nil {
@@ -375,19 +370,18 @@ func TestP8ALongJobIsSentByTheBotOrMarkedExpired(t *testing.T) {
 			t.Errorf("%d posts to a closed address", n)
 		}
 		w.integrate(s, map[string]any{"bot_token": "xoxb-bot", "quiet": true})
-		clock.set(0)
 		if _, a := w.say(s, "U1", "run deploy again"); strings.Contains(a, "30 minutes") {
 			t.Errorf("acknowledgement with a bot token %q", a)
 		}
 		second := w.command("running")
-		clock.set(31 * time.Minute)
+		w.clock.set(31 * time.Minute)
 		w.must(200, "POST", fmt.Sprintf("/projects/%s/jobs/%d/play", w.project, *second.JobID), nil, nil)
 		w.command("replied")
 		posts := w.chat.all("/api/")
 		if len(posts) != 1 || posts[0].Auth != "Bearer xoxb-bot" {
 			t.Errorf("posts of the bot: %v", posts)
 		}
-	}, func(s *Settings) { s.Now = clock.now })
+	})
 }
 
 func TestP9RunNeedsDeveloperAndTheBranch(t *testing.T) {
@@ -541,8 +535,7 @@ func TestP17AChatReplySectionIsTheWholeReply(t *testing.T) {
 }
 
 func TestSlackSignature(t *testing.T) {
-	var clock shiftingClock
-	w := start(t, models.Options{}, func(s *Settings) { s.Now = clock.now })
+	w := start(t, models.Options{})
 	w.newProject("ops")
 	w.push("ops", map[string]string{".gitlab-ci.yml": pageConfig})
 	s := chatSides[0]
@@ -575,14 +568,6 @@ func TestSlackSignature(t *testing.T) {
 
 // TestAChatJobIsAJobLikeAnyOther: with services, artifacts, an environment and another attempt it replies once, from the last.
 func TestAChatJobIsAJobLikeAnyOther(t *testing.T) {
-	mark := filepath.Join(t.TempDir(), "marks")
-	if err := os.MkdirAll(mark, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	open(t, mark)
-	if err := os.Chmod(mark, 0o777); err != nil {
-		t.Fatal(err)
-	}
 	config := `
 deploy:
   services: [postgres:16]
@@ -592,15 +577,16 @@ deploy:
   resource_group: production
   script:
     - echo built > built.txt
-    - 'if [ ! -e "` + mark + `/$CI_PROJECT_ID-$CI_PIPELINE_ID" ]; then touch "` + mark + `/$CI_PROJECT_ID-$CI_PIPELINE_ID"; echo first attempt; exit 1; fi'
+    - 'if [ ! -e "$MARKS/$CI_PIPELINE_ID" ]; then touch "$MARKS/$CI_PIPELINE_ID"; echo first attempt; exit 1; fi'
     - printf 'section_start:1:chat_reply\r\033[0K\n%s\nsection_end:2:chat_reply\r\033[0K\n' "deployed $CHAT_INPUT to $CI_ENVIRONMENT_NAME"
 `
 	eachChat(t, config, func(t *testing.T, w *world, s chatSide) {
-		os.RemoveAll(mark)
-		if err := os.MkdirAll(mark, 0o777); err != nil {
+		mark := t.TempDir()
+		open(t, mark)
+		if err := os.Chmod(mark, 0o777); err != nil {
 			t.Fatal(err)
 		}
-		os.Chmod(mark, 0o777)
+		w.variable("MARKS", mark)
 		f := w.form(s, "U1", "run deploy v1.2")
 		if status, text := w.send(s, f, nil); status != 200 || !strings.Contains(text, "was started") {
 			t.Fatalf("%d %s", status, text)

@@ -18,9 +18,7 @@ import (
 // TestWhoeverChangesTheSecretSpeaksForNobody: a maintainer who gives an integration another token could write any user into a
 // request, so each linked user confirms first (CVE-2023-5356).
 func TestWhoeverChangesTheSecretSpeaksForNobody(t *testing.T) {
-	var clock shiftingClock
 	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
-		clock.set(0)
 		if _, a := w.say(s, "U1", "run hello-world"); !strings.Contains(a, "was started") {
 			t.Fatal(a)
 		}
@@ -74,11 +72,11 @@ func TestWhoeverChangesTheSecretSpeaksForNobody(t *testing.T) {
 		f.Set("token", "a third")
 		_, a = w.send(s, f, nil)
 		_, token, _ = strings.Cut(regexp.MustCompile(`command_id=[^|)>\s]+`).FindString(a), "command_id=")
-		clock.set(4 * time.Minute)
+		w.clock.set(4 * time.Minute)
 		if status, text, _ := anna.get(where + "?command_id=" + token); status != 404 || !strings.Contains(text, "expired") {
 			t.Errorf("after three minutes: %d %s", status, text)
 		}
-	}, func(s *Settings) { s.Now = clock.now })
+	})
 }
 
 // confirm lets commands of a linked user through again, on the page that an answer leads to.
@@ -123,10 +121,10 @@ func TestTheSlackAppOfTheInstance(t *testing.T) {
 			w.push(name, map[string]string{".gitlab-ci.yml": "say: {script: [echo " + name + " $CHAT_INPUT], only: [chat]}"})
 		}
 		trigger := func(text string) (int, string) {
-			deliveries++
+			w.sent++
 			return w.slackPost("/slack/trigger", "", time.Time{}, url.Values{
 				"token": {"verify"}, "team_id": {"T1"}, "team_domain": {"team"}, "channel_id": {"C1"}, "channel_name": {"ops"}, "user_id": {"U1"}, "user_name": {"anna"},
-				"command": {"/gitlab"}, "text": {text}, "trigger_id": {fmt.Sprint(deliveries)}, "response_url": {fmt.Sprintf("%s/hooks/%d", w.chat.URL, deliveries)},
+				"command": {"/gitlab"}, "text": {text}, "trigger_id": {fmt.Sprint(w.sent)}, "response_url": {fmt.Sprintf("%s/hooks/%d", w.chat.URL, w.sent)},
 			}.Encode())
 		}
 		if status, text := trigger("help"); status != 404 || !strings.Contains(text, "404 Integration Not Found") {
@@ -163,7 +161,7 @@ func TestTheSlackAppOfTheInstance(t *testing.T) {
 				t.Errorf("%s: %q", text, got)
 				continue
 			}
-			if got := w.posted(fmt.Sprintf("/hooks/%d", deliveries)); !strings.Contains(got, "<@U1>: "+want) {
+			if got := w.posted(fmt.Sprintf("/hooks/%d", w.sent)); !strings.Contains(got, "<@U1>: "+want) {
 				t.Errorf("%s: %q", text, got)
 			}
 		}

@@ -11,10 +11,8 @@ import (
 
 // TestChatRules let run jobs those alone whom they name, from the channels that they name, not too often, and with approval.
 func TestChatRules(t *testing.T) {
-	var clock shiftingClock
 	each(t, func(t *testing.T, o models.Options) {
-		clock.set(0)
-		w := start(t, o, func(s *Settings) { s.Now, s.AcceptWithin, s.LostAfter = clock.now, 24*time.Hour, 24*time.Hour })
+		w := start(t, o, func(s *Settings) { s.AcceptWithin, s.LostAfter = 24*time.Hour, 24*time.Hour })
 		w.newProject("ops")
 		h := w.hand(false)
 		w.push("ops", map[string]string{".gitlab-ci.yml": "workflow: {rules: [{if: $CI_PIPELINE_SOURCE == \"chat\"}]}\ndeploy-prod: {script: x}\ndeploy-test: {script: x}\nbuild: {script: x}\nlocked: {script: x, resource_group: one}"})
@@ -86,7 +84,7 @@ func TestChatRules(t *testing.T) {
 		w.must(201, "POST", rules, map[string]any{"pattern": "build", "cooldown_seconds": 600}, nil)
 		refused("cyn", "random", "run build", "it can be run again in")
 		runs("ben", "random", "run build")
-		clock.set(11 * time.Minute)
+		w.clock.set(11 * time.Minute)
 		runs("cyn", "random", "run build")
 
 		first := runs("ada", "ops", "run locked")

@@ -35,6 +35,8 @@ type world struct {
 	project string
 	chat    *fakeChat
 	hosts   []string
+	clock   *shiftingClock
+	sent    int // commands of the forms of fakeChat
 }
 
 type option func(*Settings)
@@ -44,7 +46,7 @@ func start(t *testing.T, o models.Options, options ...option) *world {
 	t.Helper()
 	dir := t.TempDir()
 	open(t, dir)
-	w := &world{t: t, chat: newFakeChat(t), log: &bytes.Buffer{}}
+	w := &world{t: t, chat: newFakeChat(t), log: &bytes.Buffer{}, clock: &shiftingClock{}}
 	u, err := url.Parse(w.chat.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -63,6 +65,7 @@ func start(t *testing.T, o models.Options, options ...option) *world {
 	if w.s.RunnerUser, err = UnprivilegedUser(); err != nil {
 		t.Fatal(err)
 	}
+	w.s.Now = w.clock.now
 	for _, set := range options {
 		set(&w.s)
 	}
@@ -436,8 +439,14 @@ func (w *world) link(link, login, password string) {
 	}
 }
 
-// each runs a test of the whole product on both databases.
-func each(t *testing.T, f func(t *testing.T, o models.Options)) { modelstest.Each(t, f) }
+// each runs a test of the whole product on both databases, side by side: such tests mostly wait.
+func each(t *testing.T, f func(t *testing.T, o models.Options)) {
+	t.Helper()
+	modelstest.Each(t, func(t *testing.T, o models.Options) {
+		t.Parallel()
+		f(t, o)
+	})
+}
 
 func testPostgres(t *testing.T) string { return testenv.Postgres(t) }
 

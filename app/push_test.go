@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"signalbox/models"
+	"signalbox/models/modelstest"
 )
 
 const stagesConfig = `
@@ -44,7 +45,7 @@ notes:
 
 func TestAPushedPipelineRuns(t *testing.T) {
 	t.Setenv("SIGNALBOX_SECRET", "hunter2")
-	each(t, func(t *testing.T, o models.Options) {
+	modelstest.Each(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("app")
 		w.runner()
