@@ -97,3 +97,49 @@ func TestChatRules(t *testing.T) {
 		}
 	})
 }
+
+// TestChatRulesHoldForRetries: a whole pipeline is tried again by those alone who may run each of its jobs.
+func TestChatRulesHoldForRetries(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		w.newProject("ops")
+		h := w.hand(false)
+		w.push("ops", map[string]string{".gitlab-ci.yml": "workflow: {rules: [{if: $CI_PIPELINE_SOURCE == \"chat\"}]}\ndeploy: {script: x}\nbuild: {script: x}"})
+		tokens := map[string]string{}
+		ids := map[string]int64{}
+		for _, name := range []string{"ada", "cyn"} {
+			ids[name], tokens[name] = w.user(name)
+			w.must(201, "POST", "/projects/"+w.project+"/members", map[string]any{"user_id": ids[name], "access_level": 40}, nil)
+		}
+		in := func(name, text string) (c commandJSON) {
+			t.Helper()
+			if got := w.apiAs(tokens[name], "POST", "/projects/"+w.project+"/chat/commands", map[string]any{"text": text, "channel": "ops"}, &c); got != 201 {
+				t.Fatalf("%s: %d", text, got)
+			}
+			return c
+		}
+		last := map[string]int64{}
+		for _, name := range []string{"ada", "cyn"} {
+			p := *in(name, "run pipeline").PipelineID
+			h.run(w.jobs(p)["deploy"].ID)
+			h.fail(w.jobs(p)["deploy"].ID)
+			h.run(w.jobs(p)["build"].ID)
+			h.success(w.jobs(p)["build"].ID)
+			w.state(p, "failed")
+			last[name] = p
+		}
+		w.must(201, "POST", "/projects/"+w.project+"/chat/rules", map[string]any{"pattern": "deploy", "who": []map[string]any{{"user_id": ids["ada"]}}}, nil)
+		if c := in("cyn", "retry"); c.State != "refused" || !strings.Contains(deref(c.Refusal), "run by @ada alone") {
+			t.Errorf("%s %q", c.State, deref(c.Refusal))
+		}
+		if got := w.jobs(last["cyn"])["deploy"]; got.Status != "failed" {
+			t.Errorf("refused, and yet it is %s", got.Status)
+		}
+		if c := in("ada", "retry"); c.State != "running" || c.PipelineID == nil || *c.PipelineID != last["ada"] {
+			t.Errorf("%s %q", c.State, deref(c.Refusal))
+		}
+		if got := w.jobs(last["ada"])["deploy"]; got.Status != "pending" {
+			t.Errorf("tried again, it is %s", got.Status)
+		}
+	})
+}
