@@ -302,6 +302,8 @@ func TestMergeRequestRights(t *testing.T) {
 		}
 		w.refused(400, "PUT", of, map[string]any{}, `{"error":"title, description, labels, add_labels, remove_labels, assignee_id, assignee_ids, milestone, squash, target_branch, state_event are missing, at least one parameter must be provided"}`)
 
+		w.refused(400, "PUT", of, map[string]any{"target_branch": "none"}, `{"message":{"target_branch":["\"none\" does not exist"]}}`)
+
 		// With nothing to merge there is nothing to run.
 		w.must(201, "POST", "/projects/"+w.project+"/repository/branches", map[string]any{"branch": "same", "ref": "main"}, nil)
 		w.must(201, "POST", requests, map[string]any{"source_branch": "same", "target_branch": "main", "title": "Nothing"}, &mr)

@@ -129,6 +129,9 @@ func (c *Coordinator) versionOf(ctx context.Context, p *models.Project, mr *mode
 
 // ChangeMergeRequest changes what a merge request says, or its state. A new target is a new version of it.
 func (c *Coordinator) ChangeMergeRequest(ctx context.Context, by access.Actor, p *models.Project, id int64, change func(*models.MergeRequest)) (mr *models.MergeRequest, err error) {
+	if err := c.checkTarget(ctx, p, id, change); err != nil {
+		return nil, err
+	}
 	var before models.MergeRequest
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
 		if mr, err = tx.LockMergeRequest(id); err != nil {
@@ -147,6 +150,23 @@ func (c *Coordinator) ChangeMergeRequest(ctx context.Context, by access.Actor, p
 		return c.storeMergeRequest(tx, by.ID(), &before, mr)
 	})
 	return mr, notFound(err, "Merge Request")
+}
+
+// checkTarget refuses a new target branch that does not exist.
+func (c *Coordinator) checkTarget(ctx context.Context, p *models.Project, id int64, change func(*models.MergeRequest)) error {
+	var mr *models.MergeRequest
+	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
+		mr, err = tx.MergeRequestByID(id)
+		return err
+	})
+	if err != nil {
+		return notFound(err, "Merge Request")
+	}
+	old := mr.TargetBranch
+	if change(mr); mr.TargetBranch != old {
+		_, err = c.versionOf(ctx, p, mr)
+	}
+	return err
 }
 
 // storeMergeRequest stores a merge request that was another before, and what follows from it.
@@ -187,17 +207,21 @@ func (c *Coordinator) DeleteMergeRequest(ctx context.Context, by access.Actor, p
 	return c.point(ctx, p, mr, gitrepo.ZeroSHA)
 }
 
-// point lets the ref of a merge request follow its head.
+// point lets the ref of a merge request follow its head. Somebody else may be doing the same.
 func (c *Coordinator) point(ctx context.Context, p *models.Project, mr *models.MergeRequest, sha string) error {
 	repo := c.Repo(p)
-	old, err := repo.Resolve(ctx, mr.RefPath())
-	if errors.Is(err, gitrepo.ErrNotFound) {
-		old, err = gitrepo.ZeroSHA, nil
+	for attempt := 0; ; attempt++ {
+		old, err := repo.Resolve(ctx, mr.RefPath())
+		if errors.Is(err, gitrepo.ErrNotFound) {
+			old, err = gitrepo.ZeroSHA, nil
+		}
+		if err != nil || old == sha {
+			return err
+		}
+		if err = repo.UpdateRef(ctx, mr.RefPath(), old, sha); !errors.Is(err, gitrepo.ErrMoved) || attempt == 4 {
+			return err
+		}
 	}
-	if err != nil || old == sha {
-		return err
-	}
-	return repo.UpdateRef(ctx, mr.RefPath(), old, sha)
 }
 
 // runMergeRequest brings an open merge request up to date; of one that has ended it stops what its pipelines deployed.
@@ -208,7 +232,7 @@ func (c *Coordinator) runMergeRequest(ctx context.Context, t *models.Task) error
 	}
 	var mr *models.MergeRequest
 	var p *models.Project
-	user := &models.User{}
+	var user *models.User // nil if unknown by now
 	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
 		if mr, err = tx.MergeRequestByID(task.ID); err != nil {
 			return err
@@ -217,9 +241,13 @@ func (c *Coordinator) runMergeRequest(ctx context.Context, t *models.Task) error
 			return err
 		}
 		if task.User != 0 {
-			user, err = tx.User(task.User)
+			known, err := tx.User(task.User)
+			if err == nil {
+				user = known
+			}
+			return notThere(err)
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return notThere(err)
