@@ -374,7 +374,7 @@ func TestP8ALongJobIsSentByTheBotOrMarkedExpired(t *testing.T) {
 			t.Errorf("acknowledgement with a bot token %q", a)
 		}
 		second := w.command("running")
-		w.clock.set(31 * time.Minute)
+		w.clock.set(62 * time.Minute)
 		w.must(200, "POST", fmt.Sprintf("/projects/%s/jobs/%d/play", w.project, *second.JobID), nil, nil)
 		w.command("replied")
 		posts := w.chat.all("/api/")

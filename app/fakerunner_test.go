@@ -52,12 +52,13 @@ func (h *hand) take() {
 // offer is a job that is offered, or was; it asks for it if need be.
 func (h *hand) offer(id int64) *runnerproto.Job {
 	h.t.Helper()
-	if h.offers[id] == nil {
-		h.take()
-	}
-	if h.offers[id] == nil {
-		h.t.Fatalf("job %d is not offered", id)
-	}
+	world := &world{t: h.t}
+	world.eventually(fmt.Sprintf("an offer of job %d", id), func() bool {
+		if h.offers[id] == nil {
+			h.take()
+		}
+		return h.offers[id] != nil
+	})
 	return h.offers[id]
 }
 
