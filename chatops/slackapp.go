@@ -115,8 +115,10 @@ func (s *Service) ReceiveFor(ctx context.Context, c Command) (Answer, error) {
 	}
 	var in *models.ChatIntegration
 	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
-		in, err = tx.SlackAppProject(c.Workspace, word)
-		return err
+		if in, err = tx.SlackAppProject(c.Workspace, word); err != nil {
+			return err
+		}
+		return tx.InWorkspace(in, c.Workspace)
 	})
 	if errors.Is(err, models.ErrNotFound) {
 		return Answer{Text: "GitLab error: project or alias not found"}, nil

@@ -110,6 +110,12 @@ func (s *Server) readGrants(r *request, kind string, before []models.Grant) (out
 	if level, _ := strconv.Atoi(role); level > 0 {
 		out = append(out, models.Grant{AccessLevel: enum.AccessLevel(level)})
 	}
+	named, err := s.readNamed(r, kind, before)
+	return append(out, named...), err
+}
+
+// readNamed reads the users and groups that a form names.
+func (s *Server) readNamed(r *request, kind string, before []models.Grant) (out []models.Grant, err error) {
 	for _, name := range namesIn(r.PostFormValue(kind + "_users")) {
 		u, err := s.userNamed(r, name)
 		if err != nil {

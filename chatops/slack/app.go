@@ -99,7 +99,7 @@ func (h *Handler) appInteraction(c *gin.Context) error {
 		return fault.Wrap(fault.Invalid, err, "400 Bad request - the payload is no JSON")
 	}
 	if p.Type == "block_actions" && len(p.Actions) > 0 {
-		in, err := h.service.ButtonOf(c.Request.Context(), p.Actions[0].Value)
+		in, err := h.service.ButtonOf(c.Request.Context(), p.Actions[0].Value, p.Team.ID)
 		if err != nil {
 			return err
 		}
