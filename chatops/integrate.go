@@ -188,8 +188,10 @@ func (s *Service) RemoveIntegration(ctx context.Context, by access.Actor, p *mod
 func (s *Service) Test(ctx context.Context, p *models.Project, chat enum.Chat) (string, error) {
 	var in *models.ChatIntegration
 	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
-		in, err = tx.Integration(p.ID, chat)
-		return err
+		if in, err = tx.Integration(p.ID, chat); err != nil {
+			return err
+		}
+		return inItsWorkspace(tx, in)
 	})
 	if errors.Is(err, models.ErrNotFound) {
 		return "", fault.New(fault.Invalid, "Save the command's token first.")

@@ -64,7 +64,7 @@ func (s *Server) notifyingChats(tx *models.Tx, p *models.Project) (out []choice,
 	for _, k := range chats {
 		out = append(out, choice{string(k.Chat), k.Name, on[k.Chat]})
 	}
-	return append(out, choice{string(enum.SlackApp), slackAppName, on[enum.SlackApp]}), err
+	return out, err
 }
 
 func (s *Server) notificationsPage(r *request, c *inside) error {

@@ -127,6 +127,14 @@ func (s *Server) table() []row {
 		{"GET", "/admin/jobs", admin(s.adminJobs)},
 		{"GET", "/admin/settings", admin(s.adminSettings)},
 		{"POST", "/admin/settings", admin(s.adminSetSettings)},
+		{"GET", "/admin/slack", admin(s.slackAppPage)},
+		{"POST", "/admin/slack", admin(s.setSlackApp)},
+		{"GET", "/admin/slack/install", admin(s.installSlackApp)},
+		{"POST", "/admin/slack/workspaces", admin(s.addSlackBot)},
+		{"POST", "/admin/slack/workspaces/*/remove", admin(s.removeSlackWorkspace)},
+		{"GET", "/admin/application_settings/slack/slack_auth", admin(s.slackAppInstalled)},
+		{"GET", "/admin/application_settings/slack_app_manifest_share", admin(s.shareSlackManifest)},
+		{"GET", "/admin/application_settings/slack_app_manifest_download", admin(s.downloadSlackManifest)},
 	}
 }
 
@@ -265,6 +273,12 @@ func (s *Server) projectTable() []projectRow {
 		{"POST", "settings/integrations/notifications", able(access.AdminProject, s.saveNotification)},
 		{"POST", "settings/integrations/notifications/*", able(access.AdminProject, s.saveNotification)},
 		{"POST", "settings/integrations/notifications/*/*", able(access.AdminProject, s.notificationAction)},
+		{"GET", "settings/integrations/slack_app", able(access.AdminProject, s.projectSlackApp)},
+		{"GET", "settings/integrations/gitlab_slack_application/edit", s.instead("settings/integrations/slack_app")},
+		{"POST", "settings/integrations/slack_app", able(access.AdminProject, s.setProjectSlackApp)},
+		{"POST", "settings/integrations/slack_app/*", able(access.AdminProject, s.projectSlackAppAction)},
+		{"GET", "settings/slack/install", able(access.AdminProject, s.installInProject)},
+		{"GET", "settings/slack/slack_auth", able(access.AdminProject, s.installedInProject)},
 		{"GET", "settings/integrations/*", able(access.AdminProject, s.chatSetUp)},
 		{"POST", "settings/integrations/*", able(access.AdminProject, s.setChat)},
 		{"POST", "settings/integrations/*/*", able(access.AdminProject, s.chatAction)},

@@ -80,10 +80,10 @@ func (s *Server) parse() error {
 	}
 	for _, p := range pages {
 		name := strings.TrimSuffix(strings.TrimPrefix(p, "templates/"), ".html")
-		if name == "layout" {
+		if name == "layout" || name == "parts" {
 			continue
 		}
-		t, err := template.New("layout.html").Funcs(functions).Funcs(template.FuncMap{"asset": s.assets.address}).ParseFS(files, "templates/layout.html", p)
+		t, err := template.New("layout.html").Funcs(functions).Funcs(template.FuncMap{"asset": s.assets.address}).ParseFS(files, "templates/layout.html", "templates/parts.html", p)
 		if err != nil {
 			return err
 		}
@@ -238,7 +238,7 @@ func perField(err error) error {
 }
 
 // secretFields are never written back into a form.
-var secretFields = []string{"password", "next_password", "token", "value", "signing_secret", "bot_token", "app_token", "val"}
+var secretFields = []string{"password", "next_password", "token", "value", "signing_secret", "bot_token", "app_token", "client_secret", "val"}
 
 // tellOnForm leads back to the page of a form that was refused, with the reason and what was typed.
 func (s *Server) tellOnForm(r *request, err error) bool {
