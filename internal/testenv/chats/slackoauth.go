@@ -79,10 +79,10 @@ func (s *Slack) authorize(r *http.Request, _ []byte) (int, any) {
 	q := r.URL.Query()
 	if problem := s.asked(q); problem != "" {
 		s.complain("/oauth/v2/authorize: %s", problem)
-		return 400, "<!doctype html><title>Slack</title><h1>Something went wrong</h1><p>" + html.EscapeString(problem)
+		return 400, "<!doctype html><title>Slack</title><link rel=icon href=\"data:,\"><h1>Something went wrong</h1><p>" + html.EscapeString(problem)
 	}
 	no := q.Get("redirect_uri") + "?" + url.Values{"error": {"access_denied"}, "state": {q.Get("state")}}.Encode()
-	return 200, fmt.Sprintf("<!doctype html><title>Slack</title><h1>signalbox asks to be added to %s</h1><a id=allow href=%q>Allow</a> <a id=cancel href=%q>Cancel</a>",
+	return 200, fmt.Sprintf("<!doctype html><title>Slack</title><link rel=icon href=\"data:,\"><h1>signalbox asks to be added to %s</h1><a id=allow href=%q>Allow</a> <a id=cancel href=%q>Cancel</a>",
 		s.Team, html.EscapeString(s.allow(q)), html.EscapeString(no))
 }
 
