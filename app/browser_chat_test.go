@@ -90,7 +90,7 @@ func TestChatRulesInABrowser(t *testing.T) {
 		b.says("There is no user \"nobody\"")
 		b.shot("chat-rules-wrong-" + scheme)
 	}
-	b.submit(`#rule`, "pattern", "deploy", "channels", "#ops, C0123456789", "whom", "some", "who_role", "50", "who_users", "keeper", "who_groups", "operations", "approvals", "1", "cooldown", "10")
+	b.submit(`#rule`, "pattern", "deploy", "channels", "#ops, C0123456789", "whom", "some", "who_role", "60", "who_users", "keeper", "who_groups", "operations", "approvals", "1", "cooldown", "10")
 	b.says("The rule about deploy was saved")
 	for _, rule := range []map[string]any{
 		{"pattern": "release-*-with-a-name-that-is-rather-long*", "channels": []string{"ops", "releases", "production-operations", "C0123456789"}, "who": []map[string]any{{"access_level": 40}}},

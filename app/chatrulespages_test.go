@@ -57,12 +57,17 @@ func TestPagesOfChatRules(t *testing.T) {
 				t.Errorf("the page of the rule has no %q", want)
 			}
 		}
-		keeper.sends(one, at, "was saved", form("pattern", "deploy-prod", "channels", "ops", "whom", "some", "who_role", "50", "cooldown", "2", "cooldown_unit", "3600", "cooldown_of", "channel"))
+		keeper.sends(one, at, "was saved", form("pattern", "deploy-prod", "channels", "ops", "whom", "some", "who_role", "60", "cooldown", "2", "cooldown_unit", "3600", "cooldown_of", "channel"))
 		w.must(200, "GET", "/projects/"+w.project+"/chat/rules", nil, &rules)
 		if len(rules) != 1 || rules[0].Pattern != "deploy-prod" || rules[0].Approvals != 0 || rules[0].Cooldown != 7200 || rules[0].Of != "channel" || len(rules[0].Who) != 1 {
 			t.Errorf("%+v", rules)
 		}
 		keeper.sends(at, at, "was saved", form("pattern", "*", "approvals", "2"))
+		w.must(200, "PUT", fmt.Sprintf("/projects/%s/chat/rules/%d", w.project, rules[0].ID), map[string]any{"who": []map[string]any{{"access_level": 0}}}, nil)
+		if _, body, _ := keeper.get(at); !strings.Contains(body, `data-label="Let through:">nobody<`) {
+			t.Error("a rule that lets nobody through does not say so")
+		}
+		w.must(200, "PUT", fmt.Sprintf("/projects/%s/chat/rules/%d", w.project, rules[0].ID), map[string]any{"who": []map[string]any{{"access_level": 60}}}, nil)
 
 		// The page, the API and a command decide alike.
 		w.user("guest")
@@ -77,7 +82,7 @@ func TestPagesOfChatRules(t *testing.T) {
 			}
 		}
 		trial("deploy-prod", "random", "keeper", "Refused</strong> by rule 1, about <code>deploy-prod</code>", "from the channels <code>ops</code> alone")
-		trial("deploy-prod", "#ops", "@keeper", "Refused</strong> by rule 1", "run by Owners alone, by a rule of the project; your role is Maintainer")
+		trial("deploy-prod", "#ops", "@keeper", "Refused</strong> by rule 1", "run by Administrators alone, by a rule of the project; your role is Maintainer")
 		trial("deploy-prod", "ops", "dev", "Refused</strong>, whatever the rules say", "does not allow running jobs on <code>main</code>")
 		trial("deploy-prod", "ops", "root", "Waits for others</strong> by rule 2, about <code>*</code>", "2 approvals of somebody else are missing", "<code>deploy-prod</code> lets them through")
 		trial("build", "ops", "guest", "Refused</strong>, whatever the rules say", "your role in the project, No access")

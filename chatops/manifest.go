@@ -38,7 +38,7 @@ type SlackManifest struct {
 	} `json:"features" yaml:"features"`
 	OAuth struct {
 		Redirects []string `json:"redirect_urls,omitempty" yaml:"redirect_urls,omitempty"`
-		Scopes  struct {
+		Scopes    struct {
 			Bot []string `json:"bot" yaml:"bot"`
 		} `json:"scopes" yaml:"scopes"`
 	} `json:"oauth_config" yaml:"oauth_config"`

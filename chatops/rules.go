@@ -177,6 +177,9 @@ const (
 	maxRuleCooldown  = 7 * 24 * 3600
 )
 
+// ruleRoles are the roles that a rule may name, as in protected environments. Whoever has less may run nothing, rule or not.
+var ruleRoles = []enum.AccessLevel{enum.NoAccess, enum.Developer, enum.Maintainer, enum.AdminAccess}
+
 // CheckRule tidies a rule and says all that is wrong with it, by field; nil if nothing is.
 func CheckRule(r *models.ChatRule) fault.Fields {
 	wrong := fault.Fields{}
@@ -208,7 +211,7 @@ func CheckRule(r *models.ChatRule) fault.Fields {
 		r.Who = []models.Grant{}
 	}
 	for i, w := range r.Who {
-		if w.UserID == 0 && w.GroupID == 0 && w.AccessLevel != enum.NoAccess && w.AccessLevel != enum.AdminAccess && !w.AccessLevel.Valid() {
+		if w.UserID == 0 && w.GroupID == 0 && !slices.Contains(ruleRoles, w.AccessLevel) {
 			say("who", "must each be a role, a user or a group")
 		}
 		r.Who[i].ID = int64(i + 1)

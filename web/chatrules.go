@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -75,16 +74,6 @@ func (r chatRuleRow) PauseWords() string {
 	return pauseText(r.CooldownSeconds) + of
 }
 
-// ruleRoles are the roles that a rule's form offers, with the one that the rule has.
-func ruleRoles(has string) []grantRole {
-	out := []grantRole{grantRoles[0], {"30", "Developers and above"}, {"40", "Maintainers and above"}, {"50", "Owners and above"}, {"60", "Administrators"}}
-	if !slices.ContainsFunc(out, func(g grantRole) bool { return g.Value == has }) {
-		level, _ := strconv.Atoi(has)
-		out = slices.Insert(out, 1, grantRole{has, enum.AccessLevel(level).String() + "s and above"})
-	}
-	return out
-}
-
 func rulesAt(c *inside) string { return "/" + c.project.FullPath + "/-/settings/integrations/rules" }
 
 func (s *Server) chatRulesPage(r *request, c *inside) error {
@@ -107,7 +96,7 @@ func (s *Server) chatRulesPage(r *request, c *inside) error {
 				form = rows[i]
 			}
 		}
-		d["Rows"], d["Form"], d["Roles"] = rows, form, ruleRoles(form.Whom.Role)
+		d["Rows"], d["Form"], d["Roles"] = rows, form, grantRoles
 		return nil
 	})
 	if err != nil {
