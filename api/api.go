@@ -57,6 +57,7 @@ func Register(r gin.IRouter, c *ci.Coordinator, auth *access.Authenticator, chat
 	s.lintRoutes(at)
 	s.chatRoutes(at)
 	s.chatRuleRoutes(at)
+	s.slackAppRoutes(at)
 	s.chatNotificationRoutes(at)
 	s.integrationRoutes(at)
 	s.auditRoutes(at)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"signalbox/chatops"
 	"signalbox/ci/access"
 	"signalbox/internal/httpapi"
 	"signalbox/models"
@@ -70,6 +71,7 @@ func (s *Server) chatRuleRoutes(r routes) {
 		})
 		return out, err
 	})
+	r.get(base+"/try", project(access.AdminProject), with(s.tryChatRules))
 	r.post(base, project(access.AdminProject), with(func(c *call, p *chatRuleParams) (any, error) {
 		rule := &models.ChatRule{ProjectID: c.project.ID, CooldownOf: "user"}
 		p.apply(rule)
@@ -91,4 +93,27 @@ func (s *Server) chatRuleRoutes(r routes) {
 		}
 		return nil, s.chat.RemoveRule(c.ctx(), c.actor, rule)
 	})
+}
+
+type tryRulesParams struct {
+	Job     string `param:"job" max:"255"`
+	Channel string `param:"channel" max:"255"`
+	User    string `param:"user" max:"255"`
+}
+
+type foundEntity struct {
+	Outcome string          `json:"outcome"` // passes, refuses or asks
+	Reason  string          `json:"reason"`
+	Rule    *chatRuleEntity `json:"rule"`
+}
+
+// tryChatRules says who would be let through, and runs nothing.
+func (s *Server) tryChatRules(c *call, p *tryRulesParams) (any, error) {
+	found, err := s.chat.TryRules(c.ctx(), c.project, chatops.Trial{Job: p.Job, Channel: p.Channel, Username: p.User})
+	e := foundEntity{Outcome: string(found.Outcome), Reason: found.Reason}
+	if found.By != nil {
+		by := chatRuleOf(found.By)
+		e.Rule = &by
+	}
+	return e, err
 }

@@ -45,6 +45,8 @@ type settingsParams struct {
 	SlackAppID      *string `param:"slack_app_id" max:"255"`
 	SlackAppSigning *string `param:"slack_app_signing_secret" max:"255"`
 	SlackAppToken   *string `param:"slack_app_verification_token" max:"255"`
+	SlackAppSecret  *string `param:"slack_app_secret" max:"255"`
+	SlackAppLevel   *string `param:"slack_app_token" max:"255"`
 }
 
 func (s *Server) settings(c *call) (any, error) {
@@ -86,8 +88,9 @@ func (s *Server) setSettings(c *call, p *settingsParams) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.chat.SetSlackApp(c.ctx(), chatops.SlackAppInput{
+	err = s.chat.SetSlackApp(c.ctx(), c.actor, chatops.SlackAppInput{
 		Enabled: p.SlackApp, ID: p.SlackAppID, SigningSecret: p.SlackAppSigning, VerificationToken: p.SlackAppToken,
+		ClientSecret: p.SlackAppSecret, AppToken: p.SlackAppLevel,
 	})
 	if err != nil {
 		return nil, err

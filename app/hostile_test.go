@@ -33,7 +33,7 @@ var hostileRoutes = []string{
 	"/projects/#/integrations/slack-slash-commands/deliveries/#/replay", "/projects/#/integrations/#/test", "/groups", "/groups/#", "/groups/#/members", "/groups/#/variables", "/groups/#/projects", "/groups/#/runners",
 	"/namespaces/#", "/users", "/users/#", "/users/#/projects", "/users/#/block", "/personal_access_tokens", "/personal_access_tokens/#", "/personal_access_tokens/#/rotate",
 	"/runners", "/runners/all", "/runners/#", "/runners/#/jobs", "/runners/#/managers", "/user/runners", "/admin/ci/variables", "/admin/ci/variables/#", "/audit_events",
-	"/application/settings", "/jobs/request", "/jobs/#/trace", "/jobs/#/artifacts", "/runners/verify", "/jobs/#",
+	"/application/settings", "/application/slack_app/workspaces", "/application/slack_app/workspaces/#", "/application/slack_app/manifest", "/jobs/request", "/jobs/#/trace", "/jobs/#/artifacts", "/runners/verify", "/jobs/#",
 }
 
 var hostileParams = []string{

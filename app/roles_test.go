@@ -57,6 +57,10 @@ func TestWhoMayAskWhat(t *testing.T) {
 		{"PUT", p + "?description=d", 40},
 		{"POST", p + "/members?user_id=99999&access_level=10", 40},
 		{"POST", p + "/protected_branches?name=x", 40},
+		{"GET", p + "/chat/rules", 40},
+		{"POST", p + "/chat/rules?pattern=", 40},
+		{"GET", p + "/chat/rules/try?job=a&user=root", 40},
+		{"GET", p + "/chat/notifications", 40},
 		{"GET", p + "/access_tokens", 40},
 		{"GET", p + "/runners", 40},
 		{"GET", p + "/integrations", 40},
@@ -81,7 +85,7 @@ func TestWhoMayAskWhat(t *testing.T) {
 			t.Errorf("%s %s as nobody: %d", c.method, c.path, got)
 		}
 	}
-	for _, path := range []string{"/users", "/runners/all", "/admin/ci/variables", "/audit_events", "/application/settings"} {
+	for _, path := range []string{"/users", "/runners/all", "/admin/ci/variables", "/audit_events", "/application/settings", "/application/slack_app/workspaces", "/application/slack_app/manifest"} {
 		want := http.StatusForbidden
 		if path == "/users" {
 			want = http.StatusOK

@@ -160,3 +160,37 @@ func TestSlackNeedsNoInboundPort(t *testing.T) {
 		}
 	})
 }
+
+// TestTheSlackAppOfTheInstanceNeedsNoInboundPort: its commands come over a connection of its own too, and so does Slack's word that it is gone.
+func TestTheSlackAppOfTheInstanceNeedsNoInboundPort(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		f := newSlackSockets(t)
+		host := strings.TrimPrefix(f.URL, "http://")
+		w := start(t, o, func(s *Settings) { s.SlackAPI, s.PrivateHosts = f.URL+"/api", append(s.PrivateHosts, host) })
+		w.newProject("ops")
+		w.push("ops", map[string]string{".gitlab-ci.yml": "hello: {script: [echo hi], only: [chat]}"})
+		w.must(200, "PUT", "/application/settings", map[string]any{"slack_app_enabled": true, "slack_app_token": "xapp-1"}, nil)
+		w.must(200, "PUT", "/projects/"+w.project+"/integrations/gitlab-slack-application", map[string]any{"reply_hosts": []string{host}}, nil)
+		ws := receive(t, "a connection", f.conns)
+		n := 0
+		command := func(text string) string {
+			t.Helper()
+			n++
+			noError(t, wsjson.Write(t.Context(), ws, map[string]any{"type": "slash_commands", "envelope_id": fmt.Sprint("E", n), "payload": map[string]any{
+				"team_id": "T1", "team_domain": "team", "channel_id": "C1", "channel_name": "ops", "user_id": "U1", "user_name": "anna", "command": "/signalbox",
+				"text": text, "trigger_id": fmt.Sprint("t", n), "response_url": fmt.Sprintf("%s/hooks/%d", f.URL, n),
+			}}))
+			payload, _ := receive(t, "an acknowledgement", f.answers)["payload"].(map[string]any)
+			text, _ = payload["text"].(string)
+			return text
+		}
+		if text := command("nobody/knows run hello"); !strings.Contains(text, "project or alias not found") {
+			t.Errorf("%q", text)
+		}
+		w.link(linkIn(t, command("root/ops run hello")), "root", "root-password")
+		if text := command("root/ops run hello"); !strings.Contains(text, "was started") {
+			t.Errorf("%q", text)
+		}
+		w.must(200, "PUT", "/application/settings", map[string]any{"slack_app_enabled": false}, nil)
+	})
+}

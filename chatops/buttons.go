@@ -74,7 +74,7 @@ func (s *Service) Moves(ctx context.Context, job *models.Job) ([]Move, error) {
 
 // buttons are the moves of a job in a message. Only messages of the bot have them.
 func (s *Service) buttons(ctx context.Context, in *models.ChatIntegration, job *models.Job) ([]Button, error) {
-	if in == nil || in.BotToken.Empty() {
+	if in == nil || !in.HasBot() {
 		return nil, nil
 	}
 	moves, err := s.Moves(ctx, job)
@@ -107,16 +107,18 @@ func (s *Service) Pressed(in *models.ChatIntegration, c Command, value string) (
 	return c, nil
 }
 
-// ButtonOf finds the integration of the instance's app that a button's value names.
-func (s *Service) ButtonOf(ctx context.Context, value string) (in *models.ChatIntegration, err error) {
+// ButtonOf finds the integration of the instance's app that a button's value names, with the bot of the workspace.
+func (s *Service) ButtonOf(ctx context.Context, value, workspace string) (in *models.ChatIntegration, err error) {
 	text, _, _ := strings.Cut(value, ".")
 	id, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		return nil, ErrNoIntegration
 	}
 	err = s.db.Read(ctx, func(tx *models.Tx) error {
-		in, err = tx.IntegrationByID(id)
-		return err
+		if in, err = tx.IntegrationByID(id); err != nil {
+			return err
+		}
+		return tx.InWorkspace(in, workspace)
 	})
 	if errors.Is(err, models.ErrNotFound) || err == nil && (in.Chat != enum.SlackApp || !in.Active) {
 		return nil, ErrNoIntegration
@@ -132,7 +134,7 @@ func (s *Service) Defer(ctx context.Context, in *models.ChatIntegration, c Comma
 		return err
 	}
 	to := Target{Handle: c.ResponseURL, Channel: c.ChannelID, Thread: c.Thread, User: c.UserID, Server: in.ServerURL, App: in.ApplicationID}
-	if to.Bot, err = s.keys.Open(in.Place("bot_token"), in.BotToken); err != nil {
+	if to.Bot, err = s.botToken(in); err != nil {
 		return err
 	}
 	m := Message{Kind: Notice, ChatUserID: c.UserID, Text: a.Text}

@@ -102,7 +102,7 @@ func (s *Service) commandWith(ctx context.Context, id int64) (c *models.ChatComm
 		if c, err = tx.Command(id); err != nil || c.IntegrationID == nil {
 			return err
 		}
-		if in, err = tx.IntegrationByID(*c.IntegrationID); errors.Is(err, models.ErrNotFound) {
+		if in, err = tx.IntegrationOf(c); errors.Is(err, models.ErrNotFound) {
 			err = nil
 		}
 		return err
@@ -156,7 +156,7 @@ func (s *Service) targetOf(c *models.ChatCommand, in *models.ChatIntegration) (T
 	if t.Handle, err = s.keys.Open(c.Place(), c.ResponseURL); err != nil {
 		return t, &undeliverable{reason: "the response address cannot be read: " + err.Error()}
 	}
-	if t.Bot, err = s.keys.Open(in.Place("bot_token"), in.BotToken); err != nil {
+	if t.Bot, err = s.botToken(in); err != nil {
 		return t, &undeliverable{reason: "the bot token cannot be read: " + err.Error()}
 	}
 	if u, err := url.Parse(t.Handle); t.Server == "" && err == nil && u.Host != "" && s.allowedHost(in, t.Handle) == nil {

@@ -262,16 +262,9 @@ func (s *Service) SendTest(ctx context.Context, by access.Actor, p *models.Proje
 	if err != nil || channel == "" {
 		return report, err
 	}
-	to := Target{Channel: channel, Server: in.ServerURL, App: in.ApplicationID}
-	if to.Bot, err = s.keys.Open(in.Place("bot_token"), in.BotToken); err != nil {
+	text := "signalbox is connected to this channel for [" + p.FullPath + "](" + s.ci.URL() + "/" + p.FullPath + "); " + by.User.Name + " tried it."
+	if err := s.testPost(ctx, in, channel, text); err != nil {
 		return "", err
-	}
-	if to.Bot == "" {
-		return "", fault.New(fault.Invalid, "A message to a channel takes a bot token; save one first.")
-	}
-	m := Message{Kind: Announced, Text: "signalbox is connected to this channel for [" + p.FullPath + "](" + s.ci.URL() + "/" + p.FullPath + "); " + by.User.Name + " tried it."}
-	if _, err := s.chats[in.Chat].Post(ctx, s.post, to, m); err != nil {
-		return "", fault.New(fault.Unprocessable, "The message did not reach the channel: %s", err)
 	}
 	return "The message is in the channel. " + report, nil
 }

@@ -47,8 +47,12 @@ func (s *Service) SetIntegration(ctx context.Context, by access.Actor, p *models
 	if err != nil && !errors.Is(err, models.ErrNotFound) {
 		return nil, err
 	}
+	team := in.TeamID
 	if err := s.changeIntegration(in, n); err != nil {
 		return nil, err
+	}
+	if n.TeamID != nil && (in.TeamID != team || by.Admin()) {
+		in.TeamProved = by.Admin() && in.TeamID != ""
 	}
 	err = s.db.Write(ctx, func(tx *models.Tx) error {
 		if err := tx.SaveIntegration(in); err != nil {
@@ -184,8 +188,10 @@ func (s *Service) RemoveIntegration(ctx context.Context, by access.Actor, p *mod
 func (s *Service) Test(ctx context.Context, p *models.Project, chat enum.Chat) (string, error) {
 	var in *models.ChatIntegration
 	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
-		in, err = tx.Integration(p.ID, chat)
-		return err
+		if in, err = tx.Integration(p.ID, chat); err != nil {
+			return err
+		}
+		return inItsWorkspace(tx, in)
 	})
 	if errors.Is(err, models.ErrNotFound) {
 		return "", fault.New(fault.Invalid, "Save the command's token first.")
@@ -216,7 +222,7 @@ func (s *Service) Test(ctx context.Context, p *models.Project, chat enum.Chat) (
 	if u, err := url.Parse(s.ci.URL()); err == nil && u.Scheme != "https" && chat != enum.Mattermost {
 		found = append(found, "It calls only https addresses, and ours is "+s.ci.URL()+": set --external-url once a proxy with TLS stands before signalbox.")
 	}
-	if in.BotToken.Empty() {
+	if !in.HasBot() {
 		found = append(found, fmt.Sprintf("Without a bot token, replies that take over %d minutes stay on the command's page.", int(s.chats[chat].Traits().Window.Minutes())))
 	}
 	return strings.Join(found, " "), nil
@@ -225,12 +231,18 @@ func (s *Service) Test(ctx context.Context, p *models.Project, chat enum.Chat) (
 // register tells a chat which commands there are, if it wants to know and there is a bot that can say so.
 func (s *Service) register(ctx context.Context, in *models.ChatIntegration) (done bool, err error) {
 	chat, ok := s.chats[in.Chat].(Registrar)
-	if !ok || in.BotToken.Empty() {
+	if !ok || !in.HasBot() {
 		return false, nil
 	}
 	to := Target{App: in.ApplicationID}
-	if to.Bot, err = s.keys.Open(in.Place("bot_token"), in.BotToken); err != nil {
+	if to.Bot, err = s.botToken(in); err != nil {
 		return false, err
 	}
 	return true, chat.Register(ctx, s.post, to)
+}
+
+// botToken opens the token of the bot that speaks for an integration; "" if there is none.
+func (s *Service) botToken(in *models.ChatIntegration) (string, error) {
+	token, place := in.Bot()
+	return s.keys.Open(place, token)
 }

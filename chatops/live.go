@@ -19,7 +19,7 @@ import (
 
 // followed says whether a message of the bot's follows the jobs of a command.
 func (s *Service) followed(c *models.ChatCommand, in *models.ChatIntegration) bool {
-	return in != nil && !in.Quiet && !in.BotToken.Empty() && c.Chat != enum.Console && s.chats[c.Chat].Traits().Live
+	return in != nil && !in.Quiet && in.HasBot() && c.Chat != enum.Console && s.chats[c.Chat].Traits().Live
 }
 
 // begin stores the task that shows how a command goes on.
@@ -51,7 +51,7 @@ func (s *Service) live(ctx context.Context, t *models.Task) error {
 		return &tasks.Later{At: s.db.Now().Add(time.Second)}
 	}
 	defer s.release(ctx, c, in)
-	if c.Reply != nil || in == nil || !in.Active || in.BotToken.Empty() {
+	if c.Reply != nil || in == nil || !in.Active || !in.HasBot() {
 		return nil
 	}
 	var m Message
@@ -284,7 +284,7 @@ type uploadTask struct {
 
 // attach stores the tasks that send what does not fit into a message, if the chat takes files of its bot.
 func (s *Service) attach(tx *models.Tx, c *models.ChatCommand, in *models.ChatIntegration, m Message) error {
-	if in == nil || in.BotToken.Empty() || c.Chat == enum.Console || !s.chats[c.Chat].Traits().Files {
+	if in == nil || !in.HasBot() || c.Chat == enum.Console || !s.chats[c.Chat].Traits().Files {
 		return nil
 	}
 	var files []uploadTask

@@ -37,7 +37,8 @@ type SlackManifest struct {
 		Commands []slashCommand `json:"slash_commands" yaml:"slash_commands"`
 	} `json:"features" yaml:"features"`
 	OAuth struct {
-		Scopes struct {
+		Redirects []string `json:"redirect_urls,omitempty" yaml:"redirect_urls,omitempty"`
+		Scopes    struct {
 			Bot []string `json:"bot" yaml:"bot"`
 		} `json:"scopes" yaml:"scopes"`
 	} `json:"oauth_config" yaml:"oauth_config"`
@@ -49,6 +50,7 @@ type SlackManifest struct {
 		Interactivity struct {
 			Enabled bool   `json:"is_enabled" yaml:"is_enabled"`
 			URL     string `json:"request_url,omitempty" yaml:"request_url,omitempty"`
+			Options string `json:"message_menu_options_url,omitempty" yaml:"message_menu_options_url,omitempty"`
 		} `json:"interactivity" yaml:"interactivity"`
 		Org      bool `json:"org_deploy_enabled" yaml:"org_deploy_enabled"`
 		Socket   bool `json:"socket_mode_enabled" yaml:"socket_mode_enabled"`
@@ -83,26 +85,40 @@ const UsageHint = "run <job> <arguments>"
 
 // SlackManifest is the app that commands of a project need: with our addresses, or for Socket Mode, which needs none.
 func (s *Service) SlackManifest(p *models.Project, socket bool) SlackManifest {
-	at := func(what string) string {
-		if socket {
-			return ""
-		}
-		return s.Endpoint(p, enum.Slack, what)
+	at := func(what string) string { return s.Endpoint(p, enum.Slack, what) }
+	m := slackManifest("/"+TriggerWord(p), UsageHint, "jobs of "+p.FullPath, socket)
+	if !socket {
+		m.Features.Commands[0].URL, m.Settings.Events.URL, m.Settings.Interactivity.URL = at("trigger"), at("events"), at("interactions")
 	}
-	var m SlackManifest
+	return m
+}
+
+// SlackAppManifest is the one app of the instance, which is installed by a button in any number of workspaces.
+func (s *Service) SlackAppManifest(socket bool) SlackManifest {
+	at := func(what string) string { return s.ci.URL() + "/api/v4/" + what }
+	m := slackManifest("/signalbox", "<project> "+UsageHint, "CI jobs", socket)
+	m.Settings.Events.Bot = append(m.Settings.Events.Bot, "app_uninstalled", "tokens_revoked")
+	if socket {
+		return m
+	}
+	m.OAuth.Redirects = []string{s.ci.URL()} // Slack takes what lies below it
+	m.Features.Commands[0].URL, m.Settings.Events.URL = at("slack/trigger"), at("integrations/slack/events")
+	m.Settings.Interactivity.URL, m.Settings.Interactivity.Options = at("integrations/slack/interactions"), at("integrations/slack/options")
+	return m
+}
+
+// slackManifest is an app with one command, without addresses.
+func slackManifest(command, hint, runs string, socket bool) (m SlackManifest) {
 	m.Display.Name, m.Display.Background = "signalbox", "#15324a"
-	m.Display.Description = cutTo("Runs CI jobs of "+p.FullPath, 140)
+	m.Display.Description = cutTo("Runs "+strings.Replace(runs, "jobs of", "CI jobs of", 1), 140)
 	m.Features.Home.Messages = true
 	m.Features.Bot.Name, m.Features.Bot.Online = "signalbox", true
-	m.Features.Commands = []slashCommand{{
-		Command: "/" + TriggerWord(p), URL: at("trigger"), Description: cutTo("Runs jobs of "+p.FullPath, 100), Hint: UsageHint,
-	}}
+	m.Features.Commands = []slashCommand{{Command: command, Description: cutTo("Runs "+runs, 100), Hint: hint}}
 	for _, scope := range SlackScopes {
 		m.OAuth.Scopes.Bot = append(m.OAuth.Scopes.Bot, scope[0])
 	}
-	m.Settings.Events.URL, m.Settings.Events.Bot = at("events"), []string{"app_mention", "message.im"}
-	m.Settings.Interactivity.Enabled, m.Settings.Interactivity.URL = true, at("interactions")
-	m.Settings.Socket = socket
+	m.Settings.Events.Bot = []string{"app_mention", "message.im"}
+	m.Settings.Interactivity.Enabled, m.Settings.Socket = true, socket
 	return m
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"signalbox/ci"
 	"signalbox/ci/access"
-	"signalbox/internal/fault"
 	"signalbox/models"
 	"signalbox/models/enum"
 )
@@ -116,6 +115,9 @@ func (s *Service) sendNotification(ctx context.Context, t *models.Task) error {
 		if in, err = tx.Integration(p.ProjectID, n.Chat); err != nil {
 			return err
 		}
+		if err := inItsWorkspace(tx, in); err != nil {
+			return err
+		}
 		m.Text, err = s.news(tx, project, p, task)
 		return err
 	})
@@ -163,46 +165,4 @@ func (s *Service) news(tx *models.Tx, project *models.Project, p *models.Pipelin
 		more = " in " + roughly(time.Duration(*p.Duration)*time.Second)
 	}
 	return fmt.Sprintf("%s of [%s](%s/%s) on %s %s%s – %s, started by %s", what, project.FullPath, s.ci.URL(), project.FullPath, code(p.Ref), word, more, code(p.CommitTitle), u.Name), nil
-}
-
-// SaveNotification stores which channel is told of what.
-func (s *Service) SaveNotification(ctx context.Context, by access.Actor, n *models.ChatNotification) error {
-	switch {
-	case n.Chat != enum.Console && s.chats[n.Chat] == nil || n.Chat == enum.Console:
-		return fault.Field("chat", "is not a chat that can be told of something")
-	case n.Channel == "":
-		return fault.Field("channel", "can't be blank")
-	case !n.Pipelines && !n.Jobs:
-		return fault.Field("events", "must name pipeline or job")
-	}
-	if n.Statuses == nil {
-		n.Statuses = []string{}
-	}
-	return s.db.Write(ctx, func(tx *models.Tx) error {
-		all, err := tx.ChatNotifications(n.ProjectID)
-		if err != nil {
-			return err
-		}
-		if n.ID == 0 && len(all) >= maxRules {
-			return fault.New(fault.Invalid, "a project has at most %d notifications", maxRules)
-		}
-		if err := tx.SaveChatNotification(n); err != nil {
-			return err
-		}
-		return tx.Audit(&models.AuditEvent{
-			UserID: &by.User.ID, Action: "chat_notification_saved", EntityType: "project", EntityID: n.ProjectID, Details: string(n.Chat) + " " + n.Channel, IPAddress: by.IP,
-		})
-	})
-}
-
-// RemoveNotification tells a channel no more.
-func (s *Service) RemoveNotification(ctx context.Context, by access.Actor, n *models.ChatNotification) error {
-	return s.db.Write(ctx, func(tx *models.Tx) error {
-		if err := tx.DeleteChatNotification(n.ID); err != nil {
-			return err
-		}
-		return tx.Audit(&models.AuditEvent{
-			UserID: &by.User.ID, Action: "chat_notification_removed", EntityType: "project", EntityID: n.ProjectID, Details: string(n.Chat) + " " + n.Channel, IPAddress: by.IP,
-		})
-	})
 }

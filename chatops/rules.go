@@ -2,12 +2,12 @@ package chatops
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"signalbox/ci"
 	"signalbox/ci/access"
@@ -40,16 +40,21 @@ func (s *Service) allowed(tx *models.Tx, g *given, jobs []*models.Job) error {
 		return err
 	}
 	wait := &needsApproval{}
+	q := askedOf{channelID: g.command.ChannelID, channelName: g.command.ChannelName, level: subject.Level, approvals: len(approvals), now: tx.Now()}
 	for _, j := range jobs {
+		q.job = j.Name
 		for _, r := range rules {
 			if !access.MatchesWildcard(r.Pattern, j.Name) {
 				continue
 			}
-			if err := s.passes(tx, g, subject.Level, r, j); err != nil {
+			got, err := ruling(tx, r, g.user, q)
+			switch {
+			case err != nil:
 				return err
-			}
-			if missing := r.Approvals - len(approvals); missing > 0 {
-				wait.missing, wait.jobs = max(wait.missing, missing), append(wait.jobs, j.Name)
+			case got.Outcome == Refuses:
+				return fault.New(fault.Invalid, "%s", got.Reason)
+			case got.Outcome == Asks:
+				wait.missing, wait.jobs = max(wait.missing, got.Missing), append(wait.jobs, j.Name)
 			}
 		}
 	}
@@ -60,40 +65,81 @@ func (s *Service) allowed(tx *models.Tx, g *given, jobs []*models.Job) error {
 	return nil
 }
 
-func (s *Service) passes(tx *models.Tx, g *given, level enum.AccessLevel, r *models.ChatRule, j *models.Job) error {
-	c := g.command
-	if len(r.Channels) > 0 && !slices.Contains(r.Channels, c.ChannelID) && !slices.Contains(r.Channels, c.ChannelName) {
-		return fault.New(fault.Invalid, "%s is run from the channels `%s` alone, by a rule of the project", code(j.Name), strings.Join(r.Channels, "`, `"))
+// Outcome is what a rule says of a job.
+type Outcome string
+
+// The outcomes.
+const (
+	Passes  Outcome = "passes"
+	Refuses Outcome = "refuses"
+	Asks    Outcome = "asks" // for the approval of others
+)
+
+// Ruling is what one rule says of a job, a person and a channel, and why.
+type Ruling struct {
+	Rule    *models.ChatRule
+	Outcome Outcome
+	Reason  string // a sentence's rest; "" if it passes
+	Missing int    // approvals
+}
+
+// asked is what a rule looks at. Whether the person is among those it names, and when the job last ran, depend on the rule.
+type askedOf struct {
+	job         string
+	channelID   string
+	channelName string
+	level       enum.AccessLevel
+	approvals   int
+	now         time.Time
+}
+
+// rule decides by one rule whose pattern matches. named says whether the rule names the person, who whom it names, and last when
+// the job last ran within the rule's pause.
+func rule(r *models.ChatRule, q askedOf, named bool, who string, last *time.Time) Ruling {
+	refuse := func(format string, args ...any) Ruling {
+		return Ruling{Rule: r, Outcome: Refuses, Reason: fmt.Sprintf(format, args...)}
 	}
+	switch {
+	case len(r.Channels) > 0 && !slices.Contains(r.Channels, q.channelID) && !slices.Contains(r.Channels, q.channelName):
+		return refuse("%s is run from the channels `%s` alone, by a rule of the project", code(q.job), strings.Join(r.Channels, "`, `"))
+	case len(r.Who) > 0 && !named:
+		return refuse("%s is run by %s alone, by a rule of the project; your role is %s", code(q.job), who, q.level)
+	case last != nil:
+		whose, pause := "you", time.Duration(r.CooldownSeconds)*time.Second
+		if r.CooldownOf == "channel" {
+			whose = "somebody in this channel"
+		}
+		return refuse("%s ran %s %s ago; it can be run again in %s", whose, code(q.job), roughly(q.now.Sub(*last)), roughly(last.Add(pause).Sub(q.now)))
+	}
+	if missing := r.Approvals - q.approvals; missing > 0 {
+		return Ruling{r, Asks, fmt.Sprintf("%d %s of somebody else %s missing", missing, plural(missing, "approval"), isOrAre(missing)), missing}
+	}
+	return Ruling{Rule: r, Outcome: Passes}
+}
+
+// ruling reads what a rule needs to know and asks it.
+func ruling(tx *models.Tx, r *models.ChatRule, u *models.User, q askedOf) (out Ruling, err error) {
+	named, who, last := true, "", (*time.Time)(nil)
 	if len(r.Who) > 0 {
-		in, err := ci.Granted(tx, g.user, level, r.Who)
-		if err != nil {
-			return err
+		if named, err = ci.Granted(tx, u, q.level, r.Who); err != nil {
+			return out, err
 		}
-		if !in {
-			who, err := inWords(tx, r.Who)
-			if err != nil {
-				return err
+		if !named {
+			if who, err = inWords(tx, r.Who); err != nil {
+				return out, err
 			}
-			return fault.New(fault.Invalid, "%s is run by %s alone, by a rule of the project; your role is %s", code(j.Name), who, level)
 		}
 	}
-	if r.CooldownSeconds == 0 {
-		return nil
+	if r.CooldownSeconds > 0 {
+		user := u.ID
+		if r.CooldownOf == "channel" {
+			user = 0
+		}
+		if last, err = tx.LastChatRun(r.ProjectID, q.job, user, q.channelID, q.now.Add(-time.Duration(r.CooldownSeconds)*time.Second)); err != nil {
+			return out, err
+		}
 	}
-	pause, user := time.Duration(r.CooldownSeconds)*time.Second, g.user.ID
-	if r.CooldownOf == "channel" {
-		user = 0
-	}
-	last, err := tx.LastChatRun(g.project.ID, j.Name, user, c.ChannelID, tx.Now().Add(-pause))
-	if err != nil || last == nil {
-		return err
-	}
-	whose := "you"
-	if user == 0 {
-		whose = "somebody in this channel"
-	}
-	return fault.New(fault.Invalid, "%s ran %s %s ago; it can be run again in %s", whose, code(j.Name), roughly(tx.Now().Sub(*last)), roughly(last.Add(pause).Sub(tx.Now())))
+	return rule(r, q, named, who, last), nil
 }
 
 // inWords says whom a list of grants lets.
@@ -111,6 +157,8 @@ func inWords(tx *models.Tx, who []models.Grant) (string, error) {
 			}
 		case w.GroupID != 0:
 			names = append(names, "the members of a group")
+		case w.AccessLevel == enum.NoAccess:
+			names = append(names, "nobody by role")
 		default:
 			names = append(names, w.AccessLevel.String()+"s")
 		}
@@ -118,176 +166,75 @@ func inWords(tx *models.Tx, who []models.Grant) (string, error) {
 	return strings.Join(names, " or "), nil
 }
 
-// approvalTime is how long a command waits for approval.
-const approvalTime = 24 * time.Hour
-
-// waitForApproval stores that a command waits for others, tells the channel, and ends it should nobody come.
-func (s *Service) waitForApproval(ctx context.Context, g *given, wait *needsApproval) error {
-	trigger := g.command.TriggerWord
-	if trigger == "" || trigger == buttonTrigger {
-		trigger = ""
-	} else {
-		trigger += " "
-	}
-	return s.db.Write(ctx, func(tx *models.Tx) error {
-		fresh, err := tx.Command(g.command.ID)
-		if err != nil || fresh.State != enum.CommandAccepted {
-			return err
-		}
-		fresh.State, fresh.InChannel = enum.CommandWaiting, !s.followed(fresh, g.integration)
-		fresh.Acknowledgement = fmt.Sprintf("%s asks to run `%s`: %d %s of somebody else %s missing. Others answer with `%sapprove command %d` or `%sreject command %d`.",
-			g.user.Name, strings.Join(wait.jobs, "`, `"), wait.missing, plural(wait.missing, "approval"), isOrAre(wait.missing), trigger, fresh.ID, trigger, fresh.ID)
-		tx.AfterCommit(func() { s.hub.Publish(topic(fresh.DeliveryKey)) })
-		key := fmt.Sprintf("%s:%d", taskGiveUp, fresh.ID)
-		err = tx.AddTask(&models.Task{Kind: taskGiveUp, Key: &key, Payload: payload(fresh.ID), RunAt: tx.Now().Add(approvalTime)})
-		return errors.Join(err, s.begin(tx, fresh, g.integration), s.lateAnswer(tx, fresh), tx.UpdateCommand(fresh))
-	})
-}
-
-func isOrAre(n int) string {
-	if n == 1 {
-		return "is"
-	}
-	return "are"
-}
-
-// giveUp refuses a command that nobody approved in time.
-func (s *Service) giveUp(ctx context.Context, t *models.Task) error {
-	var p struct{ Command int64 }
-	if err := json.Unmarshal([]byte(t.Payload), &p); err != nil {
-		return fmt.Errorf("payload of a command: %w", err)
-	}
-	return notThere(s.endWaiting(ctx, p.Command, "nobody approved it within a day"))
-}
-
-func (s *Service) endWaiting(ctx context.Context, id int64, reason string) error {
-	return s.db.Write(ctx, func(tx *models.Tx) error {
-		waits, err := tx.WaitCommand(id, enum.CommandRefused)
-		if err != nil || !waits {
-			return err
-		}
-		c, err := tx.Command(id)
-		if err != nil {
-			return err
-		}
-		now := tx.Now()
-		c.Refusal, c.FinishedAt = "Nothing was run: "+reason+".", &now
-		tx.AfterCommit(func() { s.hub.Publish(topic(c.DeliveryKey)) })
-		return tx.UpdateCommand(c)
-	})
-}
-
-// judge approves or rejects a command that waits, as somebody who may run its job but did not ask for it.
-func (s *Service) judge(ctx context.Context, g *given, a Action) error {
-	var waiting *models.ChatCommand
-	var asker *models.User
-	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
-		if waiting, err = tx.Command(a.Command); err != nil {
-			return err
-		}
-		if waiting.ProjectID != g.project.ID || waiting.UserID == nil {
-			return models.ErrNotFound
-		}
-		if asker, err = tx.User(*waiting.UserID); err != nil {
-			return err
-		}
-		subject, err := access.SubjectOf(tx, g.actor(), g.project)
-		if err == nil && !access.Allowed(g.actor(), access.CreatePipeline, subject.On(g.project.DefaultBranch, false)) {
-			err = fault.New(fault.Forbidden, "who approves a command must be allowed to run it")
-		}
-		return err
-	})
-	switch {
-	case errors.Is(err, models.ErrNotFound):
-		return fault.New(fault.Invalid, "the project has no command %d", a.Command)
-	case err != nil:
-		return err
-	case waiting.State != enum.CommandWaiting:
-		return fault.New(fault.Invalid, "command %d does not wait for approval; it is %s", a.Command, waiting.State)
-	case asker.ID == g.user.ID && a.Verb == Approve:
-		return fault.New(fault.Invalid, "somebody else has to approve what you asked for")
-	}
-	if a.Verb == Reject {
-		if err := s.endWaiting(ctx, waiting.ID, g.user.Name+" rejected it"); err != nil {
-			return err
-		}
-		return s.announce(ctx, g.command, fmt.Sprintf("%s rejected %s of %s.", g.user.Name, code(waiting.Text), asker.Name))
-	}
-	if err := s.mayApprove(ctx, g, waiting); err != nil {
-		return err
-	}
-	err = s.db.Write(ctx, func(tx *models.Tx) error {
-		if err := tx.ApproveCommand(waiting.ID, g.user.ID); err != nil {
-			return err
-		}
-		// The command is looked at again; if approvals are missing still, it waits once more.
-		waits, err := tx.WaitCommand(waiting.ID, enum.CommandAccepted)
-		if err != nil || !waits {
-			return err
-		}
-		key := fmt.Sprintf("%s:%d:%d", taskRun, waiting.ID, g.user.ID)
-		tx.AfterCommit(s.tasks.Wake)
-		return tx.AddTask(&models.Task{Kind: taskRun, Key: &key, Payload: payload(waiting.ID)})
-	})
-	if err != nil {
-		return err
-	}
-	return s.announce(ctx, g.command, fmt.Sprintf("%s approved %s of %s.", g.user.Name, code(waiting.Text), asker.Name))
-}
-
-// mayApprove asks the rules whether the approver could run the command: a job that only some may run is approved by them alone.
-func (s *Service) mayApprove(ctx context.Context, g *given, waiting *models.ChatCommand) error {
-	a, ok := Parse(waiting.Text)
-	if !ok {
-		return nil
-	}
-	name, _ := a.OnRef()
-	return s.db.Read(ctx, func(tx *models.Tx) error {
-		rules, err := tx.ChatRules(g.project.ID)
-		if err != nil {
-			return err
-		}
-		subject, err := access.SubjectOf(tx, g.actor(), g.project)
-		if err != nil {
-			return err
-		}
-		for _, r := range rules {
-			if len(r.Who) == 0 || !access.MatchesWildcard(r.Pattern, name) && !access.MatchesWildcard(r.Pattern, a.Name) {
-				continue
-			}
-			if in, err := ci.Granted(tx, g.user, subject.Level, r.Who); err != nil {
-				return err
-			} else if !in {
-				return fault.New(fault.Forbidden, "a rule of the project lets you neither run nor approve %s", code(name))
-			}
-		}
-		return nil
-	})
-}
-
 // maxRules bounds the rules of a project.
 const maxRules = 100
 
-// SaveRule stores a rule about who may run jobs from chat.
-func (s *Service) SaveRule(ctx context.Context, by access.Actor, r *models.ChatRule) error {
-	switch {
-	case strings.TrimSpace(r.Pattern) == "":
-		return fault.Field("pattern", "can't be blank")
-	case r.Approvals < 0 || r.Approvals > 5:
-		return fault.Field("approvals", "must be from 0 to 5")
-	case r.CooldownSeconds < 0 || r.CooldownSeconds > 7*24*3600:
-		return fault.Field("cooldown_seconds", "must be from 0 to 604800")
-	case r.CooldownOf != "user" && r.CooldownOf != "channel":
-		return fault.Field("cooldown_of", "must be user or channel")
+// What a rule may hold.
+const (
+	maxRulePattern   = 255
+	maxRuleChannels  = 50
+	maxRuleApprovals = 5
+	maxRuleCooldown  = 7 * 24 * 3600
+)
+
+// ruleRoles are the roles that a rule may name, as in protected environments. Whoever has less may run nothing, rule or not.
+var ruleRoles = []enum.AccessLevel{enum.NoAccess, enum.Developer, enum.Maintainer, enum.AdminAccess}
+
+// CheckRule tidies a rule and says all that is wrong with it, by field; nil if nothing is.
+func CheckRule(r *models.ChatRule) fault.Fields {
+	wrong := fault.Fields{}
+	say := func(field, format string, args ...any) {
+		wrong[field] = append(wrong[field], fmt.Sprintf(format, args...))
 	}
-	for i := range r.Who {
-		r.Who[i].ID = int64(i + 1)
+	r.Pattern = strings.TrimSpace(r.Pattern)
+	if r.Pattern == "" {
+		say("pattern", "can't be blank")
 	}
-	if r.Channels == nil {
-		r.Channels = []string{}
+	if utf8.RuneCountInString(r.Pattern) > maxRulePattern {
+		say("pattern", "is too long (maximum is %d characters)", maxRulePattern)
+	}
+	channels := []string{}
+	for _, c := range r.Channels {
+		c = strings.TrimPrefix(strings.TrimSpace(c), "#")
+		switch {
+		case c == "" || slices.Contains(channels, c):
+		case strings.ContainsFunc(c, unicode.IsSpace) || len(c) > 255:
+			say("channels", "must be ids or names without blanks")
+		default:
+			channels = append(channels, c)
+		}
+	}
+	if r.Channels = channels; len(channels) > maxRuleChannels {
+		say("channels", "must be at most %d", maxRuleChannels)
 	}
 	if r.Who == nil {
 		r.Who = []models.Grant{}
+	}
+	for i, w := range r.Who {
+		if w.UserID == 0 && w.GroupID == 0 && !slices.Contains(ruleRoles, w.AccessLevel) {
+			say("who", "must each be a role, a user or a group")
+		}
+		r.Who[i].ID = int64(i + 1)
+	}
+	if r.Approvals < 0 || r.Approvals > maxRuleApprovals {
+		say("approvals", "must be from 0 to %d", maxRuleApprovals)
+	}
+	if r.CooldownSeconds < 0 || r.CooldownSeconds > maxRuleCooldown {
+		say("cooldown_seconds", "must be from 0 to %d", maxRuleCooldown)
+	}
+	if r.CooldownOf != "user" && r.CooldownOf != "channel" {
+		say("cooldown_of", "must be user or channel")
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return wrong
+}
+
+// SaveRule stores a rule about who may run jobs from chat.
+func (s *Service) SaveRule(ctx context.Context, by access.Actor, r *models.ChatRule) error {
+	if wrong := CheckRule(r); wrong != nil {
+		return wrong
 	}
 	return s.db.Write(ctx, func(tx *models.Tx) error {
 		rules, err := tx.ChatRules(r.ProjectID)

@@ -38,7 +38,7 @@ func (s *Service) run(ctx context.Context, t *models.Task) error {
 			return err
 		}
 		if g.command.IntegrationID != nil {
-			if g.integration, err = tx.IntegrationByID(*g.command.IntegrationID); err != nil && !errors.Is(err, models.ErrNotFound) {
+			if g.integration, err = tx.IntegrationOf(g.command); err != nil && !errors.Is(err, models.ErrNotFound) {
 				return err
 			}
 		}

@@ -167,7 +167,7 @@ func (s *Service) acknowledgement(c *models.ChatCommand, g *given, pipeline *mod
 	}
 	in := g.integration
 	switch {
-	case c.Chat == enum.Console || in != nil && !in.BotToken.Empty():
+	case c.Chat == enum.Console || in != nil && in.HasBot():
 	case c.ResponseURL.Empty():
 		text += " The chat named no address for the reply, so it stays on that page."
 	default:

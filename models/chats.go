@@ -25,11 +25,14 @@ type ChatIntegration struct {
 	ApplicationID   string        // Discord's
 	PublicKey       string        // Discord's, in hexadecimal digits
 	TeamID          string        // the workspace of the instance's Slack app; "" is any
+	TeamProved      bool          // whoever named the workspace showed that they may: they installed the app there, or administer the instance
 	Alias           string        // what names the project in the commands of that app; "" is its path
 	Quiet           bool          // no message that follows a running job
 	Credential      string        // fingerprint of what requests prove themselves with
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
+	// Workspace is where the instance's Slack app speaks with a bot of its own; nil unless it was asked for.
+	Workspace *SlackWorkspace `gorm:"-"`
 }
 
 // Place is what a secret of the integration is sealed for.

@@ -17,8 +17,7 @@ import (
 // manifest is a Slack app in both notations, ready to paste, and the address at which Slack makes it.
 type manifest struct{ YAML, JSON, Create string }
 
-func (s *Server) manifest(p *models.Project, socket bool) (m manifest, err error) {
-	app := s.chat.SlackManifest(p, socket)
+func manifestOf(app chatops.SlackManifest) (m manifest, err error) {
 	asYAML, err := yaml.MarshalWithOptions(app, yaml.IndentSequence(true))
 	if err != nil {
 		return m, err
@@ -81,6 +80,11 @@ func (s *Server) chatSetUp(r *request, c *inside) error {
 				return err
 			}
 		}
+		app, err := s.chat.SlackApp(r.Context())
+		if err != nil {
+			return err
+		}
+		d["AppOn"] = app.Enabled && app.Proves()
 		if err := s.setUpData(d, c.project, k.Chat, server); err != nil {
 			return err
 		}
@@ -92,8 +96,8 @@ func (s *Server) chatSetUp(r *request, c *inside) error {
 func (s *Server) setUpData(d data, p *models.Project, chat enum.Chat, server string) (err error) {
 	switch chat {
 	case enum.Slack:
-		if d["Manifest"], err = s.manifest(p, false); err == nil {
-			d["Socket"], err = s.manifest(p, true)
+		if d["Manifest"], err = manifestOf(s.chat.SlackManifest(p, false)); err == nil {
+			d["Socket"], err = manifestOf(s.chat.SlackManifest(p, true))
 		}
 	case enum.Discord:
 		d["Address"] = s.chat.Endpoint(p, chat, "interactions")

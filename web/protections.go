@@ -22,6 +22,15 @@ type grantRole struct {
 
 var grantRoles = []grantRole{{"0", "Nobody by role"}, {"30", "Developers and above"}, {"40", "Maintainers and above"}, {"60", "Administrators"}}
 
+// roleText is a role, by its number, with all above it.
+func roleText(number string) string {
+	level, _ := strconv.Atoi(number)
+	if enum.AccessLevel(level) == enum.AdminAccess {
+		return "Administrators"
+	}
+	return enum.AccessLevel(level).String() + "s and above"
+}
+
 // grantText is whom grants name, as a form has it.
 type grantText struct {
 	Role, Users, Groups string
@@ -31,10 +40,8 @@ type grantText struct {
 // Words is whom grants name in a sentence.
 func (g grantText) Words() string {
 	var out []string
-	for _, r := range grantRoles {
-		if r.Value == g.Role && r.Value != "0" {
-			out = append(out, r.Text)
-		}
+	if g.Role != "" && g.Role != "0" {
+		out = append(out, roleText(g.Role))
 	}
 	if g.Users != "" {
 		out = append(out, g.Users)
@@ -110,6 +117,12 @@ func (s *Server) readGrants(r *request, kind string, before []models.Grant) (out
 	if level, _ := strconv.Atoi(role); level > 0 {
 		out = append(out, models.Grant{AccessLevel: enum.AccessLevel(level)})
 	}
+	named, err := s.readNamed(r, kind, before)
+	return append(out, named...), err
+}
+
+// readNamed reads the users and groups that a form names.
+func (s *Server) readNamed(r *request, kind string, before []models.Grant) (out []models.Grant, err error) {
 	for _, name := range namesIn(r.PostFormValue(kind + "_users")) {
 		u, err := s.userNamed(r, name)
 		if err != nil {

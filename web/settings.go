@@ -243,7 +243,7 @@ func (s *Server) unprotect(r *request, c *inside) error {
 var chats = []struct {
 	Slug, Name string
 	Chat       enum.Chat
-}{{"slack", "Slack", enum.Slack}, {"mattermost", "Mattermost", enum.Mattermost}, {"discord", "Discord", enum.Discord}}
+}{{"slack", "Slack", enum.Slack}, {"mattermost", "Mattermost", enum.Mattermost}, {"discord", "Discord", enum.Discord}, {"slack_app", slackAppName, enum.SlackApp}}
 
 func (s *Server) chatPage(r *request, c *inside) error {
 	var rows []*models.ChatIntegration

@@ -80,10 +80,10 @@ func (s *Server) parse() error {
 	}
 	for _, p := range pages {
 		name := strings.TrimSuffix(strings.TrimPrefix(p, "templates/"), ".html")
-		if name == "layout" {
+		if name == "layout" || name == "parts" {
 			continue
 		}
-		t, err := template.New("layout.html").Funcs(functions).Funcs(template.FuncMap{"asset": s.assets.address}).ParseFS(files, "templates/layout.html", p)
+		t, err := template.New("layout.html").Funcs(functions).Funcs(template.FuncMap{"asset": s.assets.address}).ParseFS(files, "templates/layout.html", "templates/parts.html", p)
 		if err != nil {
 			return err
 		}
@@ -223,8 +223,22 @@ func (s *Server) fail(r *request, err error) {
 	s.render(r, status, "message", data{"Title": title, "Text": strings.TrimPrefix(strings.TrimPrefix(fault.Message(err), "403 Forbidden"), " - ")})
 }
 
+// atFields is what is wrong with a form whose page says so at each field.
+type atFields struct{ fault.Fields }
+
+func (a atFields) Unwrap() error { return a.Fields }
+
+// perField lets the page of a form say at its fields what is wrong with them.
+func perField(err error) error {
+	var wrong fault.Fields
+	if errors.As(err, &wrong) {
+		return atFields{wrong}
+	}
+	return err
+}
+
 // secretFields are never written back into a form.
-var secretFields = []string{"password", "next_password", "token", "value", "signing_secret", "bot_token", "app_token", "val"}
+var secretFields = []string{"password", "next_password", "token", "value", "signing_secret", "bot_token", "app_token", "client_secret", "val"}
 
 // tellOnForm leads back to the page of a form that was refused, with the reason and what was typed.
 func (s *Server) tellOnForm(r *request, err error) bool {
@@ -232,7 +246,13 @@ func (s *Server) tellOnForm(r *request, err error) bool {
 	if r.Method != http.MethodPost || parseErr != nil || back.Path == "" || r.actor.User == nil || back.Host != r.Host {
 		return false
 	}
-	s.sessions.Put(r.Context(), "error", sentence(fault.Message(err)))
+	text := sentence(fault.Message(err))
+	var wrong atFields
+	if errors.As(err, &wrong) {
+		text = "Nothing was saved: what is wrong stands at the field."
+		s.sessions.Put(r.Context(), "wrong", url.Values(wrong.Fields).Encode())
+	}
+	s.sessions.Put(r.Context(), "error", text)
 	old := url.Values{}
 	for k, v := range r.PostForm {
 		old[k] = v
@@ -272,11 +292,13 @@ func (s *Server) render(r *request, status int, name string, d data) {
 	d["User"], d["Path"], d["Query"] = r.actor.User, r.URL.Path, r.URL.Query()
 	d["Said"], d["Refused"] = s.sessions.PopString(r.Context(), "said"), s.sessions.PopString(r.Context(), "error")
 	d["Once"] = s.sessions.PopString(r.Context(), "once")
-	old, err := url.ParseQuery(s.sessions.PopString(r.Context(), "old"))
-	if err != nil {
-		old = url.Values{}
+	for key, name := range map[string]string{"Old": "old", "Wrong": "wrong"} {
+		values, err := url.ParseQuery(s.sessions.PopString(r.Context(), name))
+		if err != nil {
+			values = url.Values{}
+		}
+		d[key] = values
 	}
-	d["Old"] = old
 	if err := s.templates[name].Execute(&b, d); err != nil {
 		s.log.ErrorContext(r.Context(), "page cannot be rendered", "page", name, "error", err)
 		http.Error(r.w, "This page cannot be shown.", http.StatusInternalServerError)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -34,21 +35,11 @@ func (h *Handler) appTrigger(c *gin.Context) error {
 		return &httpapi.ParamError{Text: "text is missing"}
 	}
 	ctx := c.Request.Context()
-	if err := h.service.AppByToken(ctx, form.Get("token")); err != nil {
+	err = h.service.AppCommand(ctx, form.Get("token"), c.GetHeader("X-Slack-Signature") != "", func(signing string) bool {
+		return h.signed(c.Request.Header, raw, signing) == enum.Taken
+	})
+	if err != nil {
 		return err
-	}
-	if c.GetHeader("X-Slack-Signature") != "" {
-		app, err := h.service.SlackApp(ctx)
-		if err != nil {
-			return err
-		}
-		genuine, err := h.service.AppSigned(ctx, func(signing string) bool { return h.signed(c.Request.Header, raw, signing) == enum.Taken })
-		if err != nil {
-			return err
-		}
-		if app.Signing != "" && !genuine {
-			return chatops.ErrNoIntegration
-		}
 	}
 	cmd := command(0, form)
 	cmd.Chat = enum.SlackApp
@@ -94,21 +85,27 @@ func (h *Handler) appInteraction(c *gin.Context) error {
 	if err != nil {
 		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body is not a form")
 	}
-	var p interaction
-	if err := json.Unmarshal([]byte(form.Get("payload")), &p); err != nil {
-		return fault.Wrap(fault.Invalid, err, "400 Bad request - the payload is no JSON")
-	}
-	if p.Type == "block_actions" && len(p.Actions) > 0 {
-		in, err := h.service.ButtonOf(c.Request.Context(), p.Actions[0].Value)
-		if err != nil {
-			return err
-		}
-		if err := h.press(c.Request.Context(), in, []byte(form.Get("payload"))); err != nil {
-			return err
-		}
+	if err := h.appPress(c.Request.Context(), []byte(form.Get("payload"))); err != nil {
+		return err
 	}
 	c.Status(http.StatusOK)
 	return nil
+}
+
+// appPress takes the payload of an interaction of the instance's app, however it came.
+func (h *Handler) appPress(ctx context.Context, payload []byte) error {
+	var p interaction
+	if err := json.Unmarshal(payload, &p); err != nil {
+		return fault.Wrap(fault.Invalid, err, "400 Bad request - the payload is no JSON")
+	}
+	if p.Type != "block_actions" || len(p.Actions) == 0 {
+		return nil // nothing of ours
+	}
+	in, err := h.service.ButtonOf(ctx, p.Actions[0].Value, p.Team.ID)
+	if err != nil {
+		return err
+	}
+	return h.press(ctx, in, payload)
 }
 
 // appOptions answers that there is nothing to choose from: no message of ours has a menu.
@@ -126,11 +123,7 @@ func (h *Handler) appEvent(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	challenge, err := h.hear(c.Request.Context(), raw, nil, func(ctx context.Context, cmd chatops.Command) error {
-		cmd.Chat, cmd.Deferred = enum.SlackApp, true
-		_, err := h.service.ReceiveFor(ctx, cmd)
-		return err
-	})
+	challenge, err := h.appHear(c.Request.Context(), raw)
 	if err != nil {
 		return err
 	}
@@ -140,4 +133,20 @@ func (h *Handler) appEvent(c *gin.Context) error {
 	}
 	c.Status(http.StatusOK)
 	return nil
+}
+
+// appHear takes an event of the instance's app, however it came.
+func (h *Handler) appHear(ctx context.Context, raw []byte) (challenge string, err error) {
+	var e envelope
+	if err := json.Unmarshal(raw, &e); err != nil {
+		return "", fault.Wrap(fault.Invalid, err, "400 Bad request - the event is no JSON")
+	}
+	if e.Type == "event_callback" && (e.Event.Type == "app_uninstalled" || e.Event.Type == "tokens_revoked" && len(e.Event.Tokens.Bot) > 0) {
+		return "", h.service.SlackUninstalled(ctx, e.TeamID, time.Unix(e.EventTime, 0))
+	}
+	return h.hear(ctx, raw, nil, func(ctx context.Context, cmd chatops.Command) error {
+		cmd.Chat, cmd.Deferred = enum.SlackApp, true
+		_, err := h.service.ReceiveFor(ctx, cmd)
+		return err
+	})
 }

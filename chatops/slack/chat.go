@@ -126,6 +126,32 @@ type answer struct {
 	URL       string `json:"url"`
 	UploadURL string `json:"upload_url"`
 	FileID    string `json:"file_id"`
+
+	// of installations
+	AccessToken string `json:"access_token"`
+	TokenType   string `json:"token_type"`
+	Scope       string `json:"scope"`
+	AppID       string `json:"app_id"`
+	BotUserID   string `json:"bot_user_id"`
+	Team        team   `json:"team"`
+	TeamID      string `json:"team_id"`
+	UserID      string `json:"user_id"`
+	BotID       string `json:"bot_id"`
+	Enterprise  bool   `json:"is_enterprise_install"`
+}
+
+// team is a workspace: Slack tells some methods' by id and name, others' by its name alone.
+type team struct{ ID, Name string }
+
+// UnmarshalJSON takes both.
+func (t *team) UnmarshalJSON(raw []byte) error {
+	if len(raw) > 0 && raw[0] == '"' {
+		return json.Unmarshal(raw, &t.Name)
+	}
+	var both struct{ ID, Name string }
+	err := json.Unmarshal(raw, &both)
+	t.ID, t.Name = both.ID, both.Name
+	return err
 }
 
 func (ch Chat) call(ctx context.Context, p chatops.Poster, to chatops.Target, method string, args any) (answer, error) {

@@ -99,6 +99,7 @@ type envelope struct {
 	Challenge string `json:"challenge"`
 	TeamID    string `json:"team_id"`
 	EventID   string `json:"event_id"`
+	EventTime int64  `json:"event_time"`
 	Event     struct {
 		Type        string `json:"type"`
 		Subtype     string `json:"subtype"`
@@ -109,6 +110,9 @@ type envelope struct {
 		ChannelType string `json:"channel_type"`
 		TS          string `json:"ts"`
 		Thread      string `json:"thread_ts"`
+		Tokens      struct {
+			Bot []string `json:"bot"`
+		} `json:"tokens"`
 	} `json:"event"`
 }
 

@@ -115,7 +115,7 @@ type frame struct {
 
 // connect serves one connection to its end; nil if Slack asked for the next one.
 func (k *Sockets) connect(ctx context.Context, in *models.ChatIntegration) error {
-	token, err := k.handler.service.AppToken(in)
+	token, err := k.handler.service.AppToken(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,15 @@ func (k *Sockets) take(ctx context.Context, ws *websocket.Conn, in *models.ChatI
 		if err := json.Unmarshal(f.Payload, &p); err != nil {
 			return err
 		}
-		answer, err := k.handler.service.Receive(ctx, in, command(in.ID, textsOf(p)))
+		cmd := command(in.ID, textsOf(p))
+		var answer chatops.Answer
+		var err error
+		if in.Chat == enum.SlackApp {
+			cmd.Chat = enum.SlackApp
+			answer, err = k.handler.service.ReceiveFor(ctx, cmd)
+		} else {
+			answer, err = k.handler.service.Receive(ctx, in, cmd)
+		}
 		if err != nil {
 			return err // Slack tells the person that it did not work
 		}
@@ -168,6 +176,13 @@ func (k *Sockets) take(ctx context.Context, ws *websocket.Conn, in *models.ChatI
 		return wsjson.Write(ctx, ws, ack)
 	}
 	if err := wsjson.Write(ctx, ws, ack); err != nil {
+		return err
+	}
+	switch {
+	case in.Chat == enum.SlackApp && f.Type == "interactive":
+		return k.handler.appPress(ctx, f.Payload)
+	case in.Chat == enum.SlackApp && f.Type == "events_api":
+		_, err := k.handler.appHear(ctx, f.Payload)
 		return err
 	}
 	switch f.Type {

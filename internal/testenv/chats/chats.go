@@ -32,6 +32,7 @@ type Message struct {
 	Files   []File
 	At      time.Time
 	Edits   []Edit // what it showed before, oldest first
+	Token   string // with which it was sent, where that is told
 	Handle  bool   // it came through the address of a command
 }
 

@@ -29,8 +29,8 @@ var slackDrawing = drawing{
 }
 
 var mattermostDrawing = drawing{
-	"Mattermost", "--bg:#fff;--fg:#3f4350;--dim:#6b7080;--line:#dcdee4;--code:#f2f3f5;--link:#386fe5;--in:#f7f8fa;--go:#1c58d9;--no:#d24b4e;--btn:#eef2fc;--at:#fff4d6",
-	"--bg:#1e1f25;--fg:#dddfe4;--dim:#9699a3;--line:#3a3c46;--code:#272932;--link:#5d89ea;--in:#23252d;--go:#5d89ea;--no:#d24b4e;--btn:#2b3349;--at:#4a4326",
+	"Mattermost", "--bg:#fff;--fg:#3f4350;--dim:#6b7080;--line:#dcdee4;--code:#f2f3f5;--link:#386fe5;--in:#f7f8fa;--go:#1c58d9;--no:#c43c3f;--btn:#eef2fc;--at:#fff4d6",
+	"--bg:#1e1f25;--fg:#dddfe4;--dim:#9699a3;--line:#3a3c46;--code:#272932;--link:#5d89ea;--in:#23252d;--go:#3b66cc;--no:#c43c3f;--btn:#2b3349;--at:#4a4326",
 	doubleStar, false, true,
 }
 
@@ -119,7 +119,7 @@ func (d drawing) inline(text string) string {
 	return strings.ReplaceAll(text, "\n", "<br>")
 }
 
-var pageTemplate = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{{.D.Name}}</title><style>
+var pageTemplate = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{{.D.Name}}</title><link rel="icon" href="data:,"><style>
 :root{ {{.Light}} }@media(prefers-color-scheme:dark){:root{ {{.Dark}} }}
 *{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--fg);font:15px/1.46 Lato,"Open Sans","Noto Sans",sans-serif;color-scheme:light dark}
 header{padding:12px 20px;border-bottom:1px solid var(--line);font-weight:700}main{padding:8px 20px 20px;max-width:860px}
@@ -142,19 +142,27 @@ button.primary,button.success{background:var(--go);color:#fff;border-color:var(-
 {{range .Buttons}}<button class="{{.Style}}">{{.Label}}</button>{{end}}</div>{{end}}{{range .Buttons}}<button class="{{.Style}}">{{.Label}}</button>{{end}}
 {{range .Files}}<div class="file"><b>{{or .Title .Name}}</b> <span class="dim">{{.Name}}, {{len .Content}} bytes</span>{{if image .}}<img src="/file/{{.ID}}" alt="">{{end}}</div>{{end}}</div></div>{{end}}</main></html>`
 
+// sent finds a file that was sent.
+func (s *Server) sent(id string) (File, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.messages {
+		for _, f := range m.Files {
+			if f.ID == id {
+				return f, true
+			}
+		}
+	}
+	return File{}, false
+}
+
 // page draws a channel (?channel=) as a user (?user=) sees it.
 func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	if id, ok := strings.CutPrefix(r.URL.Path, "/file/"); ok {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for _, m := range s.messages {
-			for _, f := range m.Files {
-				if f.ID == id {
-					w.Header().Set("Content-Type", f.Type)
-					w.Write(f.Content)
-					return
-				}
-			}
+		if f, found := s.sent(id); found {
+			w.Header().Set("Content-Type", f.Type)
+			w.Write(f.Content) // without the lock: a browser that reads slowly would hold up the chat
+			return
 		}
 		http.NotFound(w, r)
 		return

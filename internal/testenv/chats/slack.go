@@ -1,9 +1,6 @@
 package chats
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -22,11 +19,23 @@ type Slack struct {
 	Signing string // the app's signing secret
 	Old     string // the app's verification token
 	Target  string // where the app's requests go, up to /trigger
+	Presses string // where presses go; "" is beside /trigger
+	Team    string // the workspace from which people speak
+
+	ClientID, ClientSecret string   // the app's
+	Redirects              []string // addresses that the app names; what lies below them is one too
+	codes                  map[string]*slackCode
+	bots                   map[string]string // workspaces by the tokens of their bots
+	revoked                map[string]bool
 }
 
 // NewSlack starts a workspace with one app. Its Web API is at URL + "/api".
 func NewSlack(t testing.TB) *Slack {
-	s := &Slack{Server: newServer(t, "xoxb-bot", slackDrawing), Signing: "slack-signing-secret", Old: "slack-verification-token"}
+	s := &Slack{
+		Server: newServer(t, "xoxb-bot", slackDrawing), Signing: "slack-signing-secret", Old: "slack-verification-token", Team: "T1",
+		ClientID: "1234567890.1234567890123", ClientSecret: "slack-client-secret", codes: map[string]*slackCode{}, bots: map[string]string{}, revoked: map[string]bool{},
+	}
+	s.bots[s.Token] = "T1"
 	methods := map[string]struct {
 		kind string
 		e    endpoint
@@ -34,9 +43,12 @@ func NewSlack(t testing.TB) *Slack {
 		"/api/chat.postMessage": {"post", s.method(s.postMessage)}, "/api/chat.update": {"update", s.method(s.update)},
 		"/api/chat.postEphemeral": {"whisper", s.method(s.postEphemeral)}, "/api/files.getUploadURLExternal": {"upload", s.method(s.uploadURL)},
 		"/api/files.completeUploadExternal": {"upload", s.method(s.completeUpload)},
+		"/api/oauth.v2.access":              {"oauth", s.access}, "/api/auth.test": {"auth", s.method(s.authTest)}, "/api/auth.revoke": {"auth", s.method(s.authRevoke)},
 	}
 	s.serve(func(r *http.Request) (string, endpoint) {
 		switch {
+		case r.Method == "GET" && r.URL.Path == "/oauth/v2/authorize":
+			return "authorize", s.authorize
 		case r.Method != "POST":
 		case strings.HasPrefix(r.URL.Path, "/commands/"), strings.HasPrefix(r.URL.Path, "/actions/"):
 			return "respond", s.respond
@@ -110,7 +122,9 @@ func (s *Slack) method(e endpoint) endpoint {
 		case !found:
 			s.complain("%s without a token", r.URL.Path)
 			return refuse("not_authed")
-		case token != s.Token:
+		case s.revoked[token]:
+			return refuse("token_revoked")
+		case s.bots[token] == "" && token != s.Token:
 			return refuse("invalid_auth")
 		}
 		return e(r, body)
@@ -246,7 +260,7 @@ func (s *Slack) postMessage(r *http.Request, body []byte) (int, any) {
 	if wait := s.hurried(in.Channel); wait > 0 {
 		return 429, waiting{map[string]any{"ok": false, "error": "ratelimited"}, wait.Round(time.Second) + time.Second}
 	}
-	m.ID, m.Channel, m.Thread = s.stamp(), in.Channel, in.Thread
+	m.ID, m.Channel, m.Thread, m.Token = s.stamp(), in.Channel, in.Thread, bearer(r)
 	s.show(&m)
 	return 200, map[string]any{"ok": true, "channel": in.Channel, "ts": m.ID, "message": map[string]any{"text": in.Text}}
 }
@@ -365,67 +379,4 @@ func (s *Slack) respond(r *http.Request, body []byte) (int, any) {
 	}
 	s.show(&m)
 	return 200, "ok"
-}
-
-func (s *Slack) open(kind, channel, thread, user string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	path := fmt.Sprintf("/%s/T1/%d/secret", kind, s.next())
-	s.handles[path] = &handle{channel: channel, thread: thread, user: user, made: s.Now()}
-	return path
-}
-
-func (s *Slack) sign(r *http.Request, body string, at time.Time) {
-	if at.IsZero() {
-		at = s.Now()
-	}
-	stamp := strconv.FormatInt(at.Unix(), 10)
-	mac := hmac.New(sha256.New, []byte(s.Signing))
-	fmt.Fprintf(mac, "v0:%s:%s", stamp, body)
-	r.Header.Set("X-Slack-Request-Timestamp", stamp)
-	r.Header.Set("X-Slack-Signature", "v0="+hex.EncodeToString(mac.Sum(nil)))
-}
-
-// Say gives a slash command.
-func (s *Slack) Say(c Command) Receipt {
-	s.t.Helper()
-	if c.ID == "" {
-		c.ID = "trigger." + strconv.Itoa(int(time.Now().UnixNano()))
-	}
-	form := url.Values{
-		"token": {s.Old}, "team_id": {"T1"}, "team_domain": {"team"}, "channel_id": {c.Channel}, "channel_name": {c.ChannelName}, "user_id": {c.User},
-		"user_name": {"name-" + c.User}, "command": {"/ops"}, "text": {c.Text}, "trigger_id": {c.ID}, "api_app_id": {"A1"},
-		"response_url": {s.URL + s.once(c.ID, func() string { return s.open("commands", c.Channel, "", c.User) })},
-	}
-	r := s.request("POST", s.Target+"/trigger", "application/x-www-form-urlencoded", form.Encode())
-	s.sign(r, form.Encode(), c.Stamp)
-	out := s.send(r, c)
-	var in slackMessage
-	if out.Status == 200 && out.Body != "" {
-		if err := strict([]byte(out.Body), &in); err != nil {
-			s.Complain("the answer to a command: %v: %s", err, out.Body)
-		}
-		s.answered(c, in.Response == "in_channel", in.Text, func() (Message, string) { return s.contents(in) }, &out)
-	}
-	return out
-}
-
-// Press presses a button of a message.
-func (s *Slack) Press(user string, m Message, label string) Receipt {
-	s.t.Helper()
-	b, ok := m.Button(label)
-	if !ok {
-		s.t.Fatalf("no button %q in %q: %v", label, m.Read(), m.Labels())
-	}
-	payload, _ := json.Marshal(map[string]any{
-		"type": "block_actions", "user": map[string]any{"id": user, "username": "name-" + user, "name": "name-" + user, "team_id": "T1"},
-		"team": map[string]any{"id": "T1", "domain": "team"}, "channel": map[string]any{"id": m.Channel, "name": "ops"}, "trigger_id": "press",
-		"api_app_id": "A1", "container": map[string]any{"type": "message", "message_ts": m.ID, "channel_id": m.Channel},
-		"message": map[string]any{"ts": m.ID, "thread_ts": m.Thread}, "response_url": s.URL + s.open("actions", m.Channel, m.Thread, user),
-		"actions": []any{map[string]any{"type": "button", "action_id": b.ID, "block_id": "b", "value": b.Value, "action_ts": "1"}},
-	})
-	body := url.Values{"payload": {string(payload)}}.Encode()
-	r := s.request("POST", s.Target+"/interactions", "application/x-www-form-urlencoded", body)
-	s.sign(r, body, time.Time{})
-	return s.send(r, Command{})
 }
