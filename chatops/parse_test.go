@@ -18,8 +18,18 @@ func TestParse(t *testing.T) {
 		"run job “a”":          run("job", "“a”"),
 		"run deploy@v2 prod":   run("deploy@v2", "prod"),
 		"run job --with-needs": {Verb: Run, Name: "job", WithNeeds: true}, "run job —with-needs a b": {Verb: Run, Name: "job", WithNeeds: true, Input: "a b"},
-		"run job --with-needs-not":     run("job", "--with-needs-not"),
-		"deploy staging to production": {Verb: Deploy, From: "staging", To: "production"}, "deploy a to b to c": {Verb: Deploy, From: "a to b", To: "c"},
+		"run job --with-needs-not":             run("job", "--with-needs-not"),
+		"run --with-needs job a  b":            {Verb: Run, Name: "job", WithNeeds: true, Input: "a  b"},
+		"run —with-needs job@v2":               {Verb: Run, Name: "job@v2", WithNeeds: true},
+		"run --with-needs":                     run("--with-needs", ""),
+		"run job a --with-needs":               run("job", "a --with-needs"),
+		"run job -- --with-needs x":            run("job", "--with-needs x"),
+		"run job -- -- --with-needs":           run("job", "-- --with-needs"),
+		"run job -- ls -l":                     run("job", "-- ls -l"),
+		"run job --":                           run("job", "--"),
+		"run job --with-needs -- --x “a”":      {Verb: Run, Name: "job", WithNeeds: true, Input: "--x “a”"},
+		"run --with-needs job -- --with-needs": {Verb: Run, Name: "job", WithNeeds: true, Input: "--with-needs"},
+		"deploy staging to production":         {Verb: Deploy, From: "staging", To: "production"}, "deploy a to b to c": {Verb: Deploy, From: "a to b", To: "c"},
 		"deploy a too b": {Verb: Deploy, From: "a", To: "b"}, "deploy a": nil,
 		"help": {Verb: Help}, "help deploy": {Verb: Help, Name: "deploy"}, "jobs": {Verb: Jobs}, "jobs @v2": {Verb: Jobs, Name: "@v2"},
 		"retry": {Verb: Retry}, "retry #12": {Verb: Retry, Name: "#12", Number: 12}, "cancel deploy": {Verb: Cancel, Name: "deploy"},
@@ -27,6 +37,36 @@ func TestParse(t *testing.T) {
 	} {
 		got, ok := Parse(text)
 		if ok != (want != nil) || ok && got != *want {
+			t.Errorf("%q: %+v %v, want %+v", text, got, ok, want)
+		}
+	}
+}
+
+func TestRunAgainWithOtherInput(t *testing.T) {
+	for _, text := range []string{
+		"run job", "run job a  b", "run job@v2 --with-needs a", "run job -- --with-needs x", "run job --with-needs -- --with-needs", "run job -- ls",
+		"run job --with-needs -- -- x", "run job -- -- --with-needs",
+	} {
+		a, _ := Parse(text)
+		if got := a.withInput(a.Input); got != text {
+			t.Errorf("%q becomes %q", text, got)
+		}
+	}
+}
+
+func TestAsGroup(t *testing.T) {
+	for text, want := range map[string]Action{
+		"run pipeline":                  {Verb: RunPipeline},
+		"run pipeline a=b":              {Verb: RunPipeline, Input: "a=b"},
+		"run pipeline@v2 a=b c":         {Verb: RunPipeline, Name: "@v2", Input: "a=b c"},
+		"run pipeline @v2 a=b":          {Verb: RunPipeline, Name: "@v2", Input: "a=b"},
+		"run pipeline @":                {Verb: RunPipeline, Input: "@"},
+		"run stage test a=b":            {Verb: RunStage, Name: "test", Input: "a=b"},
+		"run stage test@v2\na=b":        {Verb: RunStage, Name: "test@v2", Input: "a=b"},
+		"run pipeline --with-needs a=b": {Verb: RunPipeline, Input: "a=b"},
+	} {
+		a, _ := Parse(text)
+		if got, ok := a.AsGroup(); !ok || got != want {
 			t.Errorf("%q: %+v %v, want %+v", text, got, ok, want)
 		}
 	}
