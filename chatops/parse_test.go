@@ -1,10 +1,14 @@
 package chatops
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"signalbox/ci/config"
 )
 
 func TestParse(t *testing.T) {
@@ -87,18 +91,19 @@ func TestUnmangle(t *testing.T) {
 }
 
 func TestFill(t *testing.T) {
-	specs := map[string]any{
+	specs := config.InputSpecs(map[string]any{
 		"environment": map[string]any{"options": []any{"staging", "production"}, "default": "staging", "description": "where to"},
 		"count":       map[string]any{"type": "number", "default": int64(1)},
 		"force":       map[string]any{"type": "boolean", "default": false},
 		"hosts":       map[string]any{"type": "array", "default": []any{}},
-	}
+	})
 	for text, want := range map[string]map[string]string{
 		"production":                  {"environment": "production"},
 		"environment=staging count=3": {"environment": "staging", "count": "3"},
 		"":                            {}, "--environment=staging --count 3 --force": {"environment": "staging", "count": "3", "force": "true"},
 		"—environment staging force=no":              {"environment": "staging", "force": "false"},
 		`--force "production" hosts=a,b`:             {"environment": "production", "force": "true", "hosts": "[a b]"},
+		`hosts=b -- production`:                      {"environment": "production", "hosts": "[b]"},
 		`environment="production" hosts='["a","b"]'`: {"environment": "production", "hosts": "[a b]"},
 	} {
 		got, err := Fill(specs, text)
@@ -128,6 +133,50 @@ func TestFill(t *testing.T) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
+}
+
+func TestFillAsksForWhatIsRequired(t *testing.T) {
+	specs := config.InputSpecs(map[string]any{"to": nil, "tag": map[string]any{"regex": "^v[0-9]+$"}, "my.name": map[string]any{"default": "x"}})
+	for text, want := range map[string]string{
+		"to=a tag=v1": "", "to=a tag=v1 my.name=y": "", "tag=v1": "`to` must be given", "to=a tag=1": "RegEx",
+		"to=--x tag=v1": "", "tag=v1 my.name=y -- --to": "",
+	} {
+		_, err := Fill(specs, text)
+		var wrong *InputsError
+		if want == "" && err != nil || want != "" && (!errors.As(err, &wrong) || !strings.Contains(wrong.Problem, want) || !strings.Contains(wrong.Accepted, "`to` (string, must be given)")) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+// Values that a form holds are read from the command that it gives as they stood in the form.
+func TestQuote(t *testing.T) {
+	for _, value := range []string{
+		"a", "two words", "", `say "hi"`, `it's`, `back\slash`, `\`, "line\nline", "--flag", "a=b", "<@U1> <#C1|ops> <https://x.example|x>", "&lt;b&gt; &amp;",
+		"—dash –dash", "x —y", "'a' \"b\"", "`code`", "$HOME $(id)", "<&", "ä ö", "-- a",
+	} {
+		words, err := Words(Unmangle("name=" + quote(value) + " next"))
+		if err != nil || len(words) != 2 || words[0] != "name="+value || words[1] != "next" {
+			t.Errorf("%q as %s: %q %v", value, quote(value), words, err)
+		}
+	}
+	words, err := Words(Unmangle("name=" + quote("it’s “so”, it’s")))
+	if err != nil || len(words) != 1 || words[0] != `name=it's "so", it's` {
+		t.Errorf("smart quotes: %q %v", words, err)
+	}
+}
+
+func FuzzQuote(f *testing.F) {
+	f.Add("a “b” <@U1> &lt; —c")
+	f.Fuzz(func(t *testing.T, value string) {
+		if typed.Replace(value) != value || !utf8.ValidString(value) {
+			return
+		}
+		words, err := Words(Unmangle("name=" + quote(value)))
+		if err != nil || len(words) != 1 || words[0] != "name="+value {
+			t.Errorf("%q as %s: %q %v", value, quote(value), words, err)
+		}
+	})
 }
 
 func FuzzParse(f *testing.F) {
