@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"signalbox/chatops"
 	"signalbox/models"
 )
 
@@ -56,6 +57,35 @@ func TestChatPages(t *testing.T) {
 			}
 			if dir := os.Getenv("SIGNALBOX_SCREENSHOTS"); dir != "" {
 				noError(t, os.WriteFile(filepath.Join(dir, "chat-"+k.name+".html"), page, 0o644))
+			}
+		})
+	}
+}
+
+// TestChatFormPages draws the forms of each chat, with what is wrong in them, for looking at.
+func TestChatFormPages(t *testing.T) {
+	for _, k := range chatKinds {
+		t.Run(k.name, func(t *testing.T) {
+			r := enter(t, k, models.Options{Dir: t.TempDir()}, withBot)
+			r.configure(formsConfig)
+			r.say(r.anna, "run deploy replicas=many")
+			id, _ := r.run("deploy production")
+			r.ask(r.anna, r.livingOf(id, chatops.AgainLabel), chatops.AgainLabel)
+			if k.name != "discord" {
+				r.Submit(r.anna, map[string]string{"note": "NOT SO"})
+			}
+			res, err := http.Get(r.Page(r.channel, r.anna))
+			noError(t, err)
+			defer res.Body.Close()
+			page, err := io.ReadAll(res.Body)
+			noError(t, err)
+			for _, want := range []string{"Fill in a form</button>", "<option selected>production</option>", "what for", `value="1"`} {
+				if !strings.Contains(string(page), want) {
+					t.Errorf("the page lacks %q", want)
+				}
+			}
+			if dir := os.Getenv("SIGNALBOX_SCREENSHOTS"); dir != "" {
+				noError(t, os.WriteFile(filepath.Join(dir, "form-"+k.name+".html"), page, 0o644))
 			}
 		})
 	}

@@ -105,7 +105,10 @@ func (a Action) options() Action {
 
 // withInput is the command with other arguments.
 func (a Action) withInput(input string) string {
-	text := "run " + a.Name
+	text := strings.TrimSuffix(string(a.Verb)+" "+a.Name, " ")
+	if a.Verb == RunPipeline {
+		text = string(a.Verb) + a.Name
+	}
 	if a.WithNeeds {
 		text += " --with-needs"
 	}

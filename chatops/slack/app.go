@@ -66,6 +66,9 @@ func answerBody(a chatops.Answer) gin.H {
 	if a.InChannel {
 		body["response_type"] = "in_channel"
 	}
+	if len(a.Buttons) > 0 {
+		body["blocks"] = blocks(markup(a.Text), chatops.Message{Text: a.Text, Buttons: a.Buttons})
+	}
 	return body
 }
 
@@ -84,7 +87,7 @@ func (h *Handler) appBody(c *gin.Context) ([]byte, error) {
 	return raw, err
 }
 
-// appInteraction takes the press of a button of the instance's app; the button says for which project.
+// appInteraction takes the press of a button of the instance's app, or a form that was filled in; both say for which project.
 func (h *Handler) appInteraction(c *gin.Context) error {
 	raw, err := h.appBody(c)
 	if err != nil {
@@ -98,17 +101,19 @@ func (h *Handler) appInteraction(c *gin.Context) error {
 	if err := json.Unmarshal([]byte(form.Get("payload")), &p); err != nil {
 		return fault.Wrap(fault.Invalid, err, "400 Bad request - the payload is no JSON")
 	}
+	value := p.View.Metadata
 	if p.Type == "block_actions" && len(p.Actions) > 0 {
-		in, err := h.service.ButtonOf(c.Request.Context(), p.Actions[0].Value)
-		if err != nil {
-			return err
-		}
-		if err := h.press(c.Request.Context(), in, []byte(form.Get("payload"))); err != nil {
-			return err
-		}
+		value = p.Actions[0].Value
+	} else if p.Type != "view_submission" {
+		c.Status(http.StatusOK)
+		return nil
 	}
-	c.Status(http.StatusOK)
-	return nil
+	in, err := h.service.ButtonOf(c.Request.Context(), value)
+	if err != nil {
+		return err
+	}
+	answer, err := h.interact(c.Request.Context(), in, []byte(form.Get("payload")))
+	return answered(c, answer, err)
 }
 
 // appOptions answers that there is nothing to choose from: no message of ours has a menu.

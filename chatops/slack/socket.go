@@ -167,12 +167,26 @@ func (k *Sockets) take(ctx context.Context, ws *websocket.Conn, in *models.ChatI
 		ack["payload"] = answerBody(answer)
 		return wsjson.Write(ctx, ws, ack)
 	}
+	var what struct {
+		Type string `json:"type"`
+	}
+	if f.Type == "interactive" && json.Unmarshal(f.Payload, &what) == nil && what.Type == "view_submission" { // answered with what is wrong
+		answer, err := k.handler.interact(ctx, in, f.Payload)
+		if err != nil {
+			return err
+		}
+		if answer != nil {
+			ack["payload"] = answer
+		}
+		return wsjson.Write(ctx, ws, ack)
+	}
 	if err := wsjson.Write(ctx, ws, ack); err != nil {
 		return err
 	}
 	switch f.Type {
 	case "interactive":
-		return k.handler.press(ctx, in, f.Payload)
+		_, err := k.handler.interact(ctx, in, f.Payload)
+		return err
 	case "events_api":
 		_, err := k.handler.hear(ctx, f.Payload, in, func(ctx context.Context, cmd chatops.Command) error {
 			cmd.Chat = enum.Slack

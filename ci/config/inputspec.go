@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -75,6 +76,9 @@ func plainText(n *yaml.Node) string {
 	}
 	if n.IsText() {
 		return n.Text
+	}
+	if raw, err := json.Marshal(n.Value()); err == nil && n.Kind == yaml.List {
+		return string(raw)
 	}
 	return fmt.Sprint(n.Value())
 }
