@@ -105,9 +105,9 @@ func TestSuiteForms(t *testing.T) {
 	eachRoom(t, withBot, true, func(t *testing.T, r *room) {
 		r.configure(formsConfig)
 		id, _ := r.run("deploy production replicas=3")
-		m := r.living(chatops.AgainLabel)
+		r.living(chatops.AgainLabel)
 		r.reply(id, section("chat_reply", "brought"))
-		m = r.once(r.anna, "brought")
+		m := r.once(r.anna, "brought")
 		if !slices.Equal(m.Labels(), []string{"Run again", chatops.AgainLabel}) {
 			t.Errorf("buttons %v", m.Labels())
 		}
