@@ -8,6 +8,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"signalbox/chatops"
 	"signalbox/internal/testenv"
 	"signalbox/models"
 )
@@ -90,6 +91,38 @@ func TestChatPages(t *testing.T) {
 			b.do(chromedp.Navigate(r.Page(r.channel, r.eve)), chromedp.WaitVisible(`main .m`))
 			if problem := b.reads("hunter2"); problem != "is not on the page" {
 				t.Errorf("somebody else reads what is for the asker alone: %q", problem)
+			}
+		})
+	}
+}
+
+// TestChatFormPages draws the forms of each chat, with what is wrong in them, in light, dark and on a phone.
+func TestChatFormPages(t *testing.T) {
+	program := testenv.Browser(t)
+	for _, k := range chatKinds {
+		t.Run(k.name, func(t *testing.T) {
+			r := enter(t, k, models.Options{Dir: t.TempDir()}, withBot)
+			r.configure(formsConfig)
+			r.say(r.anna, "run deploy replicas=many")
+			id, _ := r.run("deploy production")
+			r.ask(r.anna, r.livingOf(id, chatops.AgainLabel), chatops.AgainLabel)
+			if k.name != "discord" {
+				r.Submit(r.anna, map[string]string{"note": "NOT SO"})
+			}
+			b := browse(t, program)
+			for _, view := range views {
+				b.look(view.scheme, view.width, view.height)
+				b.do(chromedp.Navigate(r.Page(r.channel, r.anna)), chromedp.WaitVisible(`main .m`))
+				for _, text := range []string{"Fill in a form", "what for"} {
+					if problem := b.reads(text); problem != "" {
+						t.Errorf("%s%s: %q %s", k.name, view.suffix, text, problem)
+					}
+				}
+				for _, filled := range []string{`option[selected]`, `[value="1"]`} {
+					b.do(chromedp.WaitReady(filled))
+				}
+				b.fits("the form of " + k.name + view.suffix)
+				b.shot("form-" + k.name + view.suffix)
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"signalbox/chatops"
 	"signalbox/internal/testenv/chats"
 )
 
@@ -75,7 +76,7 @@ func TestSuiteLivingMessage(t *testing.T) {
 			return strings.Contains(now().Read(), "all parts are built")
 		})
 		m := r.once(r.eve, "all parts are built")
-		if m.ID != first.ID || strings.Contains(m.Read(), "compiling") || !slices.Equal(m.Labels(), []string{"Run again"}) {
+		if m.ID != first.ID || strings.Contains(m.Read(), "compiling") || !slices.Equal(m.Labels(), []string{"Run again", chatops.AgainLabel}) {
 			t.Errorf("result %q %v", m.Read(), m.Labels())
 		}
 		if said := r.Said(r.channel, r.eve); len(said) != 1 {

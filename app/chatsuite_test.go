@@ -20,6 +20,9 @@ import (
 type talk interface {
 	Say(c chats.Command) chats.Receipt
 	Press(user string, m chats.Message, label string) chats.Receipt
+	Form(user string) (chats.Form, bool)
+	Submit(user string, values map[string]string) chats.Receipt
+	Again(user string) chats.Receipt
 	Said(channel, user string) []chats.Message
 	Message(id string) (chats.Message, bool)
 	Pings(m chats.Message) []string

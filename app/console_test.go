@@ -77,7 +77,7 @@ func TestTheConsoleIsAConversation(t *testing.T) {
 		})
 		for _, want := range []string{
 			"The shop is open.", "<dt>Orders</dt><dd>128</dd>", `<a href="https://example.com/dashboard"`, "/artifacts/file/shop.png", `alt="Orders of today"`,
-			"Only you see this.", ">Run again</button>", `value="retry #`, "<strong>Jobs on",
+			"Only you see this.", ">Run again</button>", `value="retry #`, `data-put="run report"`, ">Run again with other arguments</a>", "<strong>Jobs on",
 		} {
 			if !strings.Contains(page, want) {
 				t.Errorf("the conversation has no %q", want)

@@ -37,8 +37,22 @@ func TestDiscordSetsUp(t *testing.T) {
 			t.Errorf("%q suggests %q, want %q", typed, got, want)
 		}
 	}
-	if got := d.Suggest(r.channel, r.eve, ""); len(got) != 0 {
+	if got := append(d.Suggest(r.channel, r.eve, ""), d.SuggestArguments(r.channel, r.eve, "deploy", "")...); len(got) != 0 {
 		t.Errorf("somebody unknown learns of %v", got)
+	}
+	r.configure(formsConfig)
+	for _, c := range [][3]string{
+		{"deploy", "", "environment= force= note= replicas="},
+		{"deploy", "env", "environment="},
+		{"deploy@main", "environment=p", "environment=production"},
+		{"deploy", "production force=", "production force=true|production force=false"},
+		{"say", "", ""},
+		{"nothing", "", ""},
+		{"", "x", ""},
+	} {
+		if got := d.SuggestArguments(r.channel, r.anna, c[0], c[1]); strings.Join(got, "|") != strings.ReplaceAll(c[2], "= ", "=|") {
+			t.Errorf("%s %q goes on with %q, want %q", c[0], c[1], got, c[2])
+		}
 	}
 	v := r.visitor("root", "root-password")
 	if _, page, _ := v.get("/root/ops/-/settings/integrations/discord"); !strings.Contains(page, "/integrations/discord/interactions") || !strings.Contains(page, d.Public) {

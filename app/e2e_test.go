@@ -278,6 +278,7 @@ type jobJSON struct {
 	Name          string
 	Status        string
 	FailureReason string `json:"failure_reason"`
+	User          struct{ Username string }
 }
 
 func (w *world) pipelines() []pipelineJSON {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -91,7 +92,7 @@ func TestSlackNeedsNoInboundPort(t *testing.T) {
 		w := start(t, o, func(s *Settings) { s.SlackAPI, s.PrivateHosts = f.URL+"/api", append(s.PrivateHosts, host) })
 		w.newProject("ops")
 		w.runner()
-		w.push("ops", map[string]string{".gitlab-ci.yml": "hello: {script: [echo hi $CHAT_INPUT], only: [chat]}"})
+		w.push("ops", map[string]string{".gitlab-ci.yml": "hello: {script: [echo hi $CHAT_INPUT], only: [chat]}\ncount: {script: [echo to $CHAT_ARG_N], only: [chat], inputs: {n: {type: number, default: 1}}}"})
 		w.must(200, "PUT", "/projects/"+w.project+"/integrations/slack-slash-commands", map[string]any{"app_token": "xapp-1", "reply_hosts": []string{host}}, nil)
 		ws := receive(t, "a connection", f.conns)
 		ctx := context.Background()
@@ -153,6 +154,56 @@ func TestSlackNeedsNoInboundPort(t *testing.T) {
 		if text := command("help"); !strings.Contains(text, "Available commands") {
 			t.Errorf("%q", text)
 		}
+		// A form is opened for a press, and answered over the connection with what is wrong in it.
+		sends := func(kind string, payload map[string]any) map[string]any {
+			t.Helper()
+			n++
+			noError(t, wsjson.Write(ctx, ws, map[string]any{"type": kind, "envelope_id": fmt.Sprint("E", n), "accepts_response_payload": true, "payload": payload}))
+			a := receive(t, "an acknowledgement", f.answers)
+			p, _ := a["payload"].(map[string]any)
+			return p
+		}
+		sends("events_api", map[string]any{"type": "event_callback", "team_id": "T1", "event_id": "Ev8", "event": map[string]any{
+			"type": "app_mention", "user": "U1", "text": "<@B1> run count", "channel": "C1", "ts": "6.6",
+		}})
+		next := func(what string, is func(p map[string]any, raw string) bool) string {
+			t.Helper()
+			for {
+				p := receive(t, what, f.posts)
+				raw, _ := json.Marshal(p)
+				if is(p, string(raw)) {
+					return string(raw)
+				}
+			}
+		}
+		reply := next("the reply", func(p map[string]any, _ string) bool { return p["text"] == "<@U1>: to 1" })
+		value := regexp.MustCompile(`Run again with other arguments","type":"plain_text"},"type":"button","value":"([^"]+)"`).FindStringSubmatch(reply)
+		if value == nil {
+			t.Fatalf("no button: %s", reply)
+		}
+		user, team := map[string]any{"id": "U1", "username": "anna"}, map[string]any{"id": "T1", "domain": "team"}
+		sends("interactive", map[string]any{
+			"type": "block_actions", "user": user, "team": team, "channel": map[string]any{"id": "C1"}, "message": map[string]any{"ts": "1.1"}, "trigger_id": "t.press",
+			"response_url": f.URL + "/hooks/press", "actions": []any{map[string]any{"value": value[1]}},
+		})
+		opened := next("a form", func(p map[string]any, _ string) bool {
+			return p["path"] == "/api/views.open" && p["trigger_id"] == "t.press"
+		})
+		state := regexp.MustCompile(`"private_metadata":"([^"]+)"`).FindStringSubmatch(opened)
+		fills := func(v string) map[string]any {
+			t.Helper()
+			return sends("interactive", map[string]any{"type": "view_submission", "user": user, "team": team, "view": map[string]any{
+				"private_metadata": state[1], "state": map[string]any{"values": map[string]any{"n": map[string]any{"value": map[string]any{"type": "plain_text_input", "value": v}}}},
+			}})
+		}
+		if got := fmt.Sprint(fills("many")); got != "map[errors:map[n:'n' must be a number, not 'many'.] response_action:errors]" {
+			t.Errorf("answered %s", got)
+		}
+		if got := fills("5"); got != nil {
+			t.Errorf("answered %v", got)
+		}
+		next("the reply", func(p map[string]any, _ string) bool { return p["text"] == "<@U1>: to 5" })
+
 		// Nobody else can use the endpoint of an integration that has no token.
 		form := url.Values{"token": {""}, "text": {"run hello"}, "team_id": {"T1"}, "user_id": {"U1"}, "trigger_id": {"x"}}
 		if status, text := w.send(chatSides[0], form, nil); status != 404 {

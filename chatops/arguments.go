@@ -2,6 +2,7 @@ package chatops
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -9,68 +10,62 @@ import (
 	"strings"
 
 	"signalbox/ci/config"
-	"signalbox/internal/fault"
 )
 
-var named = regexp.MustCompile(`(?s)\A(?:--)?([A-Za-z_][\w-]*)=(.*)\z`)
+var nameLike = regexp.MustCompile(`\A[A-Za-z_][\w-]*\z`)
 
-// Words splits text at blanks as a shell does: quotes of both kinds keep blanks, a backslash keeps the next character.
-func Words(text string) ([]string, error) {
-	var out []string
-	var word strings.Builder
-	in, quote := false, rune(0)
-	runes := []rune(text)
-	for i := 0; i < len(runes); i++ {
-		c := runes[i]
-		switch {
-		case quote == 0 && (c == '"' || c == '\''):
-			in, quote = true, c
-		case c == quote:
-			quote = 0
-		case c == '\\' && quote != '\'' && i+1 < len(runes):
-			i++
-			word.WriteRune(runes[i])
-			in = true
-		case quote == 0 && strings.ContainsRune(" \t\n\r\v\f", c):
-			if in {
-				out = append(out, word.String())
-				word.Reset()
-			}
-			in = false
-		default:
-			word.WriteRune(c)
-			in = true
+// Fill gives the inputs that arguments name: key=value, --key=value, --key value, --flag, and words without a name where only
+// one input can be meant; behind -- all words are without a name. Values get the types of the specifications. Refusals name
+// what is accepted.
+func Fill(specs []config.InputSpec, arguments string) (map[string]any, error) {
+	given, err := assign(specs, arguments)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]any{}
+	for _, s := range specs {
+		text, ok := given[s.Name]
+		if !ok {
+			continue
+		}
+		if out[s.Name], err = typedValue(s, text); err != nil {
+			return nil, wrongInput(specs, s.Name, "%s", err.Error())
 		}
 	}
-	if quote != 0 {
-		return nil, fault.New(fault.Invalid, "the quote %c is not closed", quote)
-	}
-	if in {
-		out = append(out, word.String())
+	var wrong *config.InputError
+	if err := config.CheckInputs(specs, out); errors.As(err, &wrong) {
+		return nil, wrongInput(specs, wrong.Input, "%s", wrong.Text)
+	} else if err != nil {
+		return nil, err
 	}
 	return out, nil
 }
 
-// Fill gives the inputs that arguments name: key=value, --key=value, --key value, --flag, and words without a name where only
-// one input can be meant. Values get the types of the specification. Refusals name what is accepted.
-func Fill(specs map[string]any, arguments string) (map[string]any, error) {
+// assign tells which input each of the arguments is for. With an error it gives those that are clear nonetheless.
+func assign(specs []config.InputSpec, arguments string) (given map[string]string, err error) {
+	given = map[string]string{}
 	words, err := Words(Unmangle(arguments))
 	if err != nil {
-		return nil, err
+		return given, err
 	}
 	known := map[string]config.InputSpec{}
-	list := config.InputSpecs(specs)
-	for _, s := range list {
+	for _, s := range specs {
 		known[s.Name] = s
 	}
-	given := map[string]string{}
+	wrong := func(name, format string, args ...any) {
+		if err == nil {
+			err = wrongInput(specs, name, format, args...)
+		}
+	}
 	var bare []string
 	for i := 0; i < len(words); i++ {
 		w := words[i]
-		name, value, isNamed := "", "", false
-		if m := named.FindStringSubmatch(w); m != nil {
-			name, value, isNamed = m[1], m[2], true
-		} else if n, dashed := strings.CutPrefix(w, "--"); dashed && n != "" {
+		if w == "--" {
+			bare = append(bare, words[i+1:]...)
+			break
+		}
+		name, value, isNamed := named(known, w)
+		if n, dashed := strings.CutPrefix(w, "--"); !isNamed && dashed {
 			name, isNamed = n, true
 			switch s := known[name]; {
 			case s.Kind == "boolean" && (i+1 == len(words) || !truth(words[i+1])):
@@ -79,40 +74,46 @@ func Fill(specs map[string]any, arguments string) (map[string]any, error) {
 				i++
 				value = words[i]
 			default:
-				return nil, accepted(list, "`--%s` has no value", name)
+				wrong(name, "`--%s` has no value", name)
+				continue
 			}
 		}
 		switch _, ok := known[name]; {
 		case !isNamed:
 			bare = append(bare, w)
 		case !ok:
-			return nil, accepted(list, "there is no input `%s`", name)
+			wrong("", "there is no input `%s`", name)
 		default:
 			if _, twice := given[name]; twice {
-				return nil, accepted(list, "`%s` is given twice", name)
+				wrong(name, "`%s` is given twice", name)
+				continue
 			}
 			given[name] = value
 		}
 	}
 	for _, w := range bare {
-		name := meant(list, given, w)
+		name := meant(specs, given, w)
 		if name == "" {
-			return nil, accepted(list, "it is not clear which input `%s` is for", w)
+			wrong("", "it is not clear which input `%s` is for", w)
+			continue
 		}
 		given[name] = w
 	}
-	out := map[string]any{}
-	for name, text := range given {
-		v, err := typedValue(known[name], text)
-		if err != nil {
-			return nil, accepted(list, "%s", err.Error())
-		}
-		out[name] = v
+	return given, err
+}
+
+// named splits name=value; what stands before the = is an input's name, or looks like one.
+func named(known map[string]config.InputSpec, word string) (name, value string, ok bool) {
+	name, value, ok = strings.Cut(word, "=")
+	if !ok {
+		return "", "", false
 	}
-	if _, err := config.ResolveJobInputs(specs, out); err != nil {
-		return nil, accepted(list, "%s", err.Error())
+	if _, is := known[name]; is {
+		return name, value, true
 	}
-	return out, nil
+	name = strings.TrimPrefix(name, "--")
+	_, is := known[name]
+	return name, value, is || nameLike.MatchString(name)
 }
 
 // meant is the one input that a word without a name can be for: the one that has it among its options, or the only one left.
@@ -167,12 +168,16 @@ func typedValue(s config.InputSpec, text string) (any, error) {
 }
 
 // InputsError refuses arguments, and says which are accepted.
-type InputsError struct{ Text string }
+type InputsError struct {
+	Input    string // which one is wrong; "" if that cannot be said
+	Problem  string
+	Accepted string // a line for each input
+}
 
-func (e *InputsError) Error() string { return e.Text }
+func (e *InputsError) Error() string { return e.Problem + ". It takes:\n" + e.Accepted }
 
-func accepted(list []config.InputSpec, format string, args ...any) error {
-	return &InputsError{fmt.Sprintf(format, args...) + ". It takes:\n" + inputLines(list)}
+func wrongInput(specs []config.InputSpec, name, format string, args ...any) error {
+	return &InputsError{name, fmt.Sprintf(format, args...), inputLines(specs)}
 }
 
 // inputLines is a line for each input.
@@ -180,7 +185,10 @@ func inputLines(list []config.InputSpec) string {
 	var lines []string
 	for _, s := range list {
 		line := fmt.Sprintf("• `%s` (%s", s.Name, s.Kind)
-		if s.Default != "" {
+		switch {
+		case s.Required:
+			line += ", must be given"
+		case s.Default != "":
 			line += ", otherwise `" + s.Default + "`"
 		}
 		line += ")"

@@ -82,7 +82,11 @@ func (s *Service) buttons(ctx context.Context, in *models.ChatIntegration, job *
 	for _, m := range moves {
 		out = append(out, s.button(in, m.Label, m.Style, m.Text))
 	}
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	again, err := s.again(ctx, in, job)
+	return append(out, again...), err
 }
 
 // button gives a command when it is pressed.
@@ -124,28 +128,6 @@ func (s *Service) ButtonOf(ctx context.Context, value, workspace string) (in *mo
 		return nil, ErrNoIntegration
 	}
 	return in, err
-}
-
-// Defer takes a command whose request cannot carry the answer: that is sent on its own.
-func (s *Service) Defer(ctx context.Context, in *models.ChatIntegration, c Command) error {
-	c.Deferred = true
-	a, err := s.Receive(ctx, in, c)
-	if err != nil || a.Text == "" {
-		return err
-	}
-	to := Target{Handle: c.ResponseURL, Channel: c.ChannelID, Thread: c.Thread, User: c.UserID, Server: in.ServerURL, App: in.ApplicationID}
-	if to.Bot, err = s.botToken(in); err != nil {
-		return err
-	}
-	m := Message{Kind: Notice, ChatUserID: c.UserID, Text: a.Text}
-	row, _ := s.byKey(ctx, c.DeliveryKey) // without it nothing is noted
-	switch {
-	case to.Handle != "" && s.allowedHost(in, to.Handle) == nil:
-		return s.tried(ctx, row, enum.PostAnswer, viaAddress, s.chats[in.Chat].Respond(ctx, s.post, to, m))
-	case to.Bot != "":
-		return s.tried(ctx, row, enum.PostAnswer, viaBot, s.chats[in.Chat].Whisper(ctx, s.post, to, m))
-	}
-	return &Refused{"the chat named no address for the answer, and there is no bot token"}
 }
 
 // retried refuses to try an attempt again that was tried again already.

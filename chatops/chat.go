@@ -25,19 +25,28 @@ type Chat interface {
 
 // Traits are what a chat can do.
 type Traits struct {
-	Hosts     []string                 // where handles may lie without being named in the integration
-	Window    time.Duration            // how long a handle serves
-	Uses      int                      // how many posts it takes; 0: any number
-	Limit     int                      // bytes of output in one message
-	Cut       func(output string) bool // whether an output within the limit is shortened all the same
-	Live      bool                     // the bot can edit what it posted
-	Files     bool                     // the bot can send files
-	AnswerDue bool                     // a command that is being worked on shows so until it has its answer, and the handle takes nothing else before
+	Hosts      []string                 // where handles may lie without being named in the integration
+	Window     time.Duration            // how long a handle serves
+	Uses       int                      // how many posts it takes; 0: any number
+	Limit      int                      // bytes of output in one message
+	Cut        func(output string) bool // whether an output within the limit is shortened all the same
+	Live       bool                     // the bot can edit what it posted
+	Files      bool                     // the bot can send files
+	FormFields int                      // how many fields a form may have; 0: there are no forms
+	OwnServer  bool                     // every team has one, which the integration names
+	FormsFree  bool                     // forms need no bot
+	AnswerDue  bool                     // a command that is being worked on shows so until it has its answer, and the handle takes nothing else before
 }
 
 // Cuts says whether a message shows a part of an output only.
 func (t Traits) Cuts(output string) bool {
 	return len(output) > t.Limit || t.Cut != nil && t.Cut(output)
+}
+
+// Asker is a chat that is called to show a form, instead of being answered with it.
+type Asker interface {
+	// Ask shows a form to whoever pressed a button a moment ago, or gave a command, which trigger stands for.
+	Ask(ctx context.Context, p Poster, to Target, trigger string, f Form) error
 }
 
 // Target is where a message goes.

@@ -54,6 +54,10 @@ type Answer struct {
 	Text      string
 	InChannel bool
 	Pending   bool // more is to come: the text only says so
+	Refused   bool
+	Buttons   []Button
+	ActionURL string // where presses go, for chats that ask for it
+	form      int64  // number of the command whose arguments a form can ask for
 }
 
 // Service takes commands and answers them.

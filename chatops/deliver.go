@@ -31,7 +31,11 @@ func (s *Service) acknowledgeLate(ctx context.Context, t *models.Task) error {
 	if err != nil {
 		return err
 	}
-	if err := s.deliver(ctx, c.ID, noticeOf(c), false); err != nil {
+	m, err := s.notice(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err := s.deliver(ctx, c.ID, m, false); err != nil {
 		return err
 	}
 	return s.db.Write(ctx, func(tx *models.Tx) error { return tx.MarkAnswered(c.ID) })
@@ -45,6 +49,19 @@ func noticeOf(c *models.ChatCommand) Message {
 		m.Kind = Announced
 	}
 	return m
+}
+
+// notice is the answer to a command as a message, with the button that opens a form if it has one.
+func (s *Service) notice(ctx context.Context, c *models.ChatCommand) (Message, error) {
+	m := noticeOf(c)
+	if !c.Fillable {
+		return m, nil
+	}
+	_, in, err := s.commandWith(ctx, c.ID)
+	if err == nil && in != nil {
+		m.Buttons = s.withForm(in, answerOf(c)).Buttons
+	}
+	return m, err
 }
 
 // deliver sends a message to the chat of a command: in the place of the one that lives there, to its response address while
@@ -216,7 +233,9 @@ func (s *Service) byHandle(ctx context.Context, c *models.ChatCommand, in *model
 	if err := s.allowedHost(in, to.Handle); err != nil {
 		return &undeliverable{reason: fault.Message(err)}
 	}
-	m.Buttons = nil // of the bot's messages alone
+	if m.Kind != Notice {
+		m.Buttons = nil // of the bot's messages alone
+	}
 	if traits.AnswerDue && !c.Answered && !m.Late {
 		if err := s.answerFirst(ctx, c, in, to); err != nil {
 			return err

@@ -48,7 +48,10 @@ func (j chatJob) summary() string {
 func (j chatJob) usage() string {
 	text := "run " + j.Name
 	for _, in := range config.InputSpecs(j.Inputs) {
-		text += " " + in.Name + "=" + in.Default
+		text += " " + in.Name + "="
+		if in.Default != "" {
+			text += quote(shownDefault(in))
+		}
 	}
 	return text
 }
@@ -155,41 +158,4 @@ func find(jobs []chatJob, name string) *chatJob {
 		}
 	}
 	return nil
-}
-
-// Suggest lists jobs that a chat user may run and whose names begin with what was typed; none to those who are not linked.
-func (s *Service) Suggest(ctx context.Context, in *models.ChatIntegration, workspace, chatUser, typed string, most int) []string {
-	var user *models.User
-	var p *models.Project
-	err := s.db.Read(ctx, func(tx *models.Tx) error {
-		identity, err := tx.Identity(in.ID, workspace, chatUser)
-		if err != nil {
-			return err
-		}
-		if user, err = tx.User(identity.UserID); err != nil {
-			return err
-		}
-		if p, err = tx.Project(in.ProjectID); err != nil {
-			return err
-		}
-		subject, err := access.SubjectOf(tx, access.Actor{User: user}, p)
-		if err == nil && !access.Allowed(access.Actor{User: user}, access.ReadJob, subject) {
-			err = models.ErrNotFound
-		}
-		return err
-	})
-	if err != nil || user.Blocked() {
-		return nil
-	}
-	jobs, _, err := s.chatJobs(ctx, access.Actor{User: user}, p, "")
-	if err != nil {
-		return nil // the command itself says what is wrong
-	}
-	var names []string
-	for _, j := range jobs {
-		if len(names) < most && strings.HasPrefix(strings.ToLower(j.Name), strings.ToLower(typed)) && len(j.Name) <= 100 {
-			names = append(names, j.Name)
-		}
-	}
-	return names
 }

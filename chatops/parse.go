@@ -42,8 +42,11 @@ var (
 	// runPattern is GitLab's grammar of the action: the job is one word, everything behind it is its input.
 	runPattern    = regexp.MustCompile(`(?s)\Arun[\s\v]+([^\s\v]+)(?:[\s\v]+(.+))?\z`)
 	deployPattern = regexp.MustCompile(`\Adeploy\s+(\S+.*)\s+to+\s+(\S+.*)\z`)
-	withNeeds     = regexp.MustCompile(`(?s)\A--with-needs(?:\s+(.*))?\z`)
-	others        = regexp.MustCompile(`\A(help|jobs|retry|cancel|status|logs|watch|play|approve|reject)(?:\s+(\S.*?))?\s*\z`)
+	// A phone makes one long dash of two hyphens.
+	withNeeds    = regexp.MustCompile(`(?s)\A(?:--|[—–])with-needs(?:\s+(.*))?\z`)
+	endOfOptions = regexp.MustCompile(`(?s)\A(?:--|[—–])(?:\s+(.*))?\z`)
+	firstWord    = regexp.MustCompile(`(?s)\A\s*(\S+)(?:\s+(.*))?\z`)
+	others       = regexp.MustCompile(`\A(help|jobs|retry|cancel|status|logs|watch|play|approve|reject)(?:\s+(\S.*?))?\s*\z`)
 )
 
 // Parse reads a command: `run <job> <arguments>` to the letter as GitLab does, and our own. Where a chat changed what was
@@ -57,11 +60,7 @@ func Parse(text string) (Action, bool) {
 
 func parse(text string) (Action, bool) {
 	if m := runPattern.FindStringSubmatch(text); m != nil {
-		a := Action{Verb: Run, Name: Unmangle(m[1]), Input: m[2]}
-		if n := withNeeds.FindStringSubmatch(dashes(m[2])); n != nil {
-			a.WithNeeds, a.Input = true, n[1]
-		}
-		return a, true
+		return Action{Verb: Run, Name: Unmangle(m[1]), Input: m[2]}.options(), true
 	}
 	if m := deployPattern.FindStringSubmatch(text); m != nil {
 		return Action{Verb: Deploy, From: m[1], To: m[2]}, true
@@ -79,16 +78,64 @@ func parse(text string) (Action, bool) {
 	return Action{}, false
 }
 
-// AsGroup reads `run stage <name>` and `run pipeline` of a project that has no job of the name stage or pipeline.
+// options reads --with-needs, right before the job's name or right behind it. Behind it, -- ends the options: what follows is
+// the job's, even if it looks like ours. Where it ends nothing of ours it is the job's as well, as GitLab has it.
+func (a Action) options() Action {
+	if withNeeds.MatchString(a.Name) {
+		if m := firstWord.FindStringSubmatch(a.Input); m != nil {
+			a.WithNeeds, a.Name, a.Input = true, Unmangle(m[1]), m[2]
+		}
+	}
+	if m := withNeeds.FindStringSubmatch(a.Input); m != nil {
+		a.WithNeeds, a.Input = true, m[1]
+	}
+	end := endOfOptions.FindStringSubmatch(a.Input)
+	if end == nil {
+		return a
+	}
+	rest := end[1]
+	for m := end; m != nil; m = endOfOptions.FindStringSubmatch(rest) {
+		rest = m[1]
+	}
+	if a.WithNeeds || withNeeds.MatchString(rest) {
+		a.Input = end[1]
+	}
+	return a
+}
+
+// withInput is the command with other arguments.
+func (a Action) withInput(input string) string {
+	text := strings.TrimSuffix(string(a.Verb)+" "+a.Name, " ")
+	if a.Verb == RunPipeline {
+		text = string(a.Verb) + a.Name
+	}
+	if a.WithNeeds {
+		text += " --with-needs"
+	}
+	rest := input
+	for m := endOfOptions.FindStringSubmatch(rest); m != nil; m = endOfOptions.FindStringSubmatch(rest) {
+		rest = m[1]
+	}
+	if withNeeds.MatchString(rest) || a.WithNeeds && rest != input {
+		text += " --"
+	}
+	return strings.TrimRight(text+" "+input, " ")
+}
+
+// AsGroup reads `run stage <name>`, `run pipeline` and `run pipeline @<ref>` of a project that has no job of the name stage or pipeline.
 func (a Action) AsGroup() (Action, bool) {
 	word, ref, _ := strings.Cut(a.Name, "@")
 	switch {
 	case a.Verb != Run:
 	case word == "pipeline":
-		return Action{Verb: RunPipeline, Name: at("", ref), Input: a.Input}, true
+		input := a.Input
+		if m := firstWord.FindStringSubmatch(input); ref == "" && m != nil && len(m[1]) > 1 && m[1][0] == '@' {
+			ref, input = m[1][1:], m[2]
+		}
+		return Action{Verb: RunPipeline, Name: at("", ref), Input: input}, true
 	case word == "stage" && ref == "" && strings.TrimSpace(a.Input) != "":
-		name, rest, _ := strings.Cut(strings.TrimSpace(a.Input), " ")
-		return Action{Verb: RunStage, Name: Unmangle(name), Input: strings.TrimSpace(rest)}, true
+		m := firstWord.FindStringSubmatch(a.Input)
+		return Action{Verb: RunStage, Name: Unmangle(m[1]), Input: strings.TrimSpace(m[2])}, true
 	}
 	return a, false
 }

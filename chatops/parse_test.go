@@ -1,10 +1,14 @@
 package chatops
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"signalbox/ci/config"
 )
 
 func TestParse(t *testing.T) {
@@ -18,8 +22,18 @@ func TestParse(t *testing.T) {
 		"run job “a”":          run("job", "“a”"),
 		"run deploy@v2 prod":   run("deploy@v2", "prod"),
 		"run job --with-needs": {Verb: Run, Name: "job", WithNeeds: true}, "run job —with-needs a b": {Verb: Run, Name: "job", WithNeeds: true, Input: "a b"},
-		"run job --with-needs-not":     run("job", "--with-needs-not"),
-		"deploy staging to production": {Verb: Deploy, From: "staging", To: "production"}, "deploy a to b to c": {Verb: Deploy, From: "a to b", To: "c"},
+		"run job --with-needs-not":             run("job", "--with-needs-not"),
+		"run --with-needs job a  b":            {Verb: Run, Name: "job", WithNeeds: true, Input: "a  b"},
+		"run —with-needs job@v2":               {Verb: Run, Name: "job@v2", WithNeeds: true},
+		"run --with-needs":                     run("--with-needs", ""),
+		"run job a --with-needs":               run("job", "a --with-needs"),
+		"run job -- --with-needs x":            run("job", "--with-needs x"),
+		"run job -- -- --with-needs":           run("job", "-- --with-needs"),
+		"run job -- ls -l":                     run("job", "-- ls -l"),
+		"run job --":                           run("job", "--"),
+		"run job --with-needs -- --x “a”":      {Verb: Run, Name: "job", WithNeeds: true, Input: "--x “a”"},
+		"run --with-needs job -- --with-needs": {Verb: Run, Name: "job", WithNeeds: true, Input: "--with-needs"},
+		"deploy staging to production":         {Verb: Deploy, From: "staging", To: "production"}, "deploy a to b to c": {Verb: Deploy, From: "a to b", To: "c"},
 		"deploy a too b": {Verb: Deploy, From: "a", To: "b"}, "deploy a": nil,
 		"help": {Verb: Help}, "help deploy": {Verb: Help, Name: "deploy"}, "jobs": {Verb: Jobs}, "jobs @v2": {Verb: Jobs, Name: "@v2"},
 		"retry": {Verb: Retry}, "retry #12": {Verb: Retry, Name: "#12", Number: 12}, "cancel deploy": {Verb: Cancel, Name: "deploy"},
@@ -27,6 +41,36 @@ func TestParse(t *testing.T) {
 	} {
 		got, ok := Parse(text)
 		if ok != (want != nil) || ok && got != *want {
+			t.Errorf("%q: %+v %v, want %+v", text, got, ok, want)
+		}
+	}
+}
+
+func TestRunAgainWithOtherInput(t *testing.T) {
+	for _, text := range []string{
+		"run job", "run job a  b", "run job@v2 --with-needs a", "run job -- --with-needs x", "run job --with-needs -- --with-needs", "run job -- ls",
+		"run job --with-needs -- -- x", "run job -- -- --with-needs",
+	} {
+		a, _ := Parse(text)
+		if got := a.withInput(a.Input); got != text {
+			t.Errorf("%q becomes %q", text, got)
+		}
+	}
+}
+
+func TestAsGroup(t *testing.T) {
+	for text, want := range map[string]Action{
+		"run pipeline":                  {Verb: RunPipeline},
+		"run pipeline a=b":              {Verb: RunPipeline, Input: "a=b"},
+		"run pipeline@v2 a=b c":         {Verb: RunPipeline, Name: "@v2", Input: "a=b c"},
+		"run pipeline @v2 a=b":          {Verb: RunPipeline, Name: "@v2", Input: "a=b"},
+		"run pipeline @":                {Verb: RunPipeline, Input: "@"},
+		"run stage test a=b":            {Verb: RunStage, Name: "test", Input: "a=b"},
+		"run stage test@v2\na=b":        {Verb: RunStage, Name: "test@v2", Input: "a=b"},
+		"run pipeline --with-needs a=b": {Verb: RunPipeline, Input: "a=b"},
+	} {
+		a, _ := Parse(text)
+		if got, ok := a.AsGroup(); !ok || got != want {
 			t.Errorf("%q: %+v %v, want %+v", text, got, ok, want)
 		}
 	}
@@ -47,18 +91,19 @@ func TestUnmangle(t *testing.T) {
 }
 
 func TestFill(t *testing.T) {
-	specs := map[string]any{
+	specs := config.InputSpecs(map[string]any{
 		"environment": map[string]any{"options": []any{"staging", "production"}, "default": "staging", "description": "where to"},
 		"count":       map[string]any{"type": "number", "default": int64(1)},
 		"force":       map[string]any{"type": "boolean", "default": false},
 		"hosts":       map[string]any{"type": "array", "default": []any{}},
-	}
+	})
 	for text, want := range map[string]map[string]string{
 		"production":                  {"environment": "production"},
 		"environment=staging count=3": {"environment": "staging", "count": "3"},
 		"":                            {}, "--environment=staging --count 3 --force": {"environment": "staging", "count": "3", "force": "true"},
 		"—environment staging force=no":              {"environment": "staging", "force": "false"},
 		`--force "production" hosts=a,b`:             {"environment": "production", "force": "true", "hosts": "[a b]"},
+		`hosts=b -- production`:                      {"environment": "production", "hosts": "[b]"},
 		`environment="production" hosts='["a","b"]'`: {"environment": "production", "hosts": "[a b]"},
 	} {
 		got, err := Fill(specs, text)
@@ -88,6 +133,50 @@ func TestFill(t *testing.T) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
+}
+
+func TestFillAsksForWhatIsRequired(t *testing.T) {
+	specs := config.InputSpecs(map[string]any{"to": nil, "tag": map[string]any{"regex": "^v[0-9]+$"}, "my.name": map[string]any{"default": "x"}})
+	for text, want := range map[string]string{
+		"to=a tag=v1": "", "to=a tag=v1 my.name=y": "", "tag=v1": "`to` must be given", "to=a tag=1": "RegEx",
+		"to=--x tag=v1": "", "tag=v1 my.name=y -- --to": "",
+	} {
+		_, err := Fill(specs, text)
+		var wrong *InputsError
+		if want == "" && err != nil || want != "" && (!errors.As(err, &wrong) || !strings.Contains(wrong.Problem, want) || !strings.Contains(wrong.Accepted, "`to` (string, must be given)")) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+// Values that a form holds are read from the command that it gives as they stood in the form.
+func TestQuote(t *testing.T) {
+	for _, value := range []string{
+		"a", "two words", "", `say "hi"`, `it's`, `back\slash`, `\`, "line\nline", "--flag", "a=b", "<@U1> <#C1|ops> <https://x.example|x>", "&lt;b&gt; &amp;",
+		"—dash –dash", "x —y", "'a' \"b\"", "`code`", "$HOME $(id)", "<&", "ä ö", "-- a",
+	} {
+		words, err := Words(Unmangle("name=" + quote(value) + " next"))
+		if err != nil || len(words) != 2 || words[0] != "name="+value || words[1] != "next" {
+			t.Errorf("%q as %s: %q %v", value, quote(value), words, err)
+		}
+	}
+	words, err := Words(Unmangle("name=" + quote("it’s “so”, it’s")))
+	if err != nil || len(words) != 1 || words[0] != `name=it's "so", it's` {
+		t.Errorf("smart quotes: %q %v", words, err)
+	}
+}
+
+func FuzzQuote(f *testing.F) {
+	f.Add("a “b” <@U1> &lt; —c")
+	f.Fuzz(func(t *testing.T, value string) {
+		if typed.Replace(value) != value || !utf8.ValidString(value) {
+			return
+		}
+		words, err := Words(Unmangle("name=" + quote(value)))
+		if err != nil || len(words) != 1 || words[0] != "name="+value {
+			t.Errorf("%q as %s: %q %v", value, quote(value), words, err)
+		}
+	})
 }
 
 func FuzzParse(f *testing.F) {

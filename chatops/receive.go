@@ -109,18 +109,29 @@ func (s *Service) Receive(ctx context.Context, in *models.ChatIntegration, c Com
 		if c.Deferred {
 			return Answer{}, nil
 		}
-		return s.repeated(ctx, row.DeliveryKey)
+		answer, err := s.repeated(ctx, row.DeliveryKey)
+		return s.withForm(in, answer), err
 	}
 	if err != nil {
 		return Answer{}, err
 	}
 	if row.UserID == nil {
+		answer.Refused = true
 		return answer, nil
 	}
 	if c.Deferred {
 		return Answer{}, nil
 	}
-	return s.wait(ctx, row.DeliveryKey, wake)
+	answer, err = s.wait(ctx, row.DeliveryKey, wake)
+	return s.withForm(in, answer), err
+}
+
+// withForm adds the button that opens a form to the answer to a command that was refused for its arguments.
+func (s *Service) withForm(in *models.ChatIntegration, a Answer) Answer {
+	if a.form != 0 && s.forms(in) {
+		a.Buttons, a.ActionURL = []Button{s.formButton(in, "Fill in a form", Primary, a.form)}, s.actionURL(in)
+	}
+	return a
 }
 
 func (s *Service) row(in *models.ChatIntegration, c Command) *models.ChatCommand {
@@ -234,7 +245,11 @@ func (s *Service) later(ctx context.Context, id int64) error {
 
 func answerOf(c *models.ChatCommand) Answer {
 	if c.State == enum.CommandRefused {
-		return Answer{Text: c.Refusal}
+		a := Answer{Text: c.Refusal, Refused: true}
+		if c.Fillable {
+			a.form = c.ID
+		}
+		return a
 	}
 	return Answer{Text: c.Acknowledgement, InChannel: c.InChannel}
 }

@@ -34,7 +34,7 @@ func (s *Service) refusal(ctx context.Context, err error, g *given) string {
 	case errors.As(err, &refused):
 		return "Nothing was run: " + strings.TrimSuffix(refused.Text, ".") + fullStop(refused.Text)
 	case errors.As(err, &wrong):
-		return "Nothing was run: " + wrong.Text
+		return "Nothing was run: " + wrong.Error()
 	case errors.As(err, &input):
 		return "Nothing was run: " + input.Text + "."
 	case errors.As(err, &cycle):

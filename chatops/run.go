@@ -57,7 +57,11 @@ func (s *Service) run(ctx context.Context, t *models.Task) error {
 		return s.waitForApproval(ctx, g, wait)
 	}
 	if reason := s.refusal(ctx, err, g); reason != "" {
-		return s.refuse(ctx, g.command, reason)
+		var wrong *InputsError
+		fillable := errors.As(err, &wrong)
+		return s.end(ctx, g.command, func(fresh *models.ChatCommand) {
+			fresh.State, fresh.Refusal, fresh.Fillable = enum.CommandRefused, reason, fillable
+		})
 	}
 	return err
 }

@@ -22,10 +22,13 @@ func (s *Service) start(ctx context.Context, g *given, a Action) error {
 	ref := "refs/heads/" + g.project.DefaultBranch
 	err := s.create(ctx, g, a, ref, "")
 	var unknown *plan.Refusal
-	if !errors.As(err, &unknown) || unknown.Reason != plan.UnknownJob {
+	var broken *ci.ConfigError
+	group, isGroup := a.AsGroup()
+	// A configuration that must be given inputs is one that only `pipeline` and `stage` can be run of.
+	lacksInputs := isGroup && errors.As(err, &broken)
+	if !lacksInputs && (!errors.As(err, &unknown) || unknown.Reason != plan.UnknownJob) {
 		return err
 	}
-	group, isGroup := a.AsGroup()
 	if isGroup {
 		a = group
 	}
@@ -83,12 +86,13 @@ func (s *Service) noRef(ctx context.Context, repo *gitrepo.Repo, name string) st
 }
 
 func (s *Service) create(ctx context.Context, g *given, a Action, ref, sha string) error {
-	choice := ci.ChatChoice{Job: a.Name, WithNeeds: a.WithNeeds, Inputs: func(specs map[string]any) (map[string]any, error) { return Fill(specs, a.Input) }}
+	choice := ci.ChatChoice{Job: a.Name, WithNeeds: a.WithNeeds, Inputs: func(specs map[string]any) (map[string]any, error) { return Fill(config.InputSpecs(specs), a.Input) }}
+	configured := func(specs []config.InputSpec) (map[string]any, error) { return Fill(specs, a.Input) }
 	switch a.Verb {
 	case RunStage:
-		choice = ci.ChatChoice{Stage: a.Name}
+		choice = ci.ChatChoice{Stage: a.Name, Configured: configured}
 	case RunPipeline:
-		choice = ci.ChatChoice{}
+		choice = ci.ChatChoice{Configured: configured}
 	}
 	_, err := s.ci.CreatePipeline(ctx, ci.PipelineRequest{
 		Project: g.project, Actor: g.actor(), Source: enum.SourceChat, Ref: ref, SHA: sha, Chat: choice,

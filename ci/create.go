@@ -53,6 +53,8 @@ type ChatChoice struct {
 	Stage     string
 	// Inputs makes the job's inputs of what was typed, if the configuration specifies any.
 	Inputs func(specs map[string]any) (map[string]any, error)
+	// Configured makes the configuration's own inputs of it, if the configuration specifies any.
+	Configured func(specs []config.InputSpec) (map[string]any, error)
 }
 
 // ConfigError says that a configuration is broken, and where.

@@ -46,7 +46,7 @@ type changedPaths struct {
 
 func (f *files) options(inputs map[string]any) config.Options {
 	return config.Options{
-		Inputs: inputs, Variables: f.vars, Resolver: f, Project: f.b.r.Project.FullPath, SHA: f.b.ref.SHA, Rules: f.includeRule,
+		Inputs: inputs, Given: f.b.r.Chat.Configured, Variables: f.vars, Resolver: f, Project: f.b.r.Project.FullPath, SHA: f.b.ref.SHA, Rules: f.includeRule,
 		Pattern: rubyregexp.Check, Child: f.b.r.Upstream != nil && f.b.r.Source != enum.SourcePipeline, MaxIncludes: f.most,
 	}
 }

@@ -20,6 +20,8 @@ type LintRequest struct {
 	Content *string // nil: the project's own file
 	Ref     string  // the commit of the file, and with DryRun the ref that a pipeline would be for; "" is the default branch
 	DryRun  bool    // plan a pipeline as if it were pushed
+	// Given gives the configuration's inputs; nil: none are given. Its error is returned.
+	Given func(specs []config.InputSpec) (map[string]any, error)
 }
 
 // LintResult is what was found.
@@ -74,7 +76,7 @@ func (c *Coordinator) Lint(ctx context.Context, a access.Actor, p *models.Projec
 		file.Content = []byte(*r.Content)
 	}
 	out := &LintResult{}
-	b := &builder{c: c, r: PipelineRequest{Project: p, Actor: a, Source: enum.SourcePush, Ref: ref}}
+	b := &builder{c: c, r: PipelineRequest{Project: p, Actor: a, Source: enum.SourcePush, Ref: ref, Chat: ChatChoice{Configured: r.Given}}}
 	files, err := b.lintFiles(ctx)
 	if err != nil {
 		return nil, err

@@ -34,6 +34,7 @@ type said struct {
 	Shown   string // the status whose looks it has
 	Job     *models.Job
 	Moves   []chatops.Move
+	Again   string // the command, for its words to be changed
 }
 
 // block is what a job wrote as JSON; Image and Picture are the addresses of its file, Picture if browsers show it.
@@ -101,7 +102,9 @@ func (s *Server) saidOf(r *request, c *inside, row chatops.Record, job *models.J
 	}
 	var err error
 	if c.may(r, access.CreateCommand) {
-		one.Moves, err = s.chat.Moves(r.Context(), job)
+		if one.Moves, err = s.chat.Moves(r.Context(), job); err == nil {
+			one.Again, err = s.chat.Again(r.Context(), job)
+		}
 	}
 	return one, err
 }

@@ -23,7 +23,7 @@ type Chat struct {
 // Traits of Discord (facts: chatops 4).
 func (Chat) Traits() chatops.Traits {
 	return chatops.Traits{
-		Hosts: []string{"discord.com"}, Window: 15 * time.Minute, Limit: outputBytes, Live: true, Files: true, AnswerDue: true,
+		Hosts: []string{"discord.com"}, Window: 15 * time.Minute, Limit: outputBytes, Live: true, Files: true, AnswerDue: true, FormFields: modalFields, FormsFree: true,
 		Cut: func(output string) bool { _, cut := shown(output, outputBytes); return cut },
 	}
 }

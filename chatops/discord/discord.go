@@ -2,6 +2,7 @@
 package discord
 
 import (
+	"context"
 	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
@@ -50,11 +51,13 @@ const (
 	command      = 2
 	component    = 3
 	autocomplete = 4
+	submitted    = 5
 
 	pong     = 1
 	message  = 4
 	deferred = 5
 	choices  = 8
+	modal    = 9
 )
 
 type person struct {
@@ -86,6 +89,8 @@ type interaction struct {
 		Name     string   `json:"name"`
 		Options  []option `json:"options"`
 		CustomID string   `json:"custom_id"`
+		// Components are the fields of a form that was filled in.
+		Components []filled `json:"components"`
 	} `json:"data"`
 	Message struct {
 		ID string `json:"id"`
@@ -121,8 +126,8 @@ func (h *Handler) interaction(c *gin.Context) error {
 		return nil
 	case autocomplete:
 		found := []gin.H{}
-		for _, name := range h.service.Suggest(ctx, in, workspace(i), author(i).ID, typed(i), maxChoices) {
-			found = append(found, gin.H{"name": name, "value": name})
+		for _, c := range h.suggested(ctx, in, i) {
+			found = append(found, gin.H{"name": c, "value": c})
 		}
 		c.JSON(http.StatusOK, gin.H{"type": choices, "data": gin.H{"choices": found}})
 		return nil
@@ -132,12 +137,28 @@ func (h *Handler) interaction(c *gin.Context) error {
 	case command:
 		cmd.Text, cmd.Trigger = text(i), "/"+i.Data.Name
 	case component:
+		var form *chatops.Form
 		cmd.MessageID = i.Message.ID
-		if cmd, err = h.service.Pressed(in, cmd, i.Data.CustomID); err != nil {
-			return err
+		form, cmd, err = h.service.Press(ctx, in, cmd, i.Data.CustomID)
+		if form != nil {
+			c.JSON(http.StatusOK, gin.H{"type": modal, "data": modalOf(*form)})
+			return nil
+		}
+	case submitted:
+		cmd, err = h.service.Submitted(ctx, in, cmd, i.Data.CustomID, values(i.Data.Components))
+		var wrong *chatops.InputsError
+		if errors.As(err, &wrong) {
+			err = nil // a modal cannot show it: the command is refused for it
 		}
 	default:
 		return fault.New(fault.Invalid, "400 Bad request - an interaction of an unknown type")
+	}
+	if fault.KindOf(err) == fault.Invalid {
+		c.JSON(http.StatusOK, answered(chatops.Answer{Text: fault.Message(err)}))
+		return nil
+	}
+	if err != nil {
+		return err
 	}
 	answer, err := h.service.Receive(ctx, in, cmd)
 	if err != nil {
@@ -204,6 +225,20 @@ func text(i interaction) string {
 	return given["command"]
 }
 
+// suggested are what may stand in the field that is being filled in: jobs, or arguments of the job that was chosen.
+func (h *Handler) suggested(ctx context.Context, in *models.ChatIntegration, i interaction) []string {
+	job := ""
+	for _, o := range i.Data.Options {
+		if o.Name == "job" {
+			job = fmt.Sprint(o.Value)
+		}
+		if o.Focused && o.Name == "args" {
+			return h.service.SuggestArguments(ctx, in, workspace(i), author(i).ID, job, fmt.Sprint(o.Value), maxChoices)
+		}
+	}
+	return h.service.Suggest(ctx, in, workspace(i), author(i).ID, typed(i), maxChoices)
+}
+
 // typed is what stands in the field that is being filled in.
 func typed(i interaction) string {
 	for _, o := range i.Data.Options {
@@ -226,5 +261,6 @@ func answered(a chatops.Answer) gin.H {
 	if !a.InChannel {
 		b.Flags |= alone
 	}
+	b.Components = buttons(a.Buttons)
 	return gin.H{"type": message, "data": b}
 }

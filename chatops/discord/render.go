@@ -115,15 +115,21 @@ func render(m chatops.Message) body {
 	if len(b.Embeds) > 0 {
 		b.Flags = 0
 	}
-	buttons := row{Type: 1}
-	for _, x := range m.Buttons {
-		style := map[chatops.ButtonStyle]int{chatops.Primary: 1, chatops.Plain: 2, chatops.Danger: 4}[x.Style]
-		buttons.Components = append(buttons.Components, button{2, style, x.Label, x.Value})
-	}
-	if len(buttons.Components) > 0 {
-		b.Components = append(b.Components, buttons)
-	}
+	b.Components = buttons(m.Buttons)
 	return b
+}
+
+// buttons are one row of them, or none.
+func buttons(list []chatops.Button) []row {
+	if len(list) == 0 {
+		return []row{}
+	}
+	out := row{Type: 1}
+	for _, x := range list {
+		style := map[chatops.ButtonStyle]int{chatops.Primary: 1, chatops.Plain: 2, chatops.Danger: 4}[x.Style]
+		out.Components = append(out.Components, button{2, style, x.Label, x.Value})
+	}
+	return []row{out}
 }
 
 // content is who asked, how the job is, and what it says.

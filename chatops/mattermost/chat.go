@@ -16,7 +16,7 @@ type Chat struct{}
 
 // Traits of Mattermost (facts: chatops 3). Every team has a server of its own, which the integration names.
 func (Chat) Traits() chatops.Traits {
-	return chatops.Traits{Window: 30 * time.Minute, Uses: 5, Limit: chatops.MaxReply, Live: true, Files: true}
+	return chatops.Traits{Window: 30 * time.Minute, Uses: 5, Limit: chatops.MaxReply, Live: true, Files: true, FormFields: 20, OwnServer: true}
 }
 
 // Respond posts to the response address.
@@ -27,6 +27,9 @@ func (Chat) Respond(ctx context.Context, p chatops.Poster, to chatops.Target, m 
 	}
 	if plainly(m) {
 		body["text"] = message(m)
+		if len(m.Buttons) > 0 {
+			body["attachments"] = []attachment{{Actions: actions(m.Buttons, m.ActionURL)}}
+		}
 	} else {
 		body["attachments"] = attachments(m)
 	}
@@ -43,7 +46,11 @@ func (Chat) Respond(ctx context.Context, p chatops.Poster, to chatops.Target, m 
 
 func post(to chatops.Target, m chatops.Message) map[string]any {
 	if plainly(m) {
-		return map[string]any{"channel_id": to.Channel, "root_id": to.Thread, "message": message(m)}
+		body := map[string]any{"channel_id": to.Channel, "root_id": to.Thread, "message": message(m)}
+		if len(m.Buttons) > 0 {
+			body["props"] = map[string]any{"attachments": []attachment{{Actions: actions(m.Buttons, m.ActionURL)}}}
+		}
+		return body
 	}
 	return map[string]any{"channel_id": to.Channel, "root_id": to.Thread, "message": "", "props": map[string]any{"attachments": attachments(m)}}
 }

@@ -23,6 +23,7 @@ type press struct {
 	TeamID      string            `json:"team_id"`
 	TeamDomain  string            `json:"team_domain"`
 	PostID      string            `json:"post_id"`
+	Trigger     string            `json:"trigger_id"`
 	Context     map[string]string `json:"context"`
 }
 
@@ -36,20 +37,32 @@ func (h *Handler) interaction(c *gin.Context) error {
 	if err := json.Unmarshal(raw, &p); err != nil {
 		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body is no JSON")
 	}
+	var form *chatops.Form
 	var cmd chatops.Command
 	asked := chatops.Asked{Kind: enum.Interaction, UserID: p.UserID, UserName: p.UserName}
+	var problem error
 	in, err := h.service.Judge(c.Request.Context(), c.Param("id"), enum.Mattermost, asked, func(in *models.ChatIntegration, _ string) enum.Verdict {
-		cmd, err = h.service.Pressed(in, chatops.Command{
+		form, cmd, problem = h.service.Press(c.Request.Context(), in, chatops.Command{
 			Workspace: p.TeamID, WorkspaceDomain: p.TeamDomain, ChannelID: p.ChannelID, ChannelName: p.ChannelName, UserID: p.UserID, UserName: p.UserName,
 			MessageID: p.PostID,
 		}, p.Context["value"])
-		if err != nil {
-			return enum.BadSignature
-		}
-		return enum.Taken
+		return verdict(problem)
 	})
-	if err != nil {
+	switch {
+	case fault.KindOf(problem) == fault.Invalid:
+		c.JSON(http.StatusOK, gin.H{"ephemeral_text": fault.Message(problem)})
+		return nil
+	case err != nil:
 		return err
+	case problem != nil:
+		return problem
+	case form != nil:
+		body := gin.H{}
+		if err := h.service.Ask(c.Request.Context(), in, cmd, p.Trigger, *form); err != nil {
+			body["ephemeral_text"] = fault.Message(err)
+		}
+		c.JSON(http.StatusOK, body)
+		return nil
 	}
 	answer, err := h.service.Receive(c.Request.Context(), in, cmd)
 	if err != nil {
@@ -57,4 +70,12 @@ func (h *Handler) interaction(c *gin.Context) error {
 	}
 	c.JSON(http.StatusOK, gin.H{"ephemeral_text": chatops.Markdown(answer.Text)})
 	return nil
+}
+
+// verdict tells what is not of ours from what is and cannot be done.
+func verdict(problem error) enum.Verdict {
+	if fault.KindOf(problem) == fault.Forbidden {
+		return enum.BadSignature
+	}
+	return enum.Taken
 }

@@ -25,6 +25,7 @@ func Register(r gin.IRouter, s *chatops.Service, log *slog.Logger) {
 		path := "/projects/:id/" + face + "/mattermost_slash_commands"
 		r.POST(path+"/trigger", httpapi.Handle(log, h.trigger))
 		r.POST(path+"/interactions", httpapi.Handle(log, h.interaction))
+		r.POST(path+"/dialogs", httpapi.Handle(log, h.dialog))
 	}
 }
 
@@ -55,7 +56,11 @@ func (h *Handler) trigger(c *gin.Context) error {
 	if answer.InChannel {
 		kind = "in_channel"
 	}
-	c.JSON(http.StatusOK, gin.H{"response_type": kind, "text": chatops.Markdown(answer.Text), "status": http.StatusOK, "skip_slack_parsing": true})
+	body := gin.H{"response_type": kind, "text": chatops.Markdown(answer.Text), "status": http.StatusOK, "skip_slack_parsing": true}
+	if len(answer.Buttons) > 0 {
+		body["attachments"] = []attachment{{Actions: actions(answer.Buttons, answer.ActionURL)}}
+	}
+	c.JSON(http.StatusOK, body)
 	return nil
 }
 

@@ -79,16 +79,19 @@ func attachments(m chatops.Message) []attachment {
 	if cut {
 		a.Fields = append(a.Fields, field{Title: "The whole output", Value: fmt.Sprintf("[#%d](%s)", m.JobID, m.JobURL)})
 	}
-	for i, b := range m.Buttons {
-		a.Actions = append(a.Actions, action{
-			fmt.Sprintf("signalbox%d", i), b.Label, "button", string(b.Style), integration{m.ActionURL, map[string]string{"value": b.Value}},
-		})
-	}
+	a.Actions = actions(m.Buttons, m.ActionURL)
 	all := []attachment{a}
 	for _, r := range m.Rich {
 		all = append(all, rich(r, a.Color))
 	}
 	return all
+}
+
+func actions(buttons []chatops.Button, address string) (out []action) {
+	for i, b := range buttons {
+		out = append(out, action{fmt.Sprintf("signalbox%d", i), b.Label, "button", string(b.Style), integration{address, map[string]string{"value": b.Value}}})
+	}
+	return out
 }
 
 // rich is a block that the job wrote as JSON.

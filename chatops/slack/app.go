@@ -57,6 +57,9 @@ func answerBody(a chatops.Answer) gin.H {
 	if a.InChannel {
 		body["response_type"] = "in_channel"
 	}
+	if len(a.Buttons) > 0 {
+		body["blocks"] = blocks(markup(a.Text), chatops.Message{Text: a.Text, Buttons: a.Buttons})
+	}
 	return body
 }
 
@@ -75,7 +78,7 @@ func (h *Handler) appBody(c *gin.Context) ([]byte, error) {
 	return raw, err
 }
 
-// appInteraction takes the press of a button of the instance's app; the button says for which project.
+// appInteraction takes the press of a button of the instance's app, or a form that was filled in; both say for which project.
 func (h *Handler) appInteraction(c *gin.Context) error {
 	raw, err := h.appBody(c)
 	if err != nil {
@@ -85,27 +88,27 @@ func (h *Handler) appInteraction(c *gin.Context) error {
 	if err != nil {
 		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body is not a form")
 	}
-	if err := h.appPress(c.Request.Context(), []byte(form.Get("payload"))); err != nil {
-		return err
-	}
-	c.Status(http.StatusOK)
-	return nil
+	answer, err := h.appInteract(c.Request.Context(), []byte(form.Get("payload")))
+	return answered(c, answer, err)
 }
 
-// appPress takes the payload of an interaction of the instance's app, however it came.
-func (h *Handler) appPress(ctx context.Context, payload []byte) error {
+// appInteract takes the payload of an interaction of the instance's app, however it came; it says for which project it is.
+func (h *Handler) appInteract(ctx context.Context, payload []byte) (answer any, err error) {
 	var p interaction
 	if err := json.Unmarshal(payload, &p); err != nil {
-		return fault.Wrap(fault.Invalid, err, "400 Bad request - the payload is no JSON")
+		return nil, fault.Wrap(fault.Invalid, err, "400 Bad request - the payload is no JSON")
 	}
-	if p.Type != "block_actions" || len(p.Actions) == 0 {
-		return nil // nothing of ours
+	value := p.View.Metadata
+	if p.Type == "block_actions" && len(p.Actions) > 0 {
+		value = p.Actions[0].Value
+	} else if p.Type != "view_submission" {
+		return nil, nil // nothing of ours
 	}
-	in, err := h.service.ButtonOf(ctx, p.Actions[0].Value, p.Team.ID)
+	in, err := h.service.ButtonOf(ctx, value, p.Team.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return h.press(ctx, in, payload)
+	return h.interact(ctx, in, payload)
 }
 
 // appOptions answers that there is nothing to choose from: no message of ours has a menu.

@@ -25,7 +25,7 @@ type Chat struct {
 // Traits of Slack (facts: chatops 2).
 func (Chat) Traits() chatops.Traits {
 	return chatops.Traits{
-		Hosts: []string{"hooks.slack.com"}, Window: 30 * time.Minute, Uses: 5, Limit: chatops.MaxReply, Live: true, Files: true,
+		Hosts: []string{"hooks.slack.com"}, Window: 30 * time.Minute, Uses: 5, Limit: chatops.MaxReply, Live: true, Files: true, FormFields: 50,
 		Cut: func(output string) bool { _, cut := shown(chatops.StripANSI(output), outputChars); return cut },
 	}
 }

@@ -39,7 +39,7 @@ type named struct {
 	Domain   string `json:"domain"`
 }
 
-// interaction is what Slack tells of a press.
+// interaction is what Slack tells of a press, or of a form that was filled in.
 type interaction struct {
 	Type        string `json:"type"`
 	User        named  `json:"user"`
@@ -53,9 +53,11 @@ type interaction struct {
 	Actions []struct {
 		Value string `json:"value"`
 	} `json:"actions"`
+	Trigger string `json:"trigger_id"`
+	View    view   `json:"view"`
 }
 
-// interaction takes the press of a button.
+// interaction takes the press of a button, or a form.
 func (h *Handler) interaction(c *gin.Context) error {
 	raw, in, err := h.signedBody(c, enum.Interaction)
 	if err != nil {
@@ -65,32 +67,63 @@ func (h *Handler) interaction(c *gin.Context) error {
 	if err != nil {
 		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body is not a form")
 	}
-	if err := h.press(c.Request.Context(), in, []byte(form.Get("payload"))); err != nil {
+	answer, err := h.interact(c.Request.Context(), in, []byte(form.Get("payload")))
+	return answered(c, answer, err)
+}
+
+// answered answers an interaction; nil is an answer without words.
+func answered(c *gin.Context, answer any, err error) error {
+	switch {
+	case err != nil:
 		return err
+	case answer == nil:
+		c.Status(http.StatusOK)
+	default:
+		c.JSON(http.StatusOK, answer)
 	}
-	c.Status(http.StatusOK)
 	return nil
 }
 
-// press takes the payload of an interaction, however it came.
-func (h *Handler) press(ctx context.Context, in *models.ChatIntegration, payload []byte) error {
+// interact takes the payload of an interaction, however it came, and gives what it is answered with.
+func (h *Handler) interact(ctx context.Context, in *models.ChatIntegration, payload []byte) (answer any, err error) {
 	var p interaction
 	if err := json.Unmarshal(payload, &p); err != nil {
-		return fault.Wrap(fault.Invalid, err, "400 Bad request - the payload is no JSON")
+		return nil, fault.Wrap(fault.Invalid, err, "400 Bad request - the payload is no JSON")
 	}
-	if p.Type != "block_actions" || len(p.Actions) == 0 {
-		h.service.Note(in, chatops.Asked{Kind: enum.Interaction, UserID: p.User.ID, Text: p.Type}, enum.Ignored, "", http.StatusOK)
-		return nil // nothing of ours
-	}
-	cmd, err := h.service.Pressed(in, chatops.Command{
+	from := chatops.Command{
 		Workspace: p.Team.ID, WorkspaceDomain: p.Team.Domain, ChannelID: p.Channel.ID, ChannelName: p.Channel.Name, Thread: p.Message.Thread,
 		UserID: p.User.ID, UserName: firstOf(p.User.Username, p.User.Name), ResponseURL: p.ResponseURL, MessageID: p.Channel.ID + "/" + p.Message.TS,
-	}, p.Actions[0].Value)
-	if err != nil {
+	}
+	switch {
+	case p.Type == "block_actions" && len(p.Actions) > 0:
+		err = h.press(ctx, in, from, p.Actions[0].Value, p.Trigger)
+	case p.Type == "view_submission":
+		answer, err = h.submit(ctx, in, from, p.View)
+	default:
+		h.service.Note(in, chatops.Asked{Kind: enum.Interaction, UserID: p.User.ID, Text: p.Type}, enum.Ignored, "", http.StatusOK)
+		return nil, nil // nothing of ours
+	}
+	if fault.KindOf(err) == fault.Forbidden {
 		h.service.Note(in, chatops.Asked{Kind: enum.Interaction, UserID: p.User.ID}, enum.Refused, fault.Message(err), http.StatusForbidden)
+	}
+	return answer, err
+}
+
+func (h *Handler) press(ctx context.Context, in *models.ChatIntegration, from chatops.Command, value, trigger string) error {
+	form, cmd, err := h.service.Press(ctx, in, from, value)
+	if fault.KindOf(err) == fault.Invalid {
+		return h.service.TellOf(ctx, in, from, fault.Message(err))
+	}
+	if err != nil {
 		return err
 	}
-	return h.service.Defer(ctx, in, cmd)
+	if form == nil {
+		return h.service.Defer(ctx, in, cmd)
+	}
+	if err := h.service.Ask(ctx, in, cmd, trigger, *form); err != nil {
+		return h.service.TellOf(ctx, in, from, fault.Message(err))
+	}
+	return nil
 }
 
 // envelope is what the Events API sends.

@@ -67,6 +67,7 @@ func shown(output string, limit int) (text string, cut bool) {
 // block is one block of Slack's Block Kit.
 type block struct {
 	Type     string `json:"type"`
+	ID       string `json:"block_id,omitempty"`
 	Text     *text  `json:"text,omitempty"`
 	Fields   []text `json:"fields,omitempty"`
 	Elements []any  `json:"elements,omitempty"`
@@ -139,13 +140,15 @@ func blocks(plain string, m chatops.Message) []block {
 	if len(m.Buttons) == 0 {
 		return out[:min(len(out), maxBlocks)]
 	}
-	actions := block{Type: "actions"}
-	for i, b := range m.Buttons {
-		actions.Elements = append(actions.Elements, button{
-			"button", text{"plain_text", b.Label}, fmt.Sprintf("signalbox-%d", i), b.Value, string(b.Style),
-		})
+	return append(out[:min(len(out), maxBlocks-1)], actions(m.Buttons))
+}
+
+func actions(buttons []chatops.Button) block {
+	out := block{Type: "actions"}
+	for i, b := range buttons {
+		out.Elements = append(out.Elements, button{"button", text{"plain_text", b.Label}, fmt.Sprintf("signalbox-%d", i), b.Value, string(b.Style)})
 	}
-	return append(out[:min(len(out), maxBlocks-1)], actions)
+	return out
 }
 
 func firstOf(a, b string) string {

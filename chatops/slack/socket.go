@@ -175,20 +175,30 @@ func (k *Sockets) take(ctx context.Context, ws *websocket.Conn, in *models.ChatI
 		ack["payload"] = answerBody(answer)
 		return wsjson.Write(ctx, ws, ack)
 	}
+	var what struct {
+		Type string `json:"type"`
+	}
+	if f.Type == "interactive" && json.Unmarshal(f.Payload, &what) == nil && what.Type == "view_submission" { // answered with what is wrong
+		answer, err := k.interact(ctx, in, f.Payload)
+		if err != nil {
+			return err
+		}
+		if answer != nil {
+			ack["payload"] = answer
+		}
+		return wsjson.Write(ctx, ws, ack)
+	}
 	if err := wsjson.Write(ctx, ws, ack); err != nil {
 		return err
 	}
 	switch {
-	case in.Chat == enum.SlackApp && f.Type == "interactive":
-		return k.handler.appPress(ctx, f.Payload)
-	case in.Chat == enum.SlackApp && f.Type == "events_api":
+	case f.Type == "interactive":
+		_, err := k.interact(ctx, in, f.Payload)
+		return err
+	case f.Type == "events_api" && in.Chat == enum.SlackApp:
 		_, err := k.handler.appHear(ctx, f.Payload)
 		return err
-	}
-	switch f.Type {
-	case "interactive":
-		return k.handler.press(ctx, in, f.Payload)
-	case "events_api":
+	case f.Type == "events_api":
 		_, err := k.handler.hear(ctx, f.Payload, in, func(ctx context.Context, cmd chatops.Command) error {
 			cmd.Chat = enum.Slack
 			return k.handler.service.Defer(ctx, in, cmd)
@@ -207,4 +217,12 @@ func textsOf(p map[string]any) map[string][]string {
 		}
 	}
 	return out
+}
+
+// interact takes an interaction; those of the instance's app say themselves for which project they are.
+func (k *Sockets) interact(ctx context.Context, in *models.ChatIntegration, payload []byte) (any, error) {
+	if in.Chat == enum.SlackApp {
+		return k.handler.appInteract(ctx, payload)
+	}
+	return k.handler.interact(ctx, in, payload)
 }

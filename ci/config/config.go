@@ -179,7 +179,9 @@ type File struct {
 
 // Options are what a configuration is read with.
 type Options struct {
-	Inputs    map[string]any      // given to the file itself
+	Inputs map[string]any // given to the file itself
+	// Given gives them instead, once it is known what the file asks for; an error of it ends the reading, and is returned.
+	Given     func(specs []InputSpec) (map[string]any, error)
 	Variables variable.Collection // what locations and rules of includes, and expand_vars, may use
 	Resolver  Resolver            // nil: nothing can be included
 	// Pattern says what is wrong with a pattern of paths in Ruby's syntax; nil: those that RE2 takes are right.
@@ -209,8 +211,8 @@ func Load(f File, o Options) (*Config, []*Error) {
 	return r.Config, r.Errors
 }
 
-// LoadWith reads a configuration. What went wrong with the resolver, as opposed to in a file, is the error; there is a
-// result nonetheless.
+// LoadWith reads a configuration. What went wrong with the resolver or with what was given, as opposed to in a file, is the
+// error; there is a result nonetheless.
 func LoadWith(f File, o Options) (*Result, error) {
 	l := &loader{file: f, pattern: o.Pattern, chains: map[string][]string{}, positions: positions{tops: map[string][]top{}}}
 	c := l.load(f, o)
@@ -226,13 +228,17 @@ func (l *loader) load(f File, o Options) *Config {
 		l.add(nil, "Please provide content of "+f.Name)
 		return nil
 	}
-	u := &unit{source: &yaml.Source{Name: f.Name, Content: f.Content}, variables: o.Variables}
+	u := &unit{source: &yaml.Source{Name: f.Name, Content: f.Content}, variables: o.Variables, given: o.Given}
 	if o.Inputs != nil {
 		u.inputs = NodeOf(o.Inputs)
 	}
 	x, here := newIncluder(l, o), Context{Source: u.source.Name, Project: o.Project, SHA: o.SHA}
 	u.included = func(list *yaml.Node) ([]*input, *yaml.Node, string) { return x.headers(list, here, nil) }
 	root, at, problem := u.read()
+	if u.refused != nil {
+		l.failed = u.refused
+		return nil
+	}
 	if problem == emptyFile {
 		problem = "Invalid configuration format"
 	}

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"bytes"
 	"os"
 	"regexp"
+	"slices"
 	"testing"
 )
 
@@ -17,7 +19,13 @@ func TestTheExamplesOfTheDocs(t *testing.T) {
 		for _, m := range regexp.MustCompile("(?s)```ya?ml\n(.*?)```").FindAllSubmatch(text, -1) {
 			n++
 			if name == "chatops.md" { // parts of a configuration, whose stages stand elsewhere
-				m[1] = append([]byte("stages: [build, test, chatops]\n"), m[1]...)
+				header, body, found := bytes.Cut(m[1], []byte("---\n"))
+				if !found {
+					header, body = nil, m[1]
+				} else {
+					header = append(header, "---\n"...)
+				}
+				m[1] = slices.Concat(header, []byte("stages: [build, test, chatops]\n"), body)
 			}
 			r, err := LoadWith(File{Name: name, Content: m[1]}, Options{})
 			for _, e := range append(r.Errors, r.Warnings...) {

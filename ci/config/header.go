@@ -24,6 +24,10 @@ type unit struct {
 	variables variable.Collection
 	// included reads the inputs of the files that spec:include names.
 	included func(list *yaml.Node) (specs []*input, at *yaml.Node, problem string)
+	// given gives the inputs by their specifications, if it is not nil; its error ends the reading.
+	given func(specs []InputSpec) (map[string]any, error)
+	// refused is that error.
+	refused error
 	// further are mistakes beyond the first.
 	further []found
 }
@@ -79,6 +83,9 @@ func (u *unit) interpolated(header, content *yaml.Node) (*yaml.Node, *yaml.Node,
 	if problem != "" {
 		return nil, at, problem
 	}
+	if problem := u.ask(specs); problem != "" {
+		return nil, nil, problem
+	}
 	values, at, problem := u.values(specs)
 	if problem != "" {
 		return nil, at, problem
@@ -97,6 +104,24 @@ func (u *unit) interpolated(header, content *yaml.Node) (*yaml.Node, *yaml.Node,
 		return nil, i.problems[0].at, i.problems[0].text
 	}
 	return out, nil, ""
+}
+
+// ask lets the inputs be given by their specifications.
+func (u *unit) ask(specs []*input) (problem string) {
+	if u.given == nil || len(specs) == 0 {
+		return ""
+	}
+	var list []InputSpec
+	for _, s := range specs {
+		list = append(list, s.spec())
+	}
+	values, err := u.given(list)
+	if err != nil {
+		u.refused = err
+		return err.Error()
+	}
+	u.inputs = NodeOf(values)
+	return ""
 }
 
 // values resolves the inputs in the order in which they are declared.

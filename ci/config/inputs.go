@@ -14,13 +14,14 @@ import (
 
 // input is one entry of spec:inputs: what may be given, and what counts if nothing is (facts: ci-yaml section 4).
 type input struct {
-	name    string
-	kind    string // string, number, boolean or array
-	options []*yaml.Node
-	regex   *regexp.Regexp
-	value   *yaml.Node // the default; nil: one must be given
-	rules   []inputRule
-	problem string // it is told when the input is resolved
+	name        string
+	kind        string // string, number, boolean or array
+	description string
+	options     []*yaml.Node
+	regex       *regexp.Regexp
+	value       *yaml.Node // the default; nil: one must be given
+	rules       []inputRule
+	problem     string // it is told when the input is resolved
 }
 
 // inputRule gives options and default where its condition holds.
@@ -57,6 +58,9 @@ func readInput(name string, n *yaml.Node) (in *input, problem string) {
 		}
 	}
 	in.value = n.Get("default")
+	if d := n.Get("description"); d != nil {
+		in.description = d.Text
+	}
 	options, rules, regex := n.Get("options"), n.Get("rules"), n.Get("regex")
 	switch {
 	case rules != nil && options != nil:
@@ -134,16 +138,18 @@ func (in *input) readRules(n *yaml.Node) string {
 	return ""
 }
 
+// required says whether nothing counts unless it is given.
+func (in *input) required() bool {
+	return in.value == nil && !slices.ContainsFunc(in.rules, func(r inputRule) bool { return r.value != nil })
+}
+
 // resolve gives the value that counts. known are the inputs that stand before this one, and what was given to others.
 func (in *input) resolve(given *yaml.Node, known map[string]any) (*yaml.Node, string) {
 	if in.problem != "" {
 		return nil, in.problem
 	}
 	spec := *in
-	required := in.value == nil
-	for _, r := range in.rules {
-		required = required && r.value == nil
-	}
+	required := in.required()
 	for _, r := range in.rules {
 		if r.condition == nil || r.condition.Matches(expression.Values{Inputs: known}) {
 			spec.options, spec.value = r.options, r.value

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -8,37 +9,65 @@ import (
 	"signalbox/ci/config/yaml"
 )
 
-// InputSpec says what an input of a job may be, for people and for forms.
+// InputSpec says what an input of a job or of a configuration may be, for people and for forms.
 type InputSpec struct {
 	Name        string
 	Kind        string // string, number, boolean or array
 	Description string
 	Options     []string
 	Default     string
+	Required    bool   // there is no default
+	Regex       string // that a text must match
+	in          *input
 }
 
 // InputSpecs reads the specification of a job's inputs, by name. What cannot be read is left out: ResolveJobInputs tells it.
 func InputSpecs(specs map[string]any) []InputSpec {
 	var out []InputSpec
 	for _, name := range slices.Sorted(maps.Keys(specs)) {
-		n := NodeOf(specs[name])
-		in, problem := readInput(name, n)
-		if problem != "" {
-			continue
+		if in, problem := readInput(name, NodeOf(specs[name])); problem == "" {
+			out = append(out, in.spec())
 		}
-		s := InputSpec{Name: name, Kind: in.kind}
-		if d := n.Get("description"); d != nil {
-			s.Description = d.Text
-		}
-		for _, o := range in.options {
-			s.Options = append(s.Options, plainText(o))
-		}
-		if in.value != nil {
-			s.Default = plainText(in.value)
-		}
-		out = append(out, s)
 	}
 	return out
+}
+
+func (in *input) spec() InputSpec {
+	s := InputSpec{Name: in.name, Kind: in.kind, Description: in.description, Required: in.required(), in: in}
+	for _, o := range in.options {
+		s.Options = append(s.Options, plainText(o))
+	}
+	if in.value != nil {
+		s.Default = plainText(in.value)
+	}
+	if in.regex != nil {
+		s.Regex = in.regex.String()
+	}
+	return s
+}
+
+// CheckInputs holds values against specifications, in their order. It is refused with *InputError, which names the first input
+// that is wrong or that must be given and is not.
+func CheckInputs(specs []InputSpec, given map[string]any) error {
+	known := map[string]any{}
+	for name, v := range given {
+		known[name] = v
+	}
+	for _, s := range specs {
+		var value *yaml.Node
+		if v, ok := given[s.Name]; ok {
+			value = NodeOf(v)
+		}
+		if value == nil && s.Required {
+			return &InputError{Input: s.Name, Text: "`" + s.Name + "` must be given"}
+		}
+		v, problem := s.in.resolve(value, known)
+		if problem != "" {
+			return &InputError{Input: s.Name, Text: "`" + s.Name + "` input: " + problem}
+		}
+		known[s.Name] = v.Value()
+	}
+	return nil
 }
 
 func plainText(n *yaml.Node) string {
@@ -47,6 +76,9 @@ func plainText(n *yaml.Node) string {
 	}
 	if n.IsText() {
 		return n.Text
+	}
+	if raw, err := json.Marshal(n.Value()); err == nil && n.Kind == yaml.List {
+		return string(raw)
 	}
 	return fmt.Sprint(n.Value())
 }

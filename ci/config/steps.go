@@ -114,7 +114,10 @@ type JobInput struct {
 }
 
 // InputError says what is wrong with the inputs that a job was given.
-type InputError struct{ Text string }
+type InputError struct {
+	Input string // which one; "" if there is none of the name
+	Text  string
+}
 
 func (e *InputError) Error() string { return e.Text }
 
@@ -124,21 +127,21 @@ func ResolveJobInputs(specs, given map[string]any) ([]JobInput, error) {
 	for name := range given {
 		if _, known := specs[name]; !known {
 			names := slices.Sorted(maps.Keys(specs))
-			return nil, &InputError{fmt.Sprintf("the job has no input `%s`; its inputs are: %s", name, strings.Join(names, ", "))}
+			return nil, &InputError{Text: fmt.Sprintf("the job has no input `%s`; its inputs are: %s", name, strings.Join(names, ", "))}
 		}
 	}
 	var out []JobInput
 	for _, name := range slices.Sorted(maps.Keys(specs)) {
 		spec, problem := readInput(name, NodeOf(specs[name]))
 		if problem != "" {
-			return nil, &InputError{"`" + name + "` input: " + problem}
+			return nil, &InputError{name, "`" + name + "` input: " + problem}
 		}
 		value, what := spec.value, "default"
 		if v, ok := given[name]; ok {
 			value, what = NodeOf(v), "provided"
 		}
 		if value, problem = spec.check(value, what); problem != "" {
-			return nil, &InputError{"`" + name + "` input: " + problem}
+			return nil, &InputError{name, "`" + name + "` input: " + problem}
 		}
 		out = append(out, JobInput{name, spec.kind, value.Value()})
 	}

@@ -292,6 +292,18 @@ if (say) {
   }
 }
 
+/* A command to begin with, also in what came while the page was open. */
+
+document.addEventListener("click", (e) => {
+  const from = e.target.closest("a[data-put]");
+  if (!from || !say || e.ctrlKey || e.metaKey) return;
+  e.preventDefault();
+  say.value = from.dataset.put;
+  say.scrollIntoView({ block: "center" });
+  say.focus();
+  say.setSelectionRange(say.value.length, say.value.length);
+});
+
 /* Keys. */
 
 const help = document.querySelector("dialog.keys");

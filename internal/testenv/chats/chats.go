@@ -119,7 +119,7 @@ func (m Message) Button(label string) (Button, bool) {
 
 // Fault is what goes wrong with the next calls of a kind.
 type Fault struct {
-	Kind   string // respond, post, update, whisper, upload; "" is any
+	Kind   string // respond, post, update, whisper, upload, form; "" is any
 	Times  int    // -1: until Heal
 	Status int    // answered so; 0 with Inside set: 200 with an error inside
 	Inside string // the error's name in the chat's own form
@@ -156,6 +156,8 @@ type Server struct {
 	made     map[string]string // by the ids of commands; of the test's goroutine
 	hanging  chan struct{}
 	draw     drawing
+	forms    []*Form
+	triggers map[string]*trigger
 }
 
 // handle is a response address.
@@ -174,6 +176,7 @@ func newServer(t testing.TB, token string, draw drawing) *Server {
 	s := &Server{
 		Token: token, Now: time.Now, t: t, absent: map[string]bool{}, handles: map[string]*handle{}, pending: map[string]*File{},
 		last: map[string]time.Time{}, made: map[string]string{}, hanging: make(chan struct{}), draw: draw,
+		triggers: map[string]*trigger{},
 	}
 	return s
 }

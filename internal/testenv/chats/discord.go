@@ -493,9 +493,18 @@ func (d *Discord) Say(c Command) Receipt {
 // Suggest asks for the jobs that begin with what was typed.
 func (d *Discord) Suggest(channel, user, typed string) []string {
 	d.t.Helper()
-	_, body := d.interaction(4, strconv.Itoa(int(time.Now().UnixNano())), channel, user, map[string]any{
-		"id": "2", "type": 1, "name": "run", "options": []any{map[string]any{"type": 3, "name": "job", "value": typed, "focused": true}},
-	}, nil)
+	return d.suggest(channel, user, map[string]any{"type": 3, "name": "job", "value": typed, "focused": true})
+}
+
+// SuggestArguments asks how the arguments of a job go on.
+func (d *Discord) SuggestArguments(channel, user, job, typed string) []string {
+	d.t.Helper()
+	return d.suggest(channel, user, map[string]any{"type": 3, "name": "job", "value": job}, map[string]any{"type": 3, "name": "args", "value": typed, "focused": true})
+}
+
+func (d *Discord) suggest(channel, user string, options ...map[string]any) []string {
+	d.t.Helper()
+	_, body := d.interaction(4, strconv.Itoa(int(time.Now().UnixNano())), channel, user, map[string]any{"id": "2", "type": 1, "name": "run", "options": options}, nil)
 	out := d.post(body, Command{})
 	var a struct {
 		Type int
@@ -518,6 +527,14 @@ func (d *Discord) Suggest(channel, user, typed string) []string {
 func (d *Discord) answerTo(token string, c Command, out *Receipt) {
 	d.t.Helper()
 	if out.Status != 200 {
+		return
+	}
+	var kind struct {
+		Type int             `json:"type"`
+		Data json.RawMessage `json:"data"`
+	}
+	if err := strict([]byte(out.Body), &kind); err == nil && kind.Type == 9 {
+		d.opened(kind.Data, c)
 		return
 	}
 	var a struct {

@@ -45,6 +45,8 @@ func (s *Mattermost) route(r *http.Request) (string, endpoint) {
 		return "whisper", s.bearer(s.ephemeral)
 	case r.Method == "POST" && p == "/api/v4/files":
 		return "upload", s.bearer(s.upload)
+	case r.Method == "POST" && p == "/api/v4/actions/dialogs/open":
+		return "form", s.openDialog
 	}
 	return "", nil
 }
@@ -329,6 +331,7 @@ func (s *Mattermost) Say(c Command) Receipt {
 		"token": {s.Command}, "team_id": {"T1"}, "team_domain": {"team"}, "channel_id": {c.Channel}, "channel_name": {c.ChannelName}, "user_id": {c.User},
 		"user_name": {"name-" + c.User}, "command": {"/ops"}, "text": {c.Text}, "trigger_id": {c.ID}, "root_id": {c.Thread}, "response_url": {s.URL + path},
 	}
+	s.did(c.ID, c.User, c.Channel)
 	r := s.request("POST", s.Target+"/trigger", "application/x-www-form-urlencoded", form.Encode())
 	r.Header.Set("Authorization", "Token "+s.Command)
 	out := s.send(r, c)
@@ -349,9 +352,11 @@ func (s *Mattermost) Press(user string, m Message, label string) Receipt {
 	if !ok {
 		s.t.Fatalf("no button %q in %q: %v", label, m.Read(), m.Labels())
 	}
+	trigger := s.press()
+	s.did(trigger, user, m.Channel)
 	body, _ := json.Marshal(map[string]any{
 		"user_id": user, "user_name": "name-" + user, "channel_id": m.Channel, "channel_name": "ops", "team_id": "T1", "team_domain": "team",
-		"post_id": m.ID, "trigger_id": "press", "type": "button", "data_source": "", "context": json.RawMessage(b.Value),
+		"post_id": m.ID, "trigger_id": trigger, "type": "button", "data_source": "", "context": json.RawMessage(b.Value),
 	})
 	out := s.send(s.request("POST", b.Address, "application/json", string(body)), Command{})
 	var in struct {

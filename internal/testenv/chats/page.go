@@ -134,13 +134,20 @@ code{background:var(--code);border:1px solid var(--line);border-radius:3px;paddi
 .t{font-weight:700}button{background:var(--btn);color:var(--fg);border:1px solid var(--line);border-radius:4px;padding:5px 12px;font:inherit;font-weight:700;margin:4px 6px 0 0}
 button.primary,button.success{background:var(--go);color:#fff;border-color:var(--go)}button.danger{background:var(--no);color:#fff;border-color:var(--no)}
 .file{border:1px solid var(--line);border-radius:8px;padding:8px 12px;margin-top:4px;display:inline-block}.file img{display:block;max-width:320px;margin-top:4px}
+.over{position:fixed;inset:0;background:#0009;display:grid;place-items:center}.form{background:var(--bg);border:1px solid var(--line);border-radius:10px;width:520px;max-width:94vw;max-height:94vh;overflow:auto;box-shadow:0 8px 30px #0006}
+.form h2{margin:0;padding:14px 20px;font-size:18px;border-bottom:1px solid var(--line)}.form .b{padding:12px 20px}.form footer{padding:12px 20px;border-top:1px solid var(--line);text-align:right}
+.form label{display:block;font-weight:700;margin-top:12px}.form label i{font-weight:400;color:var(--dim);font-style:normal}.form input,.form select,.form textarea{width:100%;font:inherit;padding:7px 9px;margin-top:4px;background:var(--bg);color:var(--fg);border:1px solid var(--line);border-radius:4px}
+.form .bad{color:var(--no);font-size:13px;margin-top:3px}.form .wrong{border-color:var(--no)!important}
 </style><header># ops</header><main>{{range .Messages}}<div class="m{{if .Thread}} reply{{end}}{{if .To}} alone{{end}}"><div class="av{{if ne .Author "signalbox"}} p{{end}}">{{slice .Author 0 1}}</div><div class="c">
 {{if .To}}<div class="dim">Only visible to {{.To}}</div>{{end}}<span class="who">{{.Author}}</span>{{if eq .Author "signalbox"}}<span class="app">APP</span>{{end}} <span class="dim">{{.At.Format "15:04"}}</span>
 <div>{{render .Text}}{{if .Edits}} <span class="dim">(edited)</span>{{end}}</div>
 {{range .Cards}}<div class="card{{if $.Framed}} framed{{end}}"{{if .Color}} style="border-left-color:{{.Color}}"{{end}}>{{if .Title}}<div class="t">{{render .Title}}</div>{{end}}
 <div{{if .Small}} class="small"{{end}}>{{render .Text}}</div>{{if .Fields}}<div class="f">{{range .Fields}}<div{{if not .Short}} class="long"{{end}}>{{if .Title}}<b class="t">{{render .Title}}</b>{{end}}{{render .Value}}</div>{{end}}</div>{{end}}
 {{range .Buttons}}<button class="{{.Style}}">{{.Label}}</button>{{end}}</div>{{end}}{{range .Buttons}}<button class="{{.Style}}">{{.Label}}</button>{{end}}
-{{range .Files}}<div class="file"><b>{{or .Title .Name}}</b> <span class="dim">{{.Name}}, {{len .Content}} bytes</span>{{if image .}}<img src="/file/{{.ID}}" alt="">{{end}}</div>{{end}}</div></div>{{end}}</main></html>`
+{{range .Files}}<div class="file"><b>{{or .Title .Name}}</b> <span class="dim">{{.Name}}, {{len .Content}} bytes</span>{{if image .}}<img src="/file/{{.ID}}" alt="">{{end}}</div>{{end}}</div></div>{{end}}</main>
+{{with .Form}}<div class="over"><div class="form"><h2>{{.Title}}</h2><div class="b">{{render .Text}}{{with .Error}}<div class="bad">{{.}}</div>{{end}}{{range .Fields}}<label>{{.Label}}{{if not .Required}} <i>(optional)</i>{{end}}</label>
+{{$f := .}}{{if .Options}}<select{{if .Error}} class="wrong"{{end}}><option>{{if not .Value}}Choose{{end}}</option>{{range .Options}}<option{{if eq . $f.Value}} selected{{end}}>{{.}}</option>{{end}}</select>{{else if .Lines}}<textarea rows="3"{{if .Error}} class="wrong"{{end}}>{{.Value}}</textarea>{{else}}<input value="{{.Value}}"{{if .Error}} class="wrong"{{end}}>{{end}}
+{{with .Error}}<div class="bad">{{.}}</div>{{end}}{{with .Hint}}<div class="dim">{{.}}</div>{{end}}{{end}}</div><footer><button>Cancel</button><button class="primary">{{.Submit}}</button></footer></div></div>{{end}}</html>`
 
 // sent finds a file that was sent.
 func (s *Server) sent(id string) (File, bool) {
@@ -177,7 +184,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	err = page.Execute(w, map[string]any{
 		"D": s.draw, "Light": template.CSS(s.draw.Light), "Dark": template.CSS(s.draw.Dark), "Framed": !s.draw.slack,
-		"Messages": threaded(s.Shown(r.URL.Query().Get("channel"), r.URL.Query().Get("user"))),
+		"Messages": threaded(s.Shown(r.URL.Query().Get("channel"), r.URL.Query().Get("user"))), "Form": s.drawnForm(r.URL.Query().Get("user")),
 	})
 	if err != nil {
 		s.Complain("the page: %v", err)

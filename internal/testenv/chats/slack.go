@@ -42,8 +42,8 @@ func NewSlack(t testing.TB) *Slack {
 	}{
 		"/api/chat.postMessage": {"post", s.method(s.postMessage)}, "/api/chat.update": {"update", s.method(s.update)},
 		"/api/chat.postEphemeral": {"whisper", s.method(s.postEphemeral)}, "/api/files.getUploadURLExternal": {"upload", s.method(s.uploadURL)},
-		"/api/files.completeUploadExternal": {"upload", s.method(s.completeUpload)},
-		"/api/oauth.v2.access":              {"oauth", s.access}, "/api/auth.test": {"auth", s.method(s.authTest)}, "/api/auth.revoke": {"auth", s.method(s.authRevoke)},
+		"/api/files.completeUploadExternal": {"upload", s.method(s.completeUpload)}, "/api/views.open": {"form", s.method(s.openView)},
+		"/api/oauth.v2.access": {"oauth", s.access}, "/api/auth.test": {"auth", s.method(s.authTest)}, "/api/auth.revoke": {"auth", s.method(s.authRevoke)},
 	}
 	s.serve(func(r *http.Request) (string, endpoint) {
 		switch {

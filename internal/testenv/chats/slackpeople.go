@@ -43,6 +43,7 @@ func (s *Slack) Say(c Command) Receipt {
 		"user_name": {"name-" + c.User}, "command": {"/ops"}, "text": {c.Text}, "trigger_id": {c.ID}, "api_app_id": {"A1"},
 		"response_url": {s.URL + s.once(c.ID, func() string { return s.open("commands", c.Channel, "", c.User) })},
 	}
+	s.did(c.ID, c.User, c.Channel)
 	r := s.request("POST", s.Target+"/trigger", "application/x-www-form-urlencoded", form.Encode())
 	s.sign(r, form.Encode(), c.Stamp)
 	out := s.send(r, c)
@@ -63,9 +64,11 @@ func (s *Slack) Press(user string, m Message, label string) Receipt {
 	if !ok {
 		s.t.Fatalf("no button %q in %q: %v", label, m.Read(), m.Labels())
 	}
+	trigger := s.press()
+	s.did(trigger, user, m.Channel)
 	payload, _ := json.Marshal(map[string]any{
 		"type": "block_actions", "user": map[string]any{"id": user, "username": "name-" + user, "name": "name-" + user, "team_id": s.Team},
-		"team": map[string]any{"id": s.Team, "domain": "team"}, "channel": map[string]any{"id": m.Channel, "name": "ops"}, "trigger_id": "press",
+		"team": map[string]any{"id": s.Team, "domain": "team"}, "channel": map[string]any{"id": m.Channel, "name": "ops"}, "trigger_id": trigger,
 		"api_app_id": "A1", "container": map[string]any{"type": "message", "message_ts": m.ID, "channel_id": m.Channel},
 		"message": map[string]any{"ts": m.ID, "thread_ts": m.Thread}, "response_url": s.URL + s.open("actions", m.Channel, m.Thread, user),
 		"actions": []any{map[string]any{"type": "button", "action_id": b.ID, "block_id": "b", "value": b.Value, "action_ts": "1"}},
