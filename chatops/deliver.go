@@ -31,7 +31,7 @@ func (s *Service) acknowledgeLate(ctx context.Context, t *models.Task) error {
 	if err != nil {
 		return err
 	}
-	if err := s.deliver(ctx, c.ID, noticeOf(c), false); err != nil {
+	if err := s.deliver(ctx, s.trying(t), c.ID, noticeOf(c), false); err != nil {
 		return err
 	}
 	return s.db.Write(ctx, func(tx *models.Tx) error { return tx.MarkAnswered(c.ID) })
@@ -49,7 +49,8 @@ func noticeOf(c *models.ChatCommand) Message {
 
 // deliver sends a message to the chat of a command: in the place of the one that lives there, to its response address while
 // that serves, with the bot's token after that. The outcome is recorded on the command when the message is its reply.
-func (s *Service) deliver(ctx context.Context, commandID int64, m Message, reply bool) error {
+func (s *Service) deliver(ctx context.Context, t try, commandID int64, m Message, reply bool) error {
+	t.mark(&m, fmt.Sprint("to ", commandID))
 	c, in, err := s.commandWith(ctx, commandID)
 	if err != nil {
 		return err
@@ -186,6 +187,11 @@ func (s *Service) send(ctx context.Context, c *models.ChatCommand, in *models.Ch
 			return nil
 		}
 	}
+	if m.Kind == Succeeded || m.Kind == Failed {
+		if err := s.settle(ctx, c, in, to, m); err != nil {
+			return err
+		}
+	}
 	if c.MessageID != "" && to.Bot != "" && (m.Kind == Succeeded || m.Kind == Failed) {
 		err := s.tried(ctx, c, enum.PostEdit, viaBot, s.chats[c.Chat].Update(ctx, s.post, to, c.MessageID, m))
 		var refused *Refused
@@ -272,8 +278,8 @@ func (s *Service) byBot(ctx context.Context, c *models.ChatCommand, to Target, m
 	if m.Kind == Notice {
 		return s.outcome(c, s.tried(ctx, c, m.postKind(), viaBot, s.chats[c.Chat].Whisper(ctx, s.post, to, m)))
 	}
-	_, err := s.chats[c.Chat].Post(ctx, s.post, to, m)
-	return s.outcome(c, s.tried(ctx, c, m.postKind(), viaBot, err))
+	_, err := s.posted(ctx, c, to, m)
+	return s.outcome(c, err)
 }
 
 // patience is how long a chat that is down is waited for.
@@ -297,7 +303,7 @@ func (s *Service) outcome(c *models.ChatCommand, err error) error {
 	if errors.As(err, &busy) {
 		wait = busy.After
 	}
-	return &tasks.Later{At: next(now, now.Add(time.Hour), wait, c), Reason: err}
+	return &tasks.Later{At: next(now, now.Add(time.Hour), wait, c), Reason: err, Unsure: unsure(err)}
 }
 
 // whisper shows what is for the asker alone, once.
@@ -305,7 +311,8 @@ func (s *Service) whisper(ctx context.Context, c *models.ChatCommand, in *models
 	if c.Whispered {
 		return nil
 	}
-	note := Message{Kind: Notice, ChatUserID: m.ChatUserID, Output: m.Private, KeepANSI: m.KeepANSI, JobURL: m.JobURL, JobName: m.JobName, JobID: m.JobID}
+	note := Message{Kind: Notice, ChatUserID: m.ChatUserID, Output: m.Private, KeepANSI: m.KeepANSI, JobURL: m.JobURL, JobName: m.JobName, JobID: m.JobID, Since: m.Since}
+	note.Key = try{key: m.Key}.part("alone")
 	err := s.byHandle(ctx, c, in, to, note)
 	var gone *undeliverable
 	if errors.As(err, &gone) && to.Bot != "" {

@@ -27,9 +27,11 @@ func (s *Service) begin(tx *models.Tx, c *models.ChatCommand, in *models.ChatInt
 	if !s.followed(c, in) {
 		return nil
 	}
-	key := fmt.Sprintf("%s:%d", taskLive, c.ID)
+	key := liveKey(c.ID)
 	return tx.AddTask(&models.Task{Kind: taskLive, Key: &key, Payload: payload(c.ID)})
 }
+
+func liveKey(command int64) string { return fmt.Sprintf("%s:%d", taskLive, command) }
 
 // live posts one message about a command and edits it while its job waits and runs; the reply takes its place. A chat that
 // refuses the bot gets no such message, and the reply by the other ways.
@@ -51,18 +53,22 @@ func (s *Service) live(ctx context.Context, t *models.Task) error {
 		return &tasks.Later{At: s.db.Now().Add(time.Second)}
 	}
 	defer s.release(ctx, c, in)
-	if c.Reply != nil || in == nil || !in.Active || in.BotToken.Empty() {
+	settles := t.Unsure && c.MessageID == "" // it may stand there, and nobody could change it
+	if c.Reply != nil && settles && c.State == enum.CommandRunning {
+		return &tasks.Later{At: s.db.Now().Add(pace(0))} // its reply finds it
+	}
+	if c.Reply != nil && (!settles || c.State != enum.CommandSilent) || in == nil || !in.Active || in.BotToken.Empty() {
 		return nil
 	}
 	var m Message
 	switch {
 	case c.State == enum.CommandWaiting:
 		m, err = s.waits(ctx, c, in)
-	case c.State == enum.CommandRefused && c.MessageID != "":
+	case c.State == enum.CommandRefused && (c.MessageID != "" || settles):
 		m, err = Message{Kind: Failed, ChatUserID: c.ChatUserID, JobName: "Command", JobID: c.ID, Text: c.Refusal}, nil
 	case c.State == enum.CommandAccepted: // approved, and about to run
 		return &tasks.Later{At: s.db.Now().Add(time.Second)}
-	case c.State != enum.CommandRunning || c.PipelineID == nil:
+	case c.State != enum.CommandRunning && !settles || c.PipelineID == nil:
 		return nil
 	default:
 		m, err = s.progress(ctx, c, in)
@@ -71,8 +77,12 @@ func (s *Service) live(ctx context.Context, t *models.Task) error {
 		return notThere(err)
 	}
 	m.KeepANSI, m.ActionURL = in.KeepANSI, s.actionURL(in)
-	if m.Kind == Succeeded {
+	s.trying(t).mark(&m, partLive)
+	switch {
+	case m.Kind == Succeeded && !settles:
 		return nil // the reply comes
+	case m.Kind == Succeeded:
+		m.Kind, m.Text = Progress, "is done"
 	}
 	if m.Kind == Failed {
 		_, err := s.showProgress(ctx, c, in, m)
@@ -141,14 +151,15 @@ func (s *Service) showProgress(ctx context.Context, c *models.ChatCommand, in *m
 	if err != nil {
 		return false, err
 	}
-	id, kind := c.MessageID, enum.PostEdit
+	id := c.MessageID
 	if id == "" {
-		kind = enum.PostMessage
-		id, err = s.chats[c.Chat].Post(ctx, s.post, to, m)
+		var posted Posted
+		posted, err = s.posted(ctx, c, to, m)
+		id = posted.ID
 	} else {
-		err = s.chats[c.Chat].Update(ctx, s.post, to, id, m)
+		err = s.tried(ctx, c, enum.PostEdit, viaBot, s.chats[c.Chat].Update(ctx, s.post, to, id, m))
 	}
-	if err = s.outcome(c, s.tried(ctx, c, kind, viaBot, err)); err != nil {
+	if err = s.outcome(c, err); err != nil {
 		var gone *undeliverable
 		if errors.As(err, &gone) {
 			return false, s.note(ctx, c.ID, "the bot cannot show how the job is: "+gone.reason)
@@ -170,6 +181,11 @@ func (s *Service) hush(ctx context.Context, id int64, m Message) error {
 		return &tasks.Later{At: s.db.Now().Add(time.Second)}
 	}
 	defer s.release(ctx, c, in)
+	if open, err := s.unsettled(ctx, c, in); err != nil {
+		return err
+	} else if open != nil {
+		return &tasks.Later{At: s.db.Now().Add(time.Second)}
+	}
 	if c.MessageID == "" {
 		return nil
 	}
@@ -329,6 +345,7 @@ func (s *Service) upload(ctx context.Context, t *models.Task) error {
 			return s.note(ctx, c.ID, "the file "+u.Artifact+" cannot be sent: "+err.Error())
 		}
 	}
+	f.Key = s.trying(t).part("file")
 	to, err := s.targetOf(c, in)
 	if err != nil {
 		return err

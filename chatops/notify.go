@@ -131,6 +131,7 @@ func (s *Service) sendNotification(ctx context.Context, t *models.Task) error {
 		return nil
 	}
 	to.Channel, to.Thread = n.Channel, ""
+	s.trying(t).mark(&m, "news")
 	_, err = s.chats[n.Chat].Post(ctx, s.post, to, m)
 	err = s.outcome(&models.ChatCommand{CreatedAt: task.At}, err)
 	var gone *undeliverable

@@ -54,12 +54,12 @@ func (s *Service) reply(ctx context.Context, t *models.Task) error {
 	// retried on its page replies to the last command.
 	for _, c := range waiting[1:] {
 		if c.State == enum.CommandRunning && c.Reply == nil {
-			if err := s.replyTo(ctx, c, p, jobs); err != nil {
+			if err := s.replyTo(ctx, s.trying(t), c, p, jobs); err != nil {
 				return err
 			}
 		}
 	}
-	return s.replyTo(ctx, waiting[0], p, jobs)
+	return s.replyTo(ctx, s.trying(t), waiting[0], p, jobs)
 }
 
 // repliedPipeline reads the payload of a reply; older versions stored the job's number.
@@ -79,7 +79,7 @@ func repliedPipeline(tx *models.Tx, t *models.Task) (int64, error) {
 	return j.PipelineID, nil
 }
 
-func (s *Service) replyTo(ctx context.Context, c *models.ChatCommand, p *models.Pipeline, jobs []*models.Job) error {
+func (s *Service) replyTo(ctx context.Context, t try, c *models.ChatCommand, p *models.Pipeline, jobs []*models.Job) error {
 	var m Message
 	var silent bool
 	job, err := s.lead(ctx, c, jobs)
@@ -110,7 +110,7 @@ func (s *Service) replyTo(ctx context.Context, c *models.ChatCommand, p *models.
 	if silent {
 		return s.hush(ctx, c.ID, m)
 	}
-	return s.deliver(ctx, c.ID, m, true)
+	return s.deliver(ctx, t, c.ID, m, true)
 }
 
 // lead is the last attempt of the job that a command is about; nil if it is about several.

@@ -19,7 +19,11 @@ type Task struct {
 	LockedUntil *time.Time
 	LastError   string
 	CreatedAt   time.Time
+	Unsure      bool `gorm:"-"` // an earlier run may have done something without learning of it
 }
+
+// unknown is until when a task is locked whose last run did not learn what it did. A run that never ended leaves a lock, too.
+var unknown = time.Unix(0, 0).UTC()
 
 // AddTask stores a task, to run now if RunAt is zero. A task of the same key is left as it is.
 func (tx *Tx) AddTask(t *Task) error {
@@ -54,6 +58,7 @@ func (tx *Tx) ClaimTasks(limit int, hold time.Duration) ([]*Task, error) {
 	for i, t := range rows {
 		ids[i] = t.ID
 		t.Attempts++
+		t.Unsure = t.LockedUntil != nil
 		t.LockedUntil = &until
 	}
 	if len(ids) == 0 {
@@ -91,8 +96,13 @@ func (tx *Tx) TasksLeft() (bool, error) {
 // TasksHeld says whether a task is claimed; tests wait for that.
 func (tx *Tx) TasksHeld() (bool, error) {
 	var n int64
-	err := tx.db.Model(&Task{}).Where("locked_until IS NOT NULL").Limit(1).Count(&n).Error
+	err := tx.db.Model(&Task{}).Where("locked_until > ?", unknown).Limit(1).Count(&n).Error
 	return n > 0, err
+}
+
+// OpenTask finds a task that runs, or whose last run did not learn what it did.
+func (tx *Tx) OpenTask(key string) (*Task, error) {
+	return first[Task](tx.db.Where("key = ? AND locked_until IS NOT NULL", key))
 }
 
 // DoneTask removes a task that ran.
@@ -108,10 +118,14 @@ func (tx *Tx) DueNow(key string) error {
 	return tx.db.Model(&Task{}).Where("key = ?", key).Update("run_at", tx.now()).Error
 }
 
-// PostponeTask lets a task run again later, and notes why.
-func (tx *Tx) PostponeTask(id int64, runAt time.Time, reason string) error {
-	return tx.db.Model(&Task{}).Where("id = ?", id).
-		Updates(map[string]any{"run_at": runAt, "locked_until": nil, "last_error": reason}).Error
+// PostponeTask lets a task run again later, and notes why. The next run is told if this one, or one before, is unsure of what it did.
+func (tx *Tx) PostponeTask(t *Task, runAt time.Time, reason string, unsure bool) error {
+	var locked *time.Time
+	if unsure || t.Unsure {
+		locked = &unknown
+	}
+	return tx.db.Model(&Task{}).Where("id = ?", t.ID).
+		Updates(map[string]any{"run_at": runAt, "locked_until": locked, "last_error": reason}).Error
 }
 
 // databaseTime is the clock that nodes share: PostgreSQL's own, or the one node's with SQLite.
@@ -282,6 +296,6 @@ func (d *DB) ReleaseTasks(ctx context.Context) error {
 		return nil
 	}
 	return d.Write(ctx, func(tx *Tx) error {
-		return tx.db.Model(&Task{}).Where("locked_until IS NOT NULL").Update("locked_until", nil).Error
+		return tx.db.Model(&Task{}).Where("locked_until IS NOT NULL").Update("locked_until", unknown).Error
 	})
 }

@@ -21,6 +21,7 @@ type Handler func(ctx context.Context, t *models.Task) error
 type Later struct {
 	At     time.Time
 	Reason error
+	Unsure bool // it is not known whether something was done: the next try finds its task marked so
 }
 
 func (l *Later) Error() string {
@@ -146,7 +147,9 @@ func (r *Runner) do(ctx context.Context, t *models.Task) {
 		if err == nil {
 			return tx.DoneTask(t.ID)
 		}
-		return tx.PostponeTask(t.ID, nextTry(tx.Now(), t.Attempts, err), err.Error())
+		var later *Later
+		unsure := errors.As(err, &later) && later.Unsure
+		return tx.PostponeTask(t, nextTry(tx.Now(), t.Attempts, err), err.Error(), unsure)
 	})
 	if err != nil && err.Error() != "" {
 		r.log.WarnContext(ctx, "task will be tried again", "kind", t.Kind, "task", t.ID, "attempts", t.Attempts, "error", err)
