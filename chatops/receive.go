@@ -19,10 +19,9 @@ import (
 )
 
 // answerWithin is how long a chat waits for us; chats give up after three seconds. While many commands come, each is answered
-// at once, whatever it costs, and its result follows on its own.
+// as soon as it is stored, and its result follows on its own.
 const (
 	answerWithin = 2 * time.Second
-	busyWithin   = 25 * time.Millisecond
 	busyFrom     = 20 // commands in a second
 )
 
@@ -46,7 +45,7 @@ func (c *crowd) patience(now time.Time) time.Duration {
 	}
 	c.count++
 	if max(c.count, c.before) > busyFrom {
-		return busyWithin
+		return 0
 	}
 	return answerWithin
 }
@@ -77,8 +76,10 @@ func (s *Service) Receive(ctx context.Context, in *models.ChatIntegration, c Com
 	wake, stop := s.hub.Subscribe(topic(row.DeliveryKey))
 	defer stop()
 	var answer Answer
+	patience := s.crowd.patience(time.Now())
 	err := s.db.Write(ctx, func(tx *models.Tx) (err error) {
 		*row, answer = *s.row(in, c), Answer{} // the function may run twice
+		row.Deferred = c.Deferred || patience == 0
 		identity, err := tx.IdentityFor(in, c.Workspace, c.UserID)
 		switch {
 		case c.As != 0 && (errors.Is(err, models.ErrNotFound) || err == nil && identity.UserID != c.As):
@@ -120,7 +121,10 @@ func (s *Service) Receive(ctx context.Context, in *models.ChatIntegration, c Com
 	if c.Deferred {
 		return Answer{}, nil
 	}
-	return s.wait(ctx, row.DeliveryKey, wake)
+	if patience == 0 {
+		return working, nil
+	}
+	return s.wait(ctx, row.DeliveryKey, wake, patience)
 }
 
 func (s *Service) row(in *models.ChatIntegration, c Command) *models.ChatCommand {
@@ -190,7 +194,7 @@ func (s *Service) repeated(ctx context.Context, key string) (Answer, error) {
 	if c.UserID == nil {
 		return Answer{Text: "This command was answered before: connect your account first, then give it again."}, nil
 	}
-	return s.wait(ctx, key, wake)
+	return s.wait(ctx, key, wake, s.crowd.patience(time.Now()))
 }
 
 func (s *Service) byKey(ctx context.Context, key string) (c *models.ChatCommand, err error) {
@@ -202,8 +206,8 @@ func (s *Service) byKey(ctx context.Context, key string) (c *models.ChatCommand,
 }
 
 // wait answers with the result of a command, or that it is being worked on.
-func (s *Service) wait(ctx context.Context, key string, wake <-chan struct{}) (Answer, error) {
-	timeout := time.NewTimer(s.crowd.patience(time.Now()))
+func (s *Service) wait(ctx context.Context, key string, wake <-chan struct{}, patience time.Duration) (Answer, error) {
+	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
 	for {
 		c, err := s.byKey(ctx, key)
