@@ -339,6 +339,9 @@ func (s *Service) upload(ctx context.Context, t *models.Task) error {
 		return notThere(err)
 	}
 	f := File{Name: fmt.Sprintf("reply-%d.txt", c.ID), Title: "The whole output", Content: []byte(StripANSI(*c.Reply))}
+	if gap.Match(f.Content) {
+		f.Title = "The beginning and the end of the output"
+	}
 	if u.Artifact != "" {
 		f = File{Name: path.Base(u.Artifact), Title: path.Base(u.Artifact)}
 		if f.Content, err = s.artifact(ctx, c, u.Artifact); err != nil {

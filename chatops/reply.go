@@ -19,7 +19,7 @@ import (
 	"signalbox/models/enum"
 )
 
-// reading bounds the memory for logs: one that is large is read alone.
+// reading bounds the work that logs make: one that is large is read alone.
 var reading = make(chan struct{}, 1)
 
 const largeLog = 8 << 20
@@ -190,7 +190,7 @@ func (s *Service) message(ctx context.Context, job *models.Job, c *models.ChatCo
 	if err != nil {
 		return m, false, err
 	}
-	log, release, err := s.readLog(ctx, job.ID)
+	log, cut, release, err := s.readLog(ctx, job.ID)
 	if err != nil {
 		return m, false, err
 	}
@@ -219,6 +219,9 @@ func (s *Service) message(ctx context.Context, job *models.Job, c *models.ChatCo
 		return m, false, err
 	}
 	m.Output, m.Private = secret.MaskEverywhere(printable(m.Output), masked), secret.MaskEverywhere(printable(m.Private), masked)
+	if cut {
+		m.Output, m.Private = bounded(m.Output), bounded(m.Private)
+	}
 	if err := s.names(ctx, job.ProjectID, job.UserID, &m); err != nil {
 		return m, false, err
 	}
@@ -271,27 +274,31 @@ func (s *Service) names(ctx context.Context, project, user int64, m *Message) er
 	})
 }
 
-func (s *Service) readLog(ctx context.Context, jobID int64) ([]byte, func(), error) {
+// readLog reads a log, or of one that is large what a reply can be made of; cut says that something is missing.
+func (s *Service) readLog(ctx context.Context, jobID int64) (log []byte, cut bool, release func(), err error) {
 	r, err := s.ci.OpenTrace(ctx, jobID)
 	if err != nil {
-		return nil, nil, err
+		return nil, false, nil, err
 	}
 	defer r.Close()
-	release := func() {}
+	release = func() {}
 	if r.Size() > largeLog {
 		select {
 		case reading <- struct{}{}:
 			release = func() { <-reading }
 		case <-ctx.Done():
-			return nil, nil, ctx.Err()
+			return nil, false, nil, ctx.Err()
 		}
+		log, cut, err = condense(r)
+	} else {
+		log = make([]byte, r.Size())
+		_, err = io.ReadFull(r, log)
 	}
-	log := make([]byte, r.Size())
-	if _, err := io.ReadFull(r, log); err != nil {
+	if err != nil {
 		release()
-		return nil, nil, fmt.Errorf("log of job %d: %w", jobID, err)
+		return nil, false, nil, fmt.Errorf("log of job %d: %w", jobID, err)
 	}
-	return log, release, nil
+	return log, cut, release, nil
 }
 
 // keep stores the reply on the command, before anything is sent.
