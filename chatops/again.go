@@ -17,7 +17,8 @@ type try struct {
 	since time.Time // if not zero: an earlier run, which began after that, may have sent them
 }
 
-// trying says what a task's run must know to send nothing twice. Ids of tasks are used again, so its time is part of the key.
+// trying says what a task's run must know to send nothing twice. Its time is part of the key: a database that was restored
+// gives the same ids again.
 func (s *Service) trying(t *models.Task) try {
 	out := try{key: secret.Fingerprint(s.ci.URL(), t.Kind, strconv.FormatInt(t.ID, 10), t.CreatedAt.UTC().Format(time.RFC3339Nano))}
 	if t.Unsure {

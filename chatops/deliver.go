@@ -1,6 +1,7 @@
 package chatops
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -59,10 +60,7 @@ func (s *Service) deliver(ctx context.Context, t try, commandID int64, m Message
 		if behind, err := s.behind(ctx, c); err != nil {
 			return err
 		} else if behind {
-			if err := s.note(ctx, c.ID, "a reply before it in this channel could not be sent yet"); err != nil {
-				return err
-			}
-			return &tasks.Later{At: s.db.Now().Add(time.Second)}
+			return s.inTurn(ctx, c)
 		}
 	}
 	if free, err := s.claim(ctx, c, in); err != nil {
@@ -70,11 +68,11 @@ func (s *Service) deliver(ctx context.Context, t try, commandID int64, m Message
 	} else if !free {
 		return &tasks.Later{At: s.db.Now().Add(time.Second)}
 	}
-	err = s.send(ctx, c, in, m)
+	err = s.through(ctx, in, func(ctx context.Context) error { return s.send(ctx, c, in, m) })
 	s.release(ctx, c, in)
 	var again *tasks.Later
 	if errors.As(err, &again) {
-		if note := s.note(ctx, c.ID, again.Error()); note != nil {
+		if note := s.note(ctx, c.ID, cmp.Or(again.Error(), "the chat does not answer at the moment")); note != nil {
 			return note
 		}
 		return again
@@ -83,18 +81,6 @@ func (s *Service) deliver(ctx context.Context, t try, commandID int64, m Message
 		return nil // a notice that cannot be sent stands on the command's page
 	}
 	return s.record(ctx, c.ID, err)
-}
-
-// behind says whether a reply must wait: a chat that was down gets what it missed in order.
-func (s *Service) behind(ctx context.Context, c *models.ChatCommand) (waits bool, err error) {
-	if c.IntegrationID == nil {
-		return false, nil
-	}
-	err = s.db.Read(ctx, func(tx *models.Tx) error {
-		waits, err = tx.ReplyWaits(c)
-		return err
-	})
-	return waits, err
 }
 
 // commandWith reads a command and its integration, nil if that was removed.
@@ -228,11 +214,14 @@ func (s *Service) byHandle(ctx context.Context, c *models.ChatCommand, in *model
 			return err
 		}
 	}
-	err := s.tried(ctx, c, m.postKind(), viaAddress, s.chats[c.Chat].Respond(ctx, s.post, to, m))
+	err := s.chats[c.Chat].Respond(ctx, s.post, to, m)
 	if err == nil {
 		c.Posts++
-		return s.db.Write(ctx, func(tx *models.Tx) error { return tx.CountPost(c.ID) })
+		return s.db.Write(ctx, func(tx *models.Tx) error {
+			return errors.Join(tx.CountPost(c.ID), tx.AddChatPost(&models.ChatPost{CommandID: c.ID, Kind: m.postKind(), Via: viaAddress, Outcome: enum.PostDelivered}))
+		})
 	}
+	s.tried(ctx, c, m.postKind(), viaAddress, err)
 	var refused *Refused
 	if errors.As(err, &refused) || errors.Is(err, errBlocked) {
 		return &undeliverable{reason: err.Error()}
@@ -329,15 +318,23 @@ func (s *Service) whisper(ctx context.Context, c *models.ChatCommand, in *models
 
 // note keeps the last reason for a delay where people see it.
 func (s *Service) note(ctx context.Context, id int64, reason string) error {
+	if reason == "" {
+		return nil
+	}
+	reason += "; it is tried again"
+	var c *models.ChatCommand
+	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
+		c, err = tx.Command(id)
+		return err
+	})
+	if err != nil || c.DeliveryError == reason {
+		return err
+	}
 	return s.db.Write(ctx, func(tx *models.Tx) error {
-		c, err := tx.Command(id)
-		if err != nil {
+		if c, err = tx.Command(id); err != nil {
 			return err
 		}
-		if reason == "" {
-			return nil
-		}
-		c.DeliveryError = reason + "; it is tried again"
+		c.DeliveryError = reason
 		return tx.UpdateCommand(c)
 	})
 }
@@ -362,6 +359,6 @@ func (s *Service) record(ctx context.Context, id int64, outcome error) error {
 			}
 		}
 		tx.AfterCommit(func() { s.changed(c) })
-		return tx.UpdateCommand(c)
+		return errors.Join(tx.UpdateCommand(c), s.nextInTurn(tx, c))
 	})
 }

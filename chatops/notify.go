@@ -53,7 +53,7 @@ func (s *Service) notify(ctx context.Context, t *models.Task) error {
 			}
 			key := fmt.Sprintf("%s:%d:%d", taskSend, n.ID, t.ID)
 			tx.AfterCommit(s.tasks.Wake)
-			if err := tx.AddTask(&models.Task{Kind: taskSend, Key: &key, Payload: string(raw)}); err != nil {
+			if err := tx.AddTask(&models.Task{Kind: taskSend, Outside: true, Key: &key, Payload: string(raw)}); err != nil {
 				return err
 			}
 		}
@@ -132,8 +132,10 @@ func (s *Service) sendNotification(ctx context.Context, t *models.Task) error {
 	}
 	to.Channel, to.Thread = n.Channel, ""
 	s.trying(t).mark(&m, "news")
-	_, err = s.chats[n.Chat].Post(ctx, s.post, to, m)
-	err = s.outcome(&models.ChatCommand{CreatedAt: task.At}, err)
+	err = s.through(ctx, in, func(ctx context.Context) error {
+		_, err := s.chats[n.Chat].Post(ctx, s.post, to, m)
+		return s.outcome(&models.ChatCommand{CreatedAt: task.At}, err)
+	})
 	var gone *undeliverable
 	if errors.As(err, &gone) {
 		s.log.WarnContext(ctx, "a channel cannot be told of a pipeline", "project", project.FullPath, "channel", n.Channel, "reason", gone.reason)

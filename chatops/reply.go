@@ -80,6 +80,13 @@ func repliedPipeline(tx *models.Tx, t *models.Task) (int64, error) {
 }
 
 func (s *Service) replyTo(ctx context.Context, t try, c *models.ChatCommand, p *models.Pipeline, jobs []*models.Job) error {
+	if c.Reply != nil && c.State == enum.CommandRunning { // it is kept already
+		if behind, err := s.behind(ctx, c); err != nil {
+			return err
+		} else if behind {
+			return s.inTurn(ctx, c)
+		}
+	}
 	var m Message
 	var silent bool
 	job, err := s.lead(ctx, c, jobs)
@@ -104,7 +111,7 @@ func (s *Service) replyTo(ctx context.Context, t try, c *models.ChatCommand, p *
 	if m.Buttons, err = s.buttons(ctx, in, job); err != nil {
 		return err
 	}
-	if err := s.keep(ctx, c.ID, in, job, m, silent); err != nil {
+	if err := s.keep(ctx, c, in, job, m, silent); err != nil {
 		return err
 	}
 	if silent {
@@ -301,8 +308,22 @@ func (s *Service) readLog(ctx context.Context, jobID int64) (log []byte, cut boo
 	return log, cut, release, nil
 }
 
+// kept says whether a command has a reply already, of an earlier try.
+func kept(c *models.ChatCommand, job *models.Job, text string, m Message) bool {
+	private := ""
+	if c.PrivateReply != nil {
+		private = *c.PrivateReply
+	}
+	return c.State == enum.CommandRunning && c.Reply != nil && *c.Reply == text && c.FinishedAt == nil && private == m.Private && (c.Rich != "") == (len(m.Rich) > 0) &&
+		(job == nil || c.JobID != nil && *c.JobID == job.ID)
+}
+
 // keep stores the reply on the command, before anything is sent.
-func (s *Service) keep(ctx context.Context, commandID int64, in *models.ChatIntegration, job *models.Job, m Message, silent bool) error {
+func (s *Service) keep(ctx context.Context, c *models.ChatCommand, in *models.ChatIntegration, job *models.Job, m Message, silent bool) error {
+	if !silent && kept(c, job, replyText(m), m) {
+		return nil
+	}
+	commandID := c.ID
 	return s.db.Write(ctx, func(tx *models.Tx) error {
 		c, err := tx.Command(commandID)
 		if err != nil {

@@ -2,9 +2,11 @@ package models
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
+	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 )
 
@@ -19,6 +21,7 @@ type Task struct {
 	LockedUntil *time.Time
 	LastError   string
 	CreatedAt   time.Time
+	Outside     bool // it calls servers of others, which may take their time: nothing else waits behind it
 	Unsure      bool `gorm:"-"` // an earlier run may have done something without learning of it
 }
 
@@ -36,7 +39,7 @@ func (tx *Tx) AddTask(t *Task) error {
 
 // ClaimTasks takes due tasks that nobody holds, for the given time. Claims go by the database's clock, which
 // all nodes share; what is due, by that or the node's own, whichever is later. At most limit rows are touched.
-func (tx *Tx) ClaimTasks(limit int, hold time.Duration) ([]*Task, error) {
+func (tx *Tx) ClaimTasks(outside bool, limit int, hold time.Duration) ([]*Task, error) {
 	now, err := tx.databaseTime()
 	if err != nil {
 		return nil, err
@@ -45,7 +48,7 @@ func (tx *Tx) ClaimTasks(limit int, hold time.Duration) ([]*Task, error) {
 	if own := tx.now(); own.After(due) {
 		due = own
 	}
-	q := tx.db.Where("run_at <= ? AND (locked_until IS NULL OR locked_until <= ?)", due, now).Order("run_at, id").Limit(limit)
+	q := tx.db.Where("outside = ? AND run_at <= ? AND (locked_until IS NULL OR locked_until <= ?)", outside, due, now).Order("run_at, id").Limit(limit)
 	if tx.postgres {
 		q = q.Clauses(clause.Locking{Strength: "UPDATE", Options: "SKIP LOCKED"})
 	}
@@ -79,10 +82,10 @@ func (tx *Tx) HoldTask(t *Task, hold time.Duration) (bool, error) {
 }
 
 // DueTasks says whether a claim would find something; it writes nothing.
-func (tx *Tx) DueTasks() (bool, error) {
+func (tx *Tx) DueTasks(outside bool) (bool, error) {
 	var n int64
 	now := tx.now()
-	err := tx.db.Model(&Task{}).Where("run_at <= ? AND (locked_until IS NULL OR locked_until <= ?)", now, now).Limit(1).Count(&n).Error
+	err := tx.db.Model(&Task{}).Where("outside = ? AND run_at <= ? AND (locked_until IS NULL OR locked_until <= ?)", outside, now, now).Limit(1).Count(&n).Error
 	return n > 0, err
 }
 
@@ -124,8 +127,15 @@ func (tx *Tx) PostponeTask(t *Task, runAt time.Time, reason string, unsure bool)
 	if unsure || t.Unsure {
 		locked = &unknown
 	}
+	// Who asked for it to run at once while it ran is heard.
+	at := gorm.Expr("CASE WHEN run_at > ? THEN run_at ELSE ? END", t.RunAt, runAt)
 	return tx.db.Model(&Task{}).Where("id = ?", t.ID).
-		Updates(map[string]any{"run_at": runAt, "locked_until": locked, "last_error": reason}).Error
+		Updates(map[string]any{"run_at": at, "locked_until": locked, "last_error": reason}).Error
+}
+
+// ReplyNow lets the task that replies to the commands of a pipeline run at once.
+func (tx *Tx) ReplyNow(pipelineID int64) error {
+	return tx.db.Model(&Task{}).Where("kind = 'chat-reply' AND payload = ?", fmt.Sprintf(`{"pipeline":%d}`, pipelineID)).Update("run_at", tx.now()).Error
 }
 
 // databaseTime is the clock that nodes share: PostgreSQL's own, or the one node's with SQLite.

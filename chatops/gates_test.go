@@ -1,0 +1,26 @@
+package chatops
+
+import "testing"
+
+// TestGates: a chat that is down is tried by one at a time, others by all; one that answers is open again.
+func TestGates(t *testing.T) {
+	var g gates
+	const bad, good = 1, 2
+	for range 8 {
+		if !g.enter(bad) {
+			t.Fatal("a chat that is well is closed")
+		}
+	}
+	g.leave(bad, true)
+	if !g.enter(bad) || g.enter(bad) || !g.enter(good) || !g.enter(good) {
+		t.Error("not one alone tries what is down")
+	}
+	g.leave(bad, true)
+	if !g.enter(bad) || g.enter(bad) {
+		t.Error("it is not tried again")
+	}
+	g.leave(bad, false)
+	if !g.enter(bad) || !g.enter(bad) {
+		t.Error("it is well again, and closed")
+	}
+}
