@@ -61,7 +61,7 @@ const (
 // NewRunner makes a runner of the given handlers.
 func NewRunner(db *models.DB, log *slog.Logger) *Runner {
 	r := &Runner{db: db, log: log, handlers: map[string]Handler{}}
-	for _, l := range []*lane{{outside: false, slots: make(chan struct{}, 8)}, {outside: true, slots: make(chan struct{}, 16)}} {
+	for _, l := range []*lane{{outside: false, slots: make(chan struct{}, 8)}, {outside: true, slots: make(chan struct{}, 6)}} {
 		l.wake = make(chan struct{}, 1)
 		r.lanes = append(r.lanes, l)
 	}
