@@ -30,6 +30,17 @@ type crowd struct {
 	mu            sync.Mutex
 	second        int64
 	count, before int
+	rush          chan struct{} // closed when a crowd begins: who waits is answered, too
+}
+
+// begins is closed when many commands come.
+func (c *crowd) begins() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.rush == nil {
+		c.rush = make(chan struct{})
+	}
+	return c.rush
 }
 
 // patience is how long the answer to a command that comes now may take.
@@ -45,6 +56,10 @@ func (c *crowd) patience(now time.Time) time.Duration {
 	}
 	c.count++
 	if max(c.count, c.before) > busyFrom {
+		if c.rush != nil {
+			close(c.rush)
+			c.rush = nil
+		}
 		return 0
 	}
 	return answerWithin
@@ -209,6 +224,7 @@ func (s *Service) byKey(ctx context.Context, key string) (c *models.ChatCommand,
 func (s *Service) wait(ctx context.Context, key string, wake <-chan struct{}, patience time.Duration) (Answer, error) {
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
+	rush := s.crowd.begins()
 	for {
 		c, err := s.byKey(ctx, key)
 		if err != nil {
@@ -224,6 +240,8 @@ func (s *Service) wait(ctx context.Context, key string, wake <-chan struct{}, pa
 		select {
 		case <-wake:
 		case <-timeout.C:
+			return working, s.later(ctx, c.ID)
+		case <-rush:
 			return working, s.later(ctx, c.ID)
 		case <-ctx.Done():
 			return Answer{}, ctx.Err()
