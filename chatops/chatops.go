@@ -72,6 +72,7 @@ type Service struct {
 	post  *poster
 	crowd crowd
 	notes notes
+	gates gates
 }
 
 // Options say how the service reaches chats.
