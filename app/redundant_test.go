@@ -109,7 +109,7 @@ func TestACommitWithoutPipelineCancelsNone(t *testing.T) {
 	each(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		first := w.pushed("app", map[string]string{".gitlab-ci.yml": "build: {script: a}\ndeploy: {script: b}"})
-		if out, err := w.tryPush("app", rootToken, "main", map[string]string{"more": "x"}, "-o", "ci.skip"); err != nil {
+		if out, err := w.tryPush("app", rootToken, "main", map[string]string{"more": "x"}, "-o", "ci.no_pipeline"); err != nil {
 			t.Fatal(out)
 		}
 		w.settled()

@@ -29,6 +29,7 @@ type PipelineRequest struct {
 	Variables []variable.Variable // of the pipeline itself
 	Chat      ChatChoice          // chat: which jobs are wanted
 	Inputs    map[string]any      // of the configuration, with the types of JSON
+	Skip      bool                // it has no jobs, as if its commit asked for that
 	// Upstream is the pipeline whose job Bridge starts this one.
 	Upstream *models.Pipeline
 	Bridge   *models.Job
@@ -105,7 +106,7 @@ func (c *Coordinator) CreatePipeline(ctx context.Context, r PipelineRequest) (*m
 		return nil, err
 	}
 	b.needs = int(c.current(ctx).Limits.Needs)
-	if plan.SkipsCI(b.commit.Message) && !r.Source.IgnoresSkip() {
+	if (r.Skip || plan.SkipsCI(b.commit.Message)) && !r.Source.IgnoresSkip() {
 		return b.skipped(ctx)
 	}
 	p, err := b.plan(ctx)

@@ -261,12 +261,12 @@ func (c *Coordinator) runMergeRequest(ctx context.Context, t *models.Task) error
 // follow notes the version that a merge request has now, and makes the pipeline of a head that had none yet.
 func (c *Coordinator) follow(ctx context.Context, p *models.Project, mr *models.MergeRequest, u *models.User, o PushOptions) error {
 	diff, err := c.noteVersion(ctx, p, mr)
-	if err != nil || diff == nil || diff.Empty() || o.Skip {
+	if err != nil || diff == nil || diff.Empty() || o.None {
 		return err
 	}
 	_, err = c.CreatePipeline(ctx, PipelineRequest{
 		Project: p, Actor: access.Actor{User: u}, Source: enum.SourceMergeRequest, MergeRequest: mr, SHA: diff.HeadSHA,
-		Variables: o.Variables, Inputs: o.Inputs, Key: fmt.Sprintf("%s:%d:%s", TaskMergeRequest, mr.ID, diff.HeadSHA),
+		Variables: o.Variables, Inputs: o.Inputs, Skip: o.Skip, Key: fmt.Sprintf("%s:%d:%s", TaskMergeRequest, mr.ID, diff.HeadSHA),
 	})
 	var refused *plan.Refusal
 	if errors.As(err, &refused) || fault.KindOf(err) != fault.Internal {
