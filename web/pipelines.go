@@ -466,6 +466,7 @@ func (s *Server) jobPage(r *request, c *inside) error {
 	d["Held"] = held
 	d["Play"] = may && !held && (j.Status == enum.Manual || j.Status == enum.Scheduled)
 	d["Cancel"] = may && j.Status.Cancelable() && j.Status != enum.Manual && j.Status != enum.Scheduled
+	d["Force"] = may && j.Status == enum.Canceling && c.subject.Level >= enum.Maintainer
 	d["Retry"] = may && !j.Retried && !j.External && j.Status.Completed() && process.Retryable(j.Status, j.FailureReason)
 	d["Erase"] = may && j.Status.Completed() && j.ErasedAt == nil && !j.Bridge && !j.External
 	if !j.Status.Completed() && j.Status != enum.Manual {
@@ -552,6 +553,8 @@ func (s *Server) jobAction(r *request, c *inside) error {
 		_, err = s.ci.UnscheduleJob(r.Context(), r.actor, j.ID)
 	case "cancel":
 		j, err = s.ci.CancelJob(r.Context(), r.actor, j.ID, false)
+	case "force":
+		j, err = s.ci.CancelJob(r.Context(), r.actor, j.ID, true)
 	case "erase":
 		j, err = s.ci.EraseJob(r.Context(), r.actor, j.ID)
 	default:
