@@ -109,6 +109,9 @@ func (c *Coordinator) CreatePipeline(ctx context.Context, r PipelineRequest) (*m
 	if (r.Skip || plan.SkipsCI(b.commit.Message)) && !r.Source.IgnoresSkip() {
 		return b.skipped(ctx)
 	}
+	if len(r.Inputs) > maxInputs {
+		return nil, fault.New(fault.Invalid, "There cannot be more than %d inputs", maxInputs)
+	}
 	p, err := b.plan(ctx)
 	if err == nil {
 		err = b.tooLarge(ctx, p)
@@ -363,7 +366,7 @@ func (b *builder) broken(ctx context.Context, cause error) (*models.Pipeline, er
 		p.YAMLErrors = cycle.Error()
 	case errors.As(cause, &refused) && (refused.Reason == plan.ConfigError || refused.Reason == plan.NotYet):
 		p.YAMLErrors = refused.Text
-	case errors.As(cause, &refused) && (refused.Reason == plan.SizeLimit || refused.Reason == plan.ActivityLimit):
+	case errors.As(cause, &refused) && (refused.Reason == plan.SizeLimit || refused.Reason == plan.ActivityLimit || refused.Reason == plan.DeploymentsLimit):
 		p.YAMLErrors, p.FailureReason = refused.Text, string(refused.Reason)
 	default:
 		return nil, cause
