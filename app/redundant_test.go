@@ -118,3 +118,19 @@ func TestACommitWithoutPipelineCancelsNone(t *testing.T) {
 		}
 	})
 }
+
+// TestStatusesOfOthersKeepNothing : a pipeline that another system has told a success of is as redundant as others.
+func TestStatusesOfOthersKeepNothing(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		first := w.pushed("app", map[string]string{".gitlab-ci.yml": "build: {script: a}"})
+		var c struct{ ID string }
+		w.must(200, "GET", "/projects/"+w.project+"/repository/commits/main", nil, &c)
+		w.must(201, "POST", "/projects/"+w.project+"/statuses/"+c.ID, map[string]any{"state": "success", "name": "elsewhere"}, nil)
+		w.push("app", map[string]string{"more": "x"})
+		w.settled()
+		if got := statuses(w.jobs(first)); got != "build:canceled" {
+			t.Errorf("the older pipeline has %s", got)
+		}
+	})
+}
