@@ -85,6 +85,11 @@ func TestProtectedEnvironments(t *testing.T) {
 		if j := w.jobs(id)["deploy"]; j.Status != "failed" {
 			t.Errorf("what was rejected is tried again: %+v", j)
 		}
+		for _, path := range []string{fmt.Sprintf("/root/app/-/pipelines/%d", id), fmt.Sprintf("/root/app/-/jobs/%d", w.jobs(id)["deploy"].ID)} {
+			if _, page, _ := w.visitor("root", "root-password").get(path); strings.Contains(page, fmt.Sprintf("/-/jobs/%d/retry", w.jobs(id)["deploy"].ID)) {
+				t.Errorf("%s offers to try it again", path)
+			}
+		}
 		w.must(200, "PUT", base+"/production", map[string]any{"required_approval_count": 0, "deploy_access_levels": []any{map[string]any{"user_id": ids["dev"]}}}, nil)
 		id = push("dev", "topic2")
 		if j := w.jobs(id)["deploy"]; j.Status != "pending" {
@@ -129,4 +134,33 @@ func TestProtectedEnvironmentsAreNotTouched(t *testing.T) {
 		refused("DELETE", one, nil)
 		w.must(204, "DELETE", one, nil, nil)
 	})
+}
+
+// TestARefusedDeploymentStopsItsPipeline as any other failure does, if the pipeline says so.
+func TestARefusedDeploymentStopsItsPipeline(t *testing.T) {
+	for name, build := range map[string]string{"by needs": ", needs: [build]", "by stage": ""} {
+		each(t, func(t *testing.T, o models.Options) {
+			t.Run(name, func(t *testing.T) {
+				w := start(t, o)
+				h := w.hand(false)
+				w.newProject("app")
+				dev, token := w.user("dev")
+				w.must(201, "POST", "/projects/"+w.project+"/members", map[string]any{"user_id": dev, "access_level": 30}, nil)
+				w.must(201, "POST", "/projects/"+w.project+"/protected_environments", map[string]any{"name": "production", "deploy_access_levels": []any{map[string]any{"access_level": 40}}}, nil)
+				w.push("app", map[string]string{"x": "y"})
+				config := "workflow: {auto_cancel: {on_job_failure: all}}\nbuild: {stage: build, script: x}\nslow: {stage: test, script: x, needs: []}\n" +
+					"deploy: {stage: " + map[bool]string{true: "deploy", false: "test"}[build != ""] + ", script: x, environment: production" + build + "}\n"
+				if out, err := w.tryPush("app", token, "topic", map[string]string{".gitlab-ci.yml": config}); err != nil {
+					t.Fatal(out)
+				}
+				w.settled()
+				id := w.newest()
+				h.success(w.jobs(id)["build"].ID)
+				if got := statuses(w.jobs(id)); got != "build:success deploy:failed slow:canceled" {
+					t.Errorf("jobs %s", got)
+				}
+				w.state(id, "failed")
+			})
+		})
+	}
 }

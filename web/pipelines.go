@@ -207,6 +207,7 @@ type jobCard struct {
 	Downstream *ci.Related
 	Mirrored   *ci.Related
 	Took       *int64
+	Again      bool // it may be tried again
 }
 
 func (s *Server) pipelinePage(r *request, c *inside) error {
@@ -302,6 +303,7 @@ func (s *Server) toMergeRequest(r *request, c *inside) error {
 
 func cardOf(j *models.Job) jobCard {
 	card := jobCard{Job: j}
+	card.Again = (j.Status == enum.Failed || j.Status == enum.Canceled) && !j.External && process.Retryable(j.Status, j.FailureReason)
 	if j.StartedAt != nil && j.FinishedAt != nil {
 		seconds := int64(j.FinishedAt.Sub(*j.StartedAt) / time.Second)
 		card.Took = &seconds
