@@ -48,6 +48,22 @@ func TestPushesThatWantNoPipeline(t *testing.T) {
 	})
 }
 
+// TestVariablesGivenTwice keep a failed pipeline that says so.
+func TestVariablesGivenTwice(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		w.newProject("app")
+		options := []string{"-o", "ci.variable=A=1", "-o", "ci.variable=A=2", "-o", "ci.variable=B=1", "-o", "ci.variable=B=2", "-o", "ci.variable=C=1"}
+		if out, err := w.tryPush("app", rootToken, "main", map[string]string{".gitlab-ci.yml": "job: {script: x}"}, options...); err != nil {
+			t.Fatal(out)
+		}
+		p := w.of(w.pipeline("failed").ID)
+		if p.YAMLErrors == nil || *p.YAMLErrors != "Duplicate variable names: A, B" {
+			t.Errorf("pipeline %+v", p)
+		}
+	})
+}
+
 // TestTheFirstRefsOfAPush get pipelines, counted by where they stand in it: what is deleted takes a place.
 func TestTheFirstRefsOfAPush(t *testing.T) {
 	each(t, func(t *testing.T, o models.Options) {
