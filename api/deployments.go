@@ -104,7 +104,7 @@ func (s *Server) deploymentRoutes(r routes) {
 		Status string `param:"status,required" values:"running success failed canceled"`
 	},
 	) (any, error) {
-		d, err := s.ci.SettleDeployment(c.ctx(), c.deployment.ID, enum.Status(p.Status))
+		d, err := s.ci.SettleDeployment(c.ctx(), c.actor, c.deployment.ID, enum.Status(p.Status))
 		if err != nil {
 			return nil, err
 		}

@@ -183,7 +183,7 @@ func (s *Server) createEnvironment(c *call, p *struct {
 }
 
 func (s *Server) updateEnvironment(c *call, p *environmentParams) (any, error) {
-	e, err := s.ci.UpdateEnvironment(c.ctx(), c.environment.ID, p.apply)
+	e, err := s.ci.UpdateEnvironment(c.ctx(), c.actor, c.environment.ID, p.apply)
 	if err != nil {
 		return nil, err
 	}

@@ -297,9 +297,6 @@ func (s *Server) jobRoutes(r routes) {
 		Force bool `param:"force"`
 	},
 	) (any, error) {
-		if p.Force && c.subject.Level < enum.Maintainer {
-			return nil, errForbidden
-		}
 		j, err := s.ci.CancelJob(c.ctx(), c.actor, c.job.ID, p.Force)
 		if err != nil {
 			return nil, err

@@ -141,29 +141,47 @@ func (s *Server) ownMergeRequests(c *call, p *mergeRequestList) (any, error) {
 		if err != nil {
 			return err
 		}
-		shown := []mergeRequestEntity{}
-		for _, mr := range rows {
-			found, err := tx.Project(mr.ProjectID)
-			if err != nil {
-				return err
-			}
-			subject, err := access.SubjectOf(tx, c.actor, found)
-			if err != nil {
-				return err
-			}
-			if !access.Allowed(c.actor, access.ReadCode, subject) {
-				continue
-			}
-			entities, err := s.mergeRequests(tx, found, []*models.MergeRequest{mr})
-			if err != nil {
-				return err
-			}
-			shown = append(shown, entities...)
-		}
+		shown, err := s.readableMergeRequests(tx, c, rows)
 		out = paged(shown, p.Page, total)
-		return nil
+		return err
 	})
 	return out, err
+}
+
+// readableMergeRequests renders merge requests of several projects, for the cost of the projects: those that the caller may read.
+func (s *Server) readableMergeRequests(tx *models.Tx, c *call, rows []*models.MergeRequest) ([]mergeRequestEntity, error) {
+	of := map[int64][]*models.MergeRequest{}
+	for _, mr := range rows {
+		of[mr.ProjectID] = append(of[mr.ProjectID], mr)
+	}
+	known := map[int64]mergeRequestEntity{}
+	for id, some := range of {
+		found, err := tx.Project(id)
+		if err != nil {
+			return nil, err
+		}
+		subject, err := access.SubjectOf(tx, c.actor, found)
+		if err != nil {
+			return nil, err
+		}
+		if !access.Allowed(c.actor, access.ReadCode, subject) {
+			continue
+		}
+		entities, err := s.mergeRequests(tx, found, some)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entities {
+			known[e.ID] = e
+		}
+	}
+	shown := []mergeRequestEntity{}
+	for _, mr := range rows {
+		if e, ok := known[mr.ID]; ok {
+			shown = append(shown, e)
+		}
+	}
+	return shown, nil
 }
 
 func (s *Server) listMergeRequests(c *call, f models.MergeRequestFilter, page models.Page, asked httpapi.Page) (any, error) {
@@ -190,30 +208,40 @@ type mergeRequestWords struct {
 	Squash      *bool     `param:"squash"`
 }
 
-// apply stores the words. People whom nobody knows are left out, as on GitLab.
-func (w *mergeRequestWords) apply(c *call, mr *models.MergeRequest) error {
+// apply stores the words that are given, and leaves the others as they are.
+func (w *mergeRequestWords) apply(mr *models.MergeRequest) {
 	keep(&mr.Description, w.Description)
 	keep(&mr.Milestone, w.Milestone)
 	keep(&mr.Squash, w.Squash)
 	if w.Labels != nil {
 		mr.Labels = labels(*w.Labels)
 	}
+	if w.AssigneeIDs != nil {
+		mr.Assignees = *w.AssigneeIDs
+	}
+}
+
+// find leaves out people whom nobody knows, as on GitLab.
+func (w *mergeRequestWords) find(c *call) error {
 	if w.AssigneeIDs == nil && w.AssigneeID != nil {
 		w.AssigneeIDs = &[]int64{*w.AssigneeID}
 	}
 	if w.AssigneeIDs == nil {
 		return nil
 	}
-	return c.read(func(tx *models.Tx) error {
+	known := []int64{}
+	err := c.read(func(tx *models.Tx) error {
 		people, err := tx.Users(*w.AssigneeIDs)
-		mr.Assignees = []int64{}
+		known = known[:0]
 		for _, id := range *w.AssigneeIDs {
-			if people[id] != nil && !slices.Contains(mr.Assignees, id) {
-				mr.Assignees = append(mr.Assignees, id)
+			if people[id] != nil && !slices.Contains(known, id) {
+				known = append(known, id)
 			}
 		}
 		return err
 	})
+	w.AssigneeIDs = &known
+	return err
 }
 
 // labels are names without blanks around them, each once, in order.
@@ -241,9 +269,10 @@ func (s *Server) createMergeRequest(c *call, p *struct {
 		return nil, fault.Field("validate_fork", "merge requests between projects are not known here: push the source branch to the target project")
 	}
 	mr := &models.MergeRequest{IID: p.IID, Title: p.Title, SourceBranch: p.Source, TargetBranch: p.Target, Labels: []string{}, Assignees: []int64{}}
-	if err := p.apply(c, mr); err != nil {
+	if err := p.find(c); err != nil {
 		return nil, err
 	}
+	p.apply(mr)
 	if err := s.ci.CreateMergeRequest(c.ctx(), c.actor, c.project, mr); err != nil {
 		return unmade(err)
 	}
@@ -274,12 +303,11 @@ func (s *Server) changeMergeRequest(c *call, p *struct {
 	Remove *[]string `param:"remove_labels"`
 },
 ) (any, error) {
-	said := *c.mergeRequest
-	if err := p.apply(c, &said); err != nil {
+	if err := p.find(c); err != nil {
 		return nil, err
 	}
 	mr, err := s.ci.ChangeMergeRequest(c.ctx(), c.actor, c.project, c.mergeRequest.ID, func(mr *models.MergeRequest) {
-		mr.Description, mr.Milestone, mr.Squash, mr.Labels, mr.Assignees = said.Description, said.Milestone, said.Squash, said.Labels, said.Assignees
+		p.apply(mr)
 		keep(&mr.Title, p.Title)
 		keep(&mr.TargetBranch, p.Target)
 		if p.Add != nil {

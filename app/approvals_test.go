@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"signalbox/models"
 )
@@ -79,6 +80,16 @@ func TestProtectedEnvironments(t *testing.T) {
 		if j := w.jobs(id)["deploy"]; j.Status != "failed" || j.FailureReason != "deployment_rejected" {
 			t.Errorf("rejected: %+v", j)
 		}
+		w.must(403, "POST", fmt.Sprintf("/projects/%s/jobs/%d/retry", w.project, w.jobs(id)["deploy"].ID), nil, nil)
+		w.must(201, "POST", fmt.Sprintf("/projects/%s/pipelines/%d/retry", w.project, id), nil, nil)
+		if j := w.jobs(id)["deploy"]; j.Status != "failed" {
+			t.Errorf("what was rejected is tried again: %+v", j)
+		}
+		for _, path := range []string{fmt.Sprintf("/root/app/-/pipelines/%d", id), fmt.Sprintf("/root/app/-/jobs/%d", w.jobs(id)["deploy"].ID)} {
+			if _, page, _ := w.visitor("root", "root-password").get(path); strings.Contains(page, fmt.Sprintf("/-/jobs/%d/retry", w.jobs(id)["deploy"].ID)) {
+				t.Errorf("%s offers to try it again", path)
+			}
+		}
 		w.must(200, "PUT", base+"/production", map[string]any{"required_approval_count": 0, "deploy_access_levels": []any{map[string]any{"user_id": ids["dev"]}}}, nil)
 		id = push("dev", "topic2")
 		if j := w.jobs(id)["deploy"]; j.Status != "pending" {
@@ -86,4 +97,70 @@ func TestProtectedEnvironments(t *testing.T) {
 		}
 		w.must(204, "DELETE", base+"/production", nil, nil)
 	})
+}
+
+// TestProtectedEnvironmentsAreNotTouched by those who may not deploy to them; their time ends them all the same.
+func TestProtectedEnvironmentsAreNotTouched(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		clock := &shiftingClock{}
+		w := start(t, o, func(s *Settings) { s.Now = clock.now })
+		h := w.hand(false)
+		id := w.pushed("app", map[string]string{".gitlab-ci.yml": "deploy: {script: x, environment: {name: production, auto_stop_in: 1 hour}}"})
+		h.success(w.jobs(id)["deploy"].ID)
+		w.settled()
+		dev, token := w.user("dev")
+		w.must(201, "POST", "/projects/"+w.project+"/members", map[string]any{"user_id": dev, "access_level": 30}, nil)
+		w.must(201, "POST", "/projects/"+w.project+"/protected_environments", map[string]any{"name": "production", "deploy_access_levels": []any{map[string]any{"access_level": 40}}}, nil)
+		var d struct{ ID int64 }
+		told := map[string]any{"environment": "production", "sha": "main", "ref": "main", "tag": false, "status": "running"}
+		w.must(201, "POST", "/projects/"+w.project+"/deployments", told, &d)
+		one := fmt.Sprintf("/projects/%s/environments/%d", w.project, w.environment("production").ID)
+		refused := func(method, path string, body map[string]any) {
+			t.Helper()
+			if got := w.apiAs(token, method, path, body, nil); got != 403 {
+				t.Errorf("%s %s: %d", method, path, got)
+			}
+		}
+		refused("PUT", one, map[string]any{"external_url": "https://elsewhere.example.com"})
+		refused("POST", one+"/stop", nil)
+		refused("POST", one+"/stop", map[string]any{"force": true})
+		refused("POST", "/projects/"+w.project+"/deployments", told)
+		refused("PUT", fmt.Sprintf("/projects/%s/deployments/%d", w.project, d.ID), map[string]any{"status": "success"})
+		if e := w.environment("production"); e.State != "available" || e.ExternalURL != nil && *e.ExternalURL != "" {
+			t.Errorf("it is %+v", e)
+		}
+		clock.set(61 * time.Minute)
+		w.eventually("its time ends it", func() bool { return w.environment("production").State == "stopped" })
+		refused("DELETE", one, nil)
+		w.must(204, "DELETE", one, nil, nil)
+	})
+}
+
+// TestARefusedDeploymentStopsItsPipeline as any other failure does, if the pipeline says so.
+func TestARefusedDeploymentStopsItsPipeline(t *testing.T) {
+	for name, build := range map[string]string{"by needs": ", needs: [build]", "by stage": ""} {
+		each(t, func(t *testing.T, o models.Options) {
+			t.Run(name, func(t *testing.T) {
+				w := start(t, o)
+				h := w.hand(false)
+				w.newProject("app")
+				dev, token := w.user("dev")
+				w.must(201, "POST", "/projects/"+w.project+"/members", map[string]any{"user_id": dev, "access_level": 30}, nil)
+				w.must(201, "POST", "/projects/"+w.project+"/protected_environments", map[string]any{"name": "production", "deploy_access_levels": []any{map[string]any{"access_level": 40}}}, nil)
+				w.push("app", map[string]string{"x": "y"})
+				config := "workflow: {auto_cancel: {on_job_failure: all}}\nbuild: {stage: build, script: x}\nslow: {stage: test, script: x, needs: []}\n" +
+					"deploy: {stage: " + map[bool]string{true: "deploy", false: "test"}[build != ""] + ", script: x, environment: production" + build + "}\n"
+				if out, err := w.tryPush("app", token, "topic", map[string]string{".gitlab-ci.yml": config}); err != nil {
+					t.Fatal(out)
+				}
+				w.settled()
+				id := w.newest()
+				h.success(w.jobs(id)["build"].ID)
+				if got := statuses(w.jobs(id)); got != "build:success deploy:failed slow:canceled" {
+					t.Errorf("jobs %s", got)
+				}
+				w.state(id, "failed")
+			})
+		})
+	}
 }

@@ -19,13 +19,18 @@ func TestIDTokens(t *testing.T) {
 	each(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
-		id := w.pushed("app", map[string]string{".gitlab-ci.yml": `
+		w.newProject("app")
+		w.must(201, "POST", "/projects/"+w.project+"/protected_environments", map[string]any{"name": "guarded", "deploy_access_levels": []any{map[string]any{"access_level": 40}}}, nil)
+		w.push("app", map[string]string{".gitlab-ci.yml": `
 job:
   script: x
   timeout: 20 minutes
   environment: production
   id_tokens: {VAULT: {aud: https://vault.example.com}, TWO: {aud: [a, $CI_PROJECT_PATH]}}
+guarded: {script: x, environment: guarded, id_tokens: {VAULT: {aud: x}}}
 `})
+		w.settled()
+		id := w.newest()
 		job := w.jobs(id)["job"].ID
 		var doc struct {
 			Issuer string
@@ -55,6 +60,7 @@ job:
 			"iss": w.node.URL, "aud": "https://vault.example.com", "sub": "project_path:root/app:ref_type:branch:ref:main", "project_path": "root/app",
 			"user_login": "root", "user_access_level": "owner", "pipeline_source": "push", "ref": "main", "ref_path": "refs/heads/main", "ref_protected": "true",
 			"environment": "production", "deployment_tier": "production", "job_id": fmt.Sprint(job), "runner_environment": "self-hosted",
+			"environment_protected": "false",
 		} {
 			if claims[key] != want {
 				t.Errorf("%s is %v, want %v", key, claims[key], want)
@@ -73,6 +79,12 @@ job:
 		noError(t, two.Claims(keys.Keys[0].Key.(*rsa.PublicKey), &claims))
 		if fmt.Sprint(claims["aud"]) != "[a root/app]" {
 			t.Errorf("audiences %v", claims["aud"])
+		}
+		guarded, err := jwt.ParseSigned(h.variable(w.jobs(id)["guarded"].ID, "VAULT"), []jose.SignatureAlgorithm{jose.RS256})
+		noError(t, err)
+		noError(t, guarded.Claims(keys.Keys[0].Key.(*rsa.PublicKey), &claims))
+		if claims["environment_protected"] != "true" {
+			t.Errorf("a protected environment is %v", claims["environment_protected"])
 		}
 		w.down()
 		w.up()

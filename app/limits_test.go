@@ -70,6 +70,18 @@ func TestLimits(t *testing.T) {
 		if p.YAMLErrors == nil || !strings.Contains(*p.YAMLErrors, "exceeded the limit of 2") {
 			t.Errorf("the pipeline of a push: %+v", p)
 		}
+		limit("ci_pipeline_size", 0)
+		clock.set(20 * time.Minute)
+		w.push("app", map[string]string{".gitlab-ci.yml": "a: {script: x, parallel: 200, environment: a}\nb: {script: x, parallel: 200, environment: b}\nc: {script: x, parallel: 101, environment: c}\n"})
+		w.eventually("the pipeline of the push", func() bool {
+			p = w.of(w.newest())
+			return p.YAMLErrors != nil && *p.YAMLErrors == "Pipeline has too many deployments! Requested 501, but the limit is 500."
+		})
+		inputs := map[string]any{}
+		for i := range 21 {
+			inputs[fmt.Sprint("i", i)] = "x"
+		}
+		w.refused(400, "POST", "/projects/"+w.project+"/pipeline", map[string]any{"ref": "main", "inputs": inputs}, `{"message":{"base":["There cannot be more than 20 inputs"]}}`)
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"signalbox/models"
@@ -320,4 +321,52 @@ func (w *world) mergeHead(path string, iid int) {
 	if err != nil {
 		w.t.Fatalf("%v: %s", err, out)
 	}
+}
+
+// TestMergeRequestsChange : a new target is run once more, and people who change different things at once lose nothing.
+func TestMergeRequestsChange(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		w.newProject("app")
+		files := map[string]string{".gitlab-ci.yml": "check: {script: echo, rules: [{if: $CI_MERGE_REQUEST_IID}]}"}
+		w.push("app", files)
+		w.must(201, "POST", "/projects/"+w.project+"/repository/branches", map[string]any{"branch": "next", "ref": "main"}, nil)
+		files["x"] = "1"
+		if out, err := w.tryPush("app", rootToken, "topic", files); err != nil {
+			t.Fatal(out)
+		}
+		w.settled()
+		requests := "/projects/" + w.project + "/merge_requests"
+		var mr mergeRequestJSON
+		w.must(201, "POST", requests, map[string]any{"source_branch": "topic", "target_branch": "main", "title": "Topic"}, &mr)
+		of := fmt.Sprintf("%s/%d", requests, mr.IID)
+		w.settled()
+		first := w.newest()
+		w.must(200, "PUT", of, map[string]any{"target_branch": "next"}, nil)
+		w.settled()
+		second := w.newest()
+		if second == first {
+			t.Fatal("the new target is not run")
+		}
+		h := w.hand(false)
+		if got := h.variable(w.jobs(second)["check"].ID, "CI_MERGE_REQUEST_TARGET_BRANCH_NAME"); got != "next" {
+			t.Errorf("its target is %q", got)
+		}
+
+		for i := range 15 {
+			var both sync.WaitGroup
+			for _, body := range []map[string]any{{"milestone": fmt.Sprint("m", i)}, {"labels": fmt.Sprint("l", i)}} {
+				both.Go(func() { w.api("PUT", of, body, nil) })
+			}
+			both.Wait()
+			var got struct {
+				Labels    []string
+				Milestone struct{ Title string }
+			}
+			w.must(200, "GET", of, nil, &got)
+			if fmt.Sprintf("%v %s", got.Labels, got.Milestone.Title) != fmt.Sprintf("[l%d] m%d", i, i) {
+				t.Fatalf("round %d: %+v", i, got)
+			}
+		}
+	})
 }

@@ -109,12 +109,28 @@ func TestACommitWithoutPipelineCancelsNone(t *testing.T) {
 	each(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		first := w.pushed("app", map[string]string{".gitlab-ci.yml": "build: {script: a}\ndeploy: {script: b}"})
-		if out, err := w.tryPush("app", rootToken, "main", map[string]string{"more": "x"}, "-o", "ci.skip"); err != nil {
+		if out, err := w.tryPush("app", rootToken, "main", map[string]string{"more": "x"}, "-o", "ci.no_pipeline"); err != nil {
 			t.Fatal(out)
 		}
 		w.settled()
 		if got := statuses(w.jobs(first)); got != "build:pending deploy:pending" {
 			t.Errorf("a push without pipeline left %s", got)
+		}
+	})
+}
+
+// TestStatusesOfOthersKeepNothing : a pipeline that another system has told a success of is as redundant as others.
+func TestStatusesOfOthersKeepNothing(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		first := w.pushed("app", map[string]string{".gitlab-ci.yml": "build: {script: a}"})
+		var c struct{ ID string }
+		w.must(200, "GET", "/projects/"+w.project+"/repository/commits/main", nil, &c)
+		w.must(201, "POST", "/projects/"+w.project+"/statuses/"+c.ID, map[string]any{"state": "success", "name": "elsewhere"}, nil)
+		w.push("app", map[string]string{"more": "x"})
+		w.settled()
+		if got := statuses(w.jobs(first)); got != "build:canceled" {
+			t.Errorf("the older pipeline has %s", got)
 		}
 	})
 }

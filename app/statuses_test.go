@@ -56,7 +56,7 @@ func TestExternalStatuses(t *testing.T) {
 		w.must(201, "POST", fmt.Sprintf("/projects/%s/pipelines/%d/retry", w.project, id), nil, nil)
 		w.refused(400, "POST", path, map[string]any{"state": "running", "target_url": "javascript:alert(1)"}, `{"message":{"target_url":["is blocked: Only allowed schemes are http, https"]}}`)
 
-		if out, err := w.tryPush("app", rootToken, "quiet", map[string]string{"x": "y"}, "-o", "ci.skip"); err != nil {
+		if out, err := w.tryPush("app", rootToken, "quiet", map[string]string{"x": "y"}, "-o", "ci.no_pipeline"); err != nil {
 			t.Fatal(out)
 		}
 		var commit struct{ ID string }

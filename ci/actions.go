@@ -217,11 +217,16 @@ func (c *Coordinator) UnscheduleJob(ctx context.Context, a access.Actor, jobID i
 	return job, err
 }
 
-// CancelJob stops a job. One that runs gets to clean up if its runner can; with force, or asked again, it is
+// CancelJob stops a job. One that runs gets to clean up if its runner can; with force, which is for maintainers, it is
 // canceled at once.
 func (c *Coordinator) CancelJob(ctx context.Context, a access.Actor, jobID int64, force bool) (job *models.Job, err error) {
 	err = c.onJob(ctx, a, jobID, func(m *mover, j *models.Job) error {
 		job = j
+		if force {
+			if err := m.mayForce(a); err != nil {
+				return err
+			}
+		}
 		if !j.Status.Cancelable() && !(j.Status == enum.Canceling && force) {
 			return fault.New(fault.NotAllowed, "Job is not cancelable")
 		}
@@ -236,6 +241,18 @@ func (c *Coordinator) CancelJob(ctx context.Context, a access.Actor, jobID int64
 		return m.advance(nil)
 	})
 	return job, err
+}
+
+// mayForce refuses those who may not end a job while its runner cleans up.
+func (m *mover) mayForce(a access.Actor) error {
+	if err := m.needProject(); err != nil {
+		return err
+	}
+	subject, err := access.SubjectOf(m.tx, a, m.project)
+	if err == nil && subject.Level < enum.Maintainer {
+		err = errForbidden
+	}
+	return err
 }
 
 // cancel stops a job; why is kept with it, for people.

@@ -23,6 +23,9 @@ func (m *mover) after(j *models.Job) error {
 		}
 		ended = ended[1:]
 		for _, d := range moved {
+			if m.stops(d) {
+				return m.follow(d)
+			}
 			if d.Status.Completed() || d.Status == enum.Manual && d.AllowFailure {
 				ended = append(ended, d)
 			}

@@ -29,6 +29,7 @@ type PipelineRequest struct {
 	Variables []variable.Variable // of the pipeline itself
 	Chat      ChatChoice          // chat: which jobs are wanted
 	Inputs    map[string]any      // of the configuration, with the types of JSON
+	Skip      bool                // it has no jobs, as if its commit asked for that
 	// Upstream is the pipeline whose job Bridge starts this one.
 	Upstream *models.Pipeline
 	Bridge   *models.Job
@@ -98,15 +99,23 @@ func (c *Coordinator) CreatePipeline(ctx context.Context, r PipelineRequest) (*m
 		}
 	}
 	b := &builder{c: c, r: r}
-	if err := b.gather(ctx); err != nil {
+	err := b.gather(ctx)
+	if refused := new(plan.Refusal); errors.As(err, &refused) {
+		b.r.Variables = nil // a pipeline cannot keep the same one twice
+		return b.broken(ctx, err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := b.tooMany(ctx); err != nil {
 		return nil, err
 	}
 	b.needs = int(c.current(ctx).Limits.Needs)
-	if plan.SkipsCI(b.commit.Message) && !r.Source.IgnoresSkip() {
+	if (r.Skip || plan.SkipsCI(b.commit.Message)) && !r.Source.IgnoresSkip() {
 		return b.skipped(ctx)
+	}
+	if len(r.Inputs) > maxInputs {
+		return nil, fault.New(fault.Invalid, "There cannot be more than %d inputs", maxInputs)
 	}
 	p, err := b.plan(ctx)
 	if err == nil {
@@ -181,20 +190,35 @@ func (b *builder) gather(ctx context.Context) error {
 	if len(r.Variables) > 0 && !r.Source.SetsVariables() && subject.Level < r.Project.VariablesMinimumRole {
 		return fault.New(fault.Invalid, "Insufficient permissions to set pipeline variables")
 	}
-	given := map[string]bool{}
-	for _, v := range r.Variables {
-		if r.Payload != nil && v.Key == r.Payload.Key || given[v.Key] {
-			return fault.New(fault.Invalid, "Duplicate variable name: %s", v.Key)
-		}
-		given[v.Key] = true
-	}
 	if r.Payload != nil { // needs no right to set variables
 		b.r.Variables = append(slices.Clone(r.Variables), *r.Payload)
 	}
 	b.subject = subject
 	// What is kept for protected refs is for what was merged into them, not for what somebody wants to merge.
 	b.protected = r.MergeRequest == nil && len(access.Matching(subject.Protected, b.short, b.tag)) > 0
-	return b.mergeRequests(ctx)
+	if err := b.mergeRequests(ctx); err != nil {
+		return err
+	}
+	return duplicates(b.r.Variables)
+}
+
+// duplicates refuses variables that are given more than once.
+func duplicates(vars []variable.Variable) error {
+	given := map[string]int{}
+	var twice []string
+	for _, v := range vars {
+		if given[v.Key]++; given[v.Key] == 2 {
+			twice = append(twice, v.Key)
+		}
+	}
+	if len(twice) == 0 {
+		return nil
+	}
+	word := "name"
+	if len(twice) > 1 {
+		word = "names"
+	}
+	return &plan.Refusal{Reason: plan.ConfigError, Text: fmt.Sprintf("Duplicate variable %s: %s", word, strings.Join(twice, ", "))}
 }
 
 // branch is the branch or tag whose protection decides who may run the pipeline.
@@ -362,7 +386,7 @@ func (b *builder) broken(ctx context.Context, cause error) (*models.Pipeline, er
 		p.YAMLErrors = cycle.Error()
 	case errors.As(cause, &refused) && (refused.Reason == plan.ConfigError || refused.Reason == plan.NotYet):
 		p.YAMLErrors = refused.Text
-	case errors.As(cause, &refused) && (refused.Reason == plan.SizeLimit || refused.Reason == plan.ActivityLimit):
+	case errors.As(cause, &refused) && (refused.Reason == plan.SizeLimit || refused.Reason == plan.ActivityLimit || refused.Reason == plan.DeploymentsLimit):
 		p.YAMLErrors, p.FailureReason = refused.Text, string(refused.Reason)
 	default:
 		return nil, cause

@@ -48,10 +48,13 @@ func checkEnvironment(e *models.Environment) error {
 }
 
 // UpdateEnvironment changes an environment.
-func (c *Coordinator) UpdateEnvironment(ctx context.Context, id int64, change func(*models.Environment)) (e *models.Environment, err error) {
+func (c *Coordinator) UpdateEnvironment(ctx context.Context, by access.Actor, id int64, change func(*models.Environment)) (e *models.Environment, err error) {
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
 		if e, err = tx.Environment(id); err != nil {
 			return notFound(err, "Environment")
+		}
+		if err := mayTouch(tx, by, e); err != nil {
+			return err
 		}
 		change(e)
 		if err := checkEnvironment(e); err != nil {
@@ -68,6 +71,9 @@ func (c *Coordinator) DeleteEnvironment(ctx context.Context, by access.Actor, id
 		e, err := tx.Environment(id)
 		if err != nil {
 			return notFound(err, "Environment")
+		}
+		if err := mayTouch(tx, by, e); err != nil {
+			return err
 		}
 		if e.State != models.Stopped {
 			return errForbidden
@@ -87,6 +93,9 @@ func (c *Coordinator) StopEnvironment(ctx context.Context, by access.Actor, id i
 	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
 		if e, err = tx.Environment(id); err != nil {
 			return notFound(err, "Environment")
+		}
+		if err := mayTouch(tx, by, e); err != nil {
+			return err
 		}
 		if e.State != models.Stopped && !force { // one that got stuck may be stopped once more
 			jobs, err = stopJobs(tx, e)
@@ -198,16 +207,13 @@ func (c *Coordinator) stopByItself(ctx context.Context, e *models.Environment, b
 		return err
 	}
 	if actions == 0 && e.AutoStopSetting == "with_action" {
-		_, err := c.UpdateEnvironment(ctx, e.ID, func(e *models.Environment) { e.AutoStopAt = nil })
+		_, err := c.UpdateEnvironment(ctx, access.Actor{}, e.ID, func(e *models.Environment) { e.AutoStopAt = nil })
 		return err
-	}
-	if by == nil {
-		by = &models.User{}
 	}
 	_, err = c.StopEnvironment(ctx, access.Actor{User: by}, e.ID, actions == 0)
 	if kind := fault.KindOf(err); kind == fault.Forbidden || kind == fault.NotFound || kind == fault.Invalid {
 		c.log.WarnContext(ctx, "an environment cannot be stopped by its job", "environment", e.Name, "project", e.ProjectID, "error", err)
-		_, err = c.UpdateEnvironment(ctx, e.ID, func(e *models.Environment) { e.AutoStopAt = nil })
+		_, err = c.UpdateEnvironment(ctx, access.Actor{}, e.ID, func(e *models.Environment) { e.AutoStopAt = nil })
 	}
 	return err
 }
@@ -239,6 +245,9 @@ func (c *Coordinator) TellDeployment(ctx context.Context, by access.Actor, p *mo
 		if err != nil {
 			return err
 		}
+		if err := mayTouch(tx, by, e); err != nil {
+			return err
+		}
 		st := d.Status
 		d.ID, d.ProjectID, d.EnvironmentID, d.UserID = 0, p.ID, e.ID, by.ID()
 		if err := tx.CreateDeployment(d); err != nil {
@@ -260,13 +269,20 @@ func (c *Coordinator) settle(tx *models.Tx, d *models.Deployment, st enum.Status
 }
 
 // SettleDeployment changes the status of a deployment that no job does.
-func (c *Coordinator) SettleDeployment(ctx context.Context, id int64, st enum.Status) (d *models.Deployment, err error) {
+func (c *Coordinator) SettleDeployment(ctx context.Context, by access.Actor, id int64, st enum.Status) (d *models.Deployment, err error) {
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
 		if d, err = tx.Deployment(id); err != nil {
 			return notFound(err, "Deployment")
 		}
 		if d.JobID != nil {
 			return fault.New(fault.Forbidden, "403 Forbidden - Deployments created using GitLab CI can not be updated using the API")
+		}
+		e, err := tx.Environment(d.EnvironmentID)
+		if err != nil {
+			return err
+		}
+		if err := mayTouch(tx, by, e); err != nil {
+			return err
 		}
 		return c.settle(tx, d, st)
 	})

@@ -145,7 +145,7 @@ func (m *mover) end(j *models.Job, e process.Event, o Outcome) error {
 
 // follow lets the pipeline go on after a job ended, unless a failure stops it as a whole.
 func (m *mover) follow(failed *models.Job) error {
-	if m.pipeline.OnJobFailure != process.StopAll || failed.Status != enum.Failed || failed.AllowFailure {
+	if !m.stops(failed) {
 		return m.after(failed)
 	}
 	jobs, err := m.tx.PipelineJobs(m.pipeline.ID, false)
@@ -158,6 +158,11 @@ func (m *mover) follow(failed *models.Job) error {
 		return err
 	}
 	return m.cancelAll(jobs, stopped, why)
+}
+
+// stops says whether a job failed, and ends its pipeline as a whole with that.
+func (m *mover) stops(j *models.Job) bool {
+	return m.pipeline.OnJobFailure == process.StopAll && j.Status == enum.Failed && !j.AllowFailure
 }
 
 func (m *mover) retries(j *models.Job, def *plan.Definition, o Outcome) (bool, error) {

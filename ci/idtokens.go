@@ -148,10 +148,15 @@ func (c *Coordinator) idTokens(ctx context.Context, f *jobFacts, known variable.
 func (c *Coordinator) claims(ctx context.Context, f *jobFacts, known variable.Collection) (map[string]any, error) {
 	get := func(key string) string { v, _ := known.Get(key); return v }
 	var level string
+	place, guarded := f.environmentFacts(), false
 	err := c.db.Read(ctx, func(tx *models.Tx) error {
 		subject, err := access.SubjectOf(tx, access.Actor{User: f.user}, f.project)
-		level = strings.ToLower(min(subject.Level, enum.Owner).String())
-		return err
+		if level = strings.ToLower(min(subject.Level, enum.Owner).String()); err != nil || place.Name == "" {
+			return err
+		}
+		_, err = tx.ProtectedEnvironment(f.project.ID, place.Name)
+		guarded = err == nil
+		return notThere(err)
 	})
 	ref := sourceRef(f.pipeline, f.merge)
 	kind, full := "branch", "refs/heads/"+ref
@@ -180,9 +185,9 @@ func (c *Coordinator) claims(ctx context.Context, f *jobFacts, known variable.Co
 		"runner_id": f.runner.ID, "runner_environment": "self-hosted", "sha": f.pipeline.SHA, "project_visibility": string(p.Visibility),
 		"ci_config_ref_uri": get("CI_CONFIG_REF_URI"), "ci_config_sha": f.pipeline.SHA,
 	}
-	if e := f.environmentFacts(); e.Name != "" {
-		claims["environment"], claims["environment_action"], claims["deployment_tier"] = e.Name, e.Action, e.Tier
-		claims["environment_protected"] = "false"
+	if place.Name != "" {
+		claims["environment"], claims["environment_action"], claims["deployment_tier"] = place.Name, place.Action, place.Tier
+		claims["environment_protected"] = strconv.FormatBool(guarded)
 	}
 	return claims, err
 }

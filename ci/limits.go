@@ -25,6 +25,9 @@ type Limits struct {
 
 const maxLimit = 1_000_000
 
+// maxDeployments is how many jobs of one pipeline may have an environment, as on GitLab.
+const maxDeployments = 500
+
 func (l Limits) check() error {
 	for name, n := range map[string]int64{
 		"ci_pipeline_size": l.PipelineJobs, "ci_active_jobs": l.ActiveJobs, "ci_needs_size_limit": l.Needs,
@@ -80,7 +83,25 @@ func (b *builder) tooLarge(ctx context.Context, pl *plan.Plan) error {
 		return &plan.Refusal{Reason: plan.SizeLimit, Text: fmt.Sprintf(
 			"The number of jobs has exceeded the limit of %d. Try splitting the configuration with parent-child-pipelines", l.PipelineJobs)}
 	}
-	if l.ActiveJobs == 0 {
+	if err := b.tooActive(ctx, l.ActiveJobs, int64(len(pl.Jobs))); err != nil {
+		return err
+	}
+	deployments := 0
+	for _, j := range pl.Jobs {
+		if j.Definition.Environment != nil {
+			deployments++
+		}
+	}
+	if deployments > maxDeployments {
+		return &plan.Refusal{Reason: plan.DeploymentsLimit, Text: fmt.Sprintf(
+			"Pipeline has too many deployments! Requested %d, but the limit is %d.", deployments, maxDeployments)}
+	}
+	return nil
+}
+
+// tooActive refuses more jobs than a project may have at a time.
+func (b *builder) tooActive(ctx context.Context, limit, more int64) error {
+	if limit == 0 {
 		return nil
 	}
 	var active int64
@@ -88,7 +109,7 @@ func (b *builder) tooLarge(ctx context.Context, pl *plan.Plan) error {
 		active, err = tx.ActiveJobsOf(b.r.Project.ID, tx.Now().Add(-24*time.Hour))
 		return err
 	})
-	if err == nil && active+int64(len(pl.Jobs)) >= l.ActiveJobs {
+	if err == nil && active+more >= limit {
 		err = &plan.Refusal{Reason: plan.ActivityLimit, Text: "Project exceeded the allowed number of jobs in active pipelines. Retry later."}
 	}
 	return err

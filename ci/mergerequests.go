@@ -23,8 +23,9 @@ import (
 const maxPushedMergeRequests = 1000
 
 type mergeRequestTask struct {
-	ID   int64 `json:"id"`
-	User int64 `json:"user"`
+	ID    int64  `json:"id"`
+	User  int64  `json:"user"`
+	Again string `json:"again,omitempty"` // a head that has a pipeline already gets another one, by this key
 }
 
 // CreateMergeRequest stores a merge request that lives elsewhere; its first pipeline follows. An IID of 0 is chosen. It answers
@@ -59,7 +60,7 @@ func (c *Coordinator) CreateMergeRequest(ctx context.Context, by access.Actor, p
 		if err := tx.AddMergeRequestDiff(diff); err != nil {
 			return err
 		}
-		return c.soonTo(tx, TaskMergeRequest, mergeRequestTask{mr.ID, by.ID()})
+		return c.soonTo(tx, TaskMergeRequest, mergeRequestTask{ID: mr.ID, User: by.ID()})
 	})
 	if errors.Is(err, models.ErrDuplicate) {
 		return fault.New(fault.Conflict, "the project has a merge request !%d already", given)
@@ -190,7 +191,11 @@ func (c *Coordinator) storeMergeRequest(tx *models.Tx, by int64, before, mr *mod
 	if mr.State == before.State && mr.TargetBranch == before.TargetBranch {
 		return nil
 	}
-	return c.soonTo(tx, TaskMergeRequest, mergeRequestTask{mr.ID, by})
+	task := mergeRequestTask{ID: mr.ID, User: by}
+	if mr.TargetBranch != before.TargetBranch {
+		task.Again = newKey()
+	}
+	return c.soonTo(tx, TaskMergeRequest, task)
 }
 
 // DeleteMergeRequest removes a merge request with its ref; its pipelines stay.
@@ -255,18 +260,18 @@ func (c *Coordinator) runMergeRequest(ctx context.Context, t *models.Task) error
 	if mr.State != models.MergeRequestOpened {
 		return errors.Join(c.stopForBranch(ctx, p, mr.RefPath(), user), c.unlock(ctx, p.ID, mr.RefPath(), false, 0))
 	}
-	return c.follow(ctx, p, mr, user, PushOptions{})
+	return c.follow(ctx, p, mr, user, PushOptions{}, task.Again)
 }
 
-// follow notes the version that a merge request has now, and makes the pipeline of a head that had none yet.
-func (c *Coordinator) follow(ctx context.Context, p *models.Project, mr *models.MergeRequest, u *models.User, o PushOptions) error {
+// follow notes the version that a merge request has now, and makes the pipeline of a head that had none yet by the same key.
+func (c *Coordinator) follow(ctx context.Context, p *models.Project, mr *models.MergeRequest, u *models.User, o PushOptions, again string) error {
 	diff, err := c.noteVersion(ctx, p, mr)
-	if err != nil || diff == nil || diff.Empty() || o.Skip {
+	if err != nil || diff == nil || diff.Empty() || o.None {
 		return err
 	}
 	_, err = c.CreatePipeline(ctx, PipelineRequest{
 		Project: p, Actor: access.Actor{User: u}, Source: enum.SourceMergeRequest, MergeRequest: mr, SHA: diff.HeadSHA,
-		Variables: o.Variables, Inputs: o.Inputs, Key: fmt.Sprintf("%s:%d:%s", TaskMergeRequest, mr.ID, diff.HeadSHA),
+		Variables: o.Variables, Inputs: o.Inputs, Skip: o.Skip, Key: fmt.Sprintf("%s:%d:%s%s", TaskMergeRequest, mr.ID, diff.HeadSHA, again),
 	})
 	var refused *plan.Refusal
 	if errors.As(err, &refused) || fault.KindOf(err) != fault.Internal {
@@ -276,8 +281,25 @@ func (c *Coordinator) follow(ctx context.Context, p *models.Project, mr *models.
 	return err
 }
 
-// noteVersion stores the version that a merge request has now; nil if one of its branches is gone.
-func (c *Coordinator) noteVersion(ctx context.Context, p *models.Project, mr *models.MergeRequest) (*models.MergeRequestDiff, error) {
+// noteVersion stores the version that a merge request has now; nil if one of its branches is gone. Somebody who saw an older
+// head may store it after a newer one: whoever is last looks once more.
+func (c *Coordinator) noteVersion(ctx context.Context, p *models.Project, mr *models.MergeRequest) (diff *models.MergeRequestDiff, err error) {
+	for range 5 {
+		if diff, err = c.noteOnce(ctx, p, mr); err != nil || diff == nil {
+			return diff, err
+		}
+		head, err := c.Repo(p).Resolve(ctx, "refs/heads/"+mr.SourceBranch)
+		if errors.Is(err, gitrepo.ErrNotFound) || err == nil && head == diff.HeadSHA {
+			return diff, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return diff, nil // pushes that come all the time note their heads themselves
+}
+
+func (c *Coordinator) noteOnce(ctx context.Context, p *models.Project, mr *models.MergeRequest) (*models.MergeRequestDiff, error) {
 	diff, err := c.versionOf(ctx, p, mr)
 	if fault.KindOf(err) == fault.Invalid {
 		return nil, nil
@@ -326,7 +348,7 @@ func (c *Coordinator) pushedMergeRequests(ctx context.Context, p *models.Project
 			return err
 		}
 		for _, mr := range rows {
-			if err := c.follow(ctx, p, mr, u, push.Options); err != nil {
+			if err := c.follow(ctx, p, mr, u, push.Options, ""); err != nil {
 				return err
 			}
 		}

@@ -258,6 +258,7 @@ func (m *mover) advance(jobs []*models.Job) error {
 		all = states(rows)
 	}
 	moved, refused := map[int64]enum.Status{}, false
+	var stops *models.Job // a job that failed, and stops the pipeline as a whole
 	for _, ch := range process.Advance(all) {
 		j := known[ch.ID]
 		if j == nil {
@@ -270,12 +271,18 @@ func (m *mover) advance(jobs []*models.Job) error {
 			return err
 		}
 		refused = refused || j.Status != ch.To
+		if m.stops(j) {
+			stops = j
+		}
 		moved[ch.ID] = j.Status
 	}
 	for i := range all {
 		if st, ok := moved[all[i].ID]; ok {
 			all[i].Status = st
 		}
+	}
+	if stops != nil {
+		return m.follow(stops)
 	}
 	if refused { // what comes after it has another reason to move
 		return m.advance(nil)

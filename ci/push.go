@@ -28,12 +28,13 @@ func (r RefChange) Deletes() bool { return gitrepo.IsZero(r.New) }
 
 // PushOptions are what `git push -o` gives.
 type PushOptions struct {
-	Skip      bool                `json:"skip,omitempty"`
+	Skip      bool                `json:"skip,omitempty"` // pipelines are skipped
+	None      bool                `json:"none,omitempty"` // there are none
 	Variables []variable.Variable `json:"variables,omitempty"`
 	Inputs    map[string]any      `json:"inputs,omitempty"`
 }
 
-// ParsePushOptions reads ci.skip, ci.variable="K=V" and ci.input="k=v"; others are not for us.
+// ParsePushOptions reads ci.skip, ci.no_pipeline, ci.variable="K=V" and ci.input="k=v"; others are not for us.
 func ParsePushOptions(options []string) PushOptions {
 	var o PushOptions
 	for _, text := range options {
@@ -41,6 +42,8 @@ func ParsePushOptions(options []string) PushOptions {
 		switch name {
 		case "ci.skip":
 			o.Skip = true
+		case "ci.no_pipeline":
+			o.None = true
 		case "ci.variable":
 			key, val, ok := strings.Cut(strings.Trim(value, `"`), "=")
 			if ok && key != "" {
@@ -59,7 +62,7 @@ func ParsePushOptions(options []string) PushOptions {
 	return o
 }
 
-// pushLimit is how many refs of one push get a pipeline, as on GitLab.
+// pushLimit is how many refs of one push, from the first on, may get a pipeline, as on GitLab.
 const pushLimit = 4
 
 type pushTask struct {
@@ -178,7 +181,6 @@ func (c *Coordinator) runPush(ctx context.Context, t *models.Task) error {
 	if err := c.tellPush(ctx, project, push); err != nil {
 		return err
 	}
-	made := 0
 	for i, ch := range push.Changes {
 		if branch, ok := strings.CutPrefix(ch.Ref, "refs/heads/"); ok && ch.Deletes() {
 			if err := c.branchGone(ctx, project, branch, user); err != nil {
@@ -190,10 +192,9 @@ func (c *Coordinator) runPush(ctx context.Context, t *models.Task) error {
 				return err
 			}
 		}
-		if ch.Deletes() || push.Options.Skip || made >= pushLimit {
+		if ch.Deletes() || push.Options.None || i >= pushLimit {
 			continue
 		}
-		made++
 		if err := c.pushPipeline(ctx, t, project, user, push, i, ch); err != nil {
 			return err
 		}
@@ -219,7 +220,7 @@ func (c *Coordinator) pushPipeline(ctx context.Context, t *models.Task, p *model
 	}
 	_, err = c.CreatePipeline(ctx, PipelineRequest{
 		Project: p, Actor: access.Actor{User: u}, Source: enum.SourcePush, Ref: ch.Ref, SHA: sha, BeforeSHA: ch.Old,
-		Variables: push.Options.Variables, Inputs: push.Options.Inputs, Key: fmt.Sprintf("%s:%d", *t.Key, i),
+		Variables: push.Options.Variables, Inputs: push.Options.Inputs, Skip: push.Options.Skip, Key: fmt.Sprintf("%s:%d", *t.Key, i),
 	})
 	var refused *plan.Refusal
 	if errors.As(err, &refused) || fault.KindOf(err) != fault.Internal {

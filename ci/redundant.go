@@ -82,7 +82,11 @@ func (c *Coordinator) cancelRedundant(ctx context.Context, id, newer int64) erro
 		if err != nil {
 			return err
 		}
-		redundant := process.Redundant(m.pipeline.OnNewCommit, snapshot(jobs))
+		all := snapshot(jobs)
+		for i, j := range jobs { // what other systems say is no job that has started
+			all[i].Interruptible = j.Interruptible || j.External && m.pipeline.OnNewCommit != process.Interruptible
+		}
+		redundant := process.Redundant(m.pipeline.OnNewCommit, all)
 		if len(redundant) == 0 {
 			return nil
 		}

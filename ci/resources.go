@@ -94,7 +94,10 @@ func (c *Coordinator) assignResource(ctx context.Context, groupID int64) error {
 		if late, err := m.outdated(job); err != nil {
 			return err
 		} else if late {
-			return errors.Join(m.refuseOutdated(job), m.advance(nil))
+			if err := m.refuseOutdated(job); err != nil {
+				return err
+			}
+			return m.follow(job)
 		}
 		if err := m.move(job, process.Acquire, nil); err != nil {
 			return err

@@ -7,7 +7,9 @@ import (
 	"strconv"
 	"time"
 
+	"signalbox/ci/access"
 	"signalbox/ci/process"
+	"signalbox/internal/fault"
 	"signalbox/models"
 	"signalbox/models/enum"
 )
@@ -254,12 +256,42 @@ func (c *Coordinator) sweepScheduled(ctx context.Context) error {
 			if j.ScheduledAt != nil && m.tx.Now().Sub(*j.ScheduledAt) > staleAfter {
 				return m.end(j, process.Drop, Outcome{Reason: enum.StaleSchedule})
 			}
+			if may, err := m.mayStart(j); err != nil {
+				return err
+			} else if !may {
+				return m.endUnstarted(j)
+			}
 			if err := m.start(j, nil); err != nil {
 				return err
 			}
 			return m.advance(nil)
 		})
 	})
+}
+
+// mayStart says whether a delayed job's user still has the right to start it.
+func (m *mover) mayStart(j *models.Job) (bool, error) {
+	u, err := m.tx.User(j.UserID)
+	if err != nil {
+		return false, notThere(err)
+	}
+	err = m.c.may(m.tx, access.Actor{User: u}, m.pipeline)
+	if fault.KindOf(err) == fault.Forbidden {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// endUnstarted fails a delayed job whose user may not start it any more. Its rules for another try do not count: that would
+// start it.
+func (m *mover) endUnstarted(j *models.Job) error {
+	err := m.move(j, process.Drop, func(j *models.Job) {
+		j.FailureReason, j.StatusReason = enum.StaleSchedule, "the person whom it was to start for may not start it any more"
+	})
+	if err != nil {
+		return err
+	}
+	return m.follow(j)
 }
 
 // sweepStuck fails jobs that no runner took for a day.

@@ -6,6 +6,7 @@ import (
 
 	"signalbox/ci"
 	"signalbox/ci/access"
+	"signalbox/ci/process"
 	"signalbox/models"
 )
 
@@ -134,7 +135,7 @@ func (s *Server) environmentPage(r *request, c *inside) error {
 			if err := waits(tx, r, c, &rows[i]); err != nil {
 				return err
 			}
-			if j := row.Job; j != nil && !j.Retried && j.Status.Completed() {
+			if j := row.Job; j != nil && !j.Retried && j.Status.Completed() && process.Retryable(j.Status, j.FailureReason) {
 				rows[i].Again = access.Allowed(r.actor, access.UpdateJob, c.subject.On(row.Deployment.Ref, row.Deployment.Tag))
 			}
 		}

@@ -207,6 +207,7 @@ type jobCard struct {
 	Downstream *ci.Related
 	Mirrored   *ci.Related
 	Took       *int64
+	Again      bool // it may be tried again
 }
 
 func (s *Server) pipelinePage(r *request, c *inside) error {
@@ -302,6 +303,7 @@ func (s *Server) toMergeRequest(r *request, c *inside) error {
 
 func cardOf(j *models.Job) jobCard {
 	card := jobCard{Job: j}
+	card.Again = (j.Status == enum.Failed || j.Status == enum.Canceled) && !j.External && process.Retryable(j.Status, j.FailureReason)
 	if j.StartedAt != nil && j.FinishedAt != nil {
 		seconds := int64(j.FinishedAt.Sub(*j.StartedAt) / time.Second)
 		card.Took = &seconds
@@ -466,6 +468,7 @@ func (s *Server) jobPage(r *request, c *inside) error {
 	d["Held"] = held
 	d["Play"] = may && !held && (j.Status == enum.Manual || j.Status == enum.Scheduled)
 	d["Cancel"] = may && j.Status.Cancelable() && j.Status != enum.Manual && j.Status != enum.Scheduled
+	d["Force"] = may && j.Status == enum.Canceling && c.subject.Level >= enum.Maintainer
 	d["Retry"] = may && !j.Retried && !j.External && j.Status.Completed() && process.Retryable(j.Status, j.FailureReason)
 	d["Erase"] = may && j.Status.Completed() && j.ErasedAt == nil && !j.Bridge && !j.External
 	if !j.Status.Completed() && j.Status != enum.Manual {
@@ -552,6 +555,8 @@ func (s *Server) jobAction(r *request, c *inside) error {
 		_, err = s.ci.UnscheduleJob(r.Context(), r.actor, j.ID)
 	case "cancel":
 		j, err = s.ci.CancelJob(r.Context(), r.actor, j.ID, false)
+	case "force":
+		j, err = s.ci.CancelJob(r.Context(), r.actor, j.ID, true)
 	case "erase":
 		j, err = s.ci.EraseJob(r.Context(), r.actor, j.ID)
 	default:

@@ -122,6 +122,7 @@ const (
 	ConfigError        Reason = "config_error"
 	SizeLimit          Reason = "size_limit_exceeded"
 	ActivityLimit      Reason = "job_activity_limit_exceeded"
+	DeploymentsLimit   Reason = "deployments_limit_exceeded"
 	UnknownJob         Reason = "unknown_job"  // chat: the configuration has no such job
 	ExcludedJob        Reason = "excluded_job" // chat: only/except keep the job out
 )

@@ -248,3 +248,26 @@ func TestAutoRetry(t *testing.T) {
 		}
 	}
 }
+
+func TestRetryable(t *testing.T) {
+	for _, c := range []struct {
+		status s.Status
+		reason s.FailureReason
+		want   bool
+	}{
+		{s.Success, "", true},
+		{s.Failed, s.ScriptFailure, true},
+		{s.Canceled, "", true},
+		{s.Canceling, "", true},
+		{s.Failed, s.PipelineLoop, false},
+		{s.Failed, s.DescendantsTooDeep, false},
+		{s.Failed, s.DeploymentRejected, false},
+		{s.Skipped, "", false},
+		{s.Manual, "", false},
+		{s.Running, "", false},
+	} {
+		if got := Retryable(c.status, c.reason); got != c.want {
+			t.Errorf("%s %s: %v", c.status, c.reason, got)
+		}
+	}
+}

@@ -51,9 +51,10 @@ func legacyReason(r s.FailureReason) string {
 }
 
 // Retryable says whether a job's latest attempt may be followed by another by hand. A bridge that led in a circle or too deep
-// would do so again (facts: pipeline-semantics 4.7).
+// would do so again; what somebody rejected stays rejected (facts: pipeline-semantics 4.7).
 func Retryable(st s.Status, reason s.FailureReason) bool {
-	if reason == s.PipelineLoop || reason == s.DescendantsTooDeep {
+	switch reason {
+	case s.PipelineLoop, s.DescendantsTooDeep, s.DeploymentRejected:
 		return false
 	}
 	return st == s.Success || st == s.Failed || st == s.Canceled || st == s.Canceling

@@ -37,10 +37,14 @@ func Parse(text, zone string) (*Line, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(strings.Fields(text)) != 5 || !gronx.IsValid(text) {
+	parts := strings.Fields(text)
+	if len(parts) != len(fields) {
 		return nil, ErrSyntax
 	}
-	l := &Line{strings.Join(strings.Fields(text), " "), at}
+	l := &Line{strings.Join(plain(parts), " "), at}
+	if !gronx.IsValid(l.text) {
+		return nil, ErrSyntax
+	}
 	if _, err := l.Next(time.Now()); err != nil {
 		return nil, err
 	}
