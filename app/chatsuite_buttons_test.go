@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -78,6 +79,31 @@ func TestSuiteButtons(t *testing.T) {
 		r.eventually("it is started", func() bool { return r.jobs(r.newest())["start"].Status == "pending" })
 		r.reply(r.jobs(r.newest())["start"].ID, section("chat_reply", "started by hand"))
 		r.until("the reply", func() bool { r.pass(300 * time.Millisecond); return len(r.saying(r.eve, "started by hand")) == 1 })
+	})
+}
+
+// TestSuitePressesOfThoseWhoMayNow: a press that was refused is asked anew once the person is linked, and once it has the role.
+func TestSuitePressesOfThoseWhoMayNow(t *testing.T) {
+	eachRoom(t, withBot, true, func(t *testing.T, r *room) {
+		user, _ := r.user("eve")
+		r.must(201, "POST", "/projects/"+r.project+"/members", map[string]any{"user_id": user, "access_level": 20}, nil)
+		r.run("build")
+		m := r.living("Cancel")
+		for n := 1; n < 3; n++ { // the first page may be over
+			r.Press(r.eve, m, "Cancel")
+			r.until("a page that links", func() bool { return len(r.saying(r.eve, "connect your")) == n })
+		}
+		asked := r.saying(r.eve, "connect your")
+		r.link(linkIn(t, asked[1].Read()), "eve", "eve-password")
+		r.Press(r.eve, m, "Cancel")
+		r.told(r.eve, "You may not")
+		if st := r.jobs(r.newest())["build"].Status; st != "pending" {
+			t.Fatalf("those who may not have canceled it: %s", st)
+		}
+		r.must(200, "PUT", fmt.Sprintf("/projects/%s/members/%d", r.project, user), map[string]any{"access_level": 40}, nil)
+		r.Press(r.eve, m, "Cancel")
+		r.told(r.eve, "is canceled")
+		r.eventually("it is canceled", func() bool { return r.jobs(r.newest())["build"].Status == "canceled" })
 	})
 }
 

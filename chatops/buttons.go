@@ -99,7 +99,8 @@ func (s *Service) actionURL(in *models.ChatIntegration) string {
 	return fmt.Sprintf("%s/api/v4/projects/%d/integrations/%s_slash_commands/interactions", s.ci.URL(), in.ProjectID, in.Chat)
 }
 
-// Pressed makes the command of a press. The same press of the same person is the same command, however often it comes.
+// Pressed makes the command of a press. The same press of the same person is the same command, however often it comes, unless it
+// was refused.
 func (s *Service) Pressed(in *models.ChatIntegration, c Command, value string) (Command, error) {
 	id, sealed, _ := strings.Cut(value, ".")
 	text, err := s.keys.OpenText(buttonPlace(in), sealed)
@@ -109,6 +110,21 @@ func (s *Service) Pressed(in *models.ChatIntegration, c Command, value string) (
 	c.Chat, c.Trigger, c.Text, c.Kind = in.Chat, buttonTrigger, text, enum.Interaction
 	c.DeliveryKey = string(in.Chat) + ":press:" + secret.Fingerprint(fmt.Sprint(in.ID), c.Workspace, c.UserID, text)
 	return c, nil
+}
+
+// pressKey is the key of a press that comes now: what was refused is asked anew, since whoever pressed may have become somebody who may.
+func (s *Service) pressKey(ctx context.Context, first string) (string, error) {
+	key := first
+	err := s.db.Read(ctx, func(tx *models.Tx) error {
+		for {
+			before, err := tx.CommandByDelivery(key)
+			if err != nil || before.State != enum.CommandRefused {
+				return notThere(err)
+			}
+			key = fmt.Sprintf("%s:%d", first, before.ID)
+		}
+	})
+	return key, err
 }
 
 // ButtonOf finds the integration of the instance's app that a button's value names, with the bot of the workspace.
