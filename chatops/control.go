@@ -337,7 +337,7 @@ func (s *Service) tail(ctx context.Context, job *models.Job, lines int) (string,
 		return "", err
 	}
 	defer r.Close()
-	text, err := lastBytes(r)
+	text, err := s.lastBytes(job, r)
 	if err != nil {
 		return "", err
 	}
@@ -345,11 +345,12 @@ func (s *Service) tail(ctx context.Context, job *models.Job, lines int) (string,
 	if err != nil {
 		return "", err
 	}
-	out := strings.Split(strings.TrimRight(StripANSI(secret.MaskEverywhere(printable(valid(clean(public(stripTimes(text))))), masked)), "\n"), "\n")
+	out := strings.Split(strings.TrimRight(StripANSI(secret.MaskEverywhere(printable(valid(clean(text))), masked)), "\n"), "\n")
 	return strings.Join(out[max(0, len(out)-lines):], "\n"), nil
 }
 
-func lastBytes(r trace.Reader) ([]byte, error) {
+// lastBytes is the end of a job's log, without the headers of lines and without what is for the asker alone.
+func (s *Service) lastBytes(job *models.Job, r trace.Reader) ([]byte, error) {
 	from := max(0, r.Size()-tailBytes)
 	buf := make([]byte, r.Size()-from)
 	n, err := r.ReadAt(buf, from)
@@ -359,8 +360,9 @@ func lastBytes(r trace.Reader) ([]byte, error) {
 	buf = buf[:n]
 	if from > 0 { // begins with a whole line
 		if i := strings.IndexByte(string(buf), '\n'); i >= 0 {
-			buf = buf[i+1:]
+			buf, from = buf[i+1:], from+int64(i)+1
 		}
 	}
-	return buf, nil
+	open, err := s.hidden.within(job.ID, r, from)
+	return public(stripTimes(buf), open), err
 }

@@ -265,7 +265,7 @@ func (s *Service) said(ctx context.Context, j *models.Job) (string, error) {
 		return "", err
 	}
 	defer r.Close()
-	end, err := lastBytes(r)
+	end, err := s.lastBytes(j, r)
 	if err != nil {
 		return "", err
 	}
