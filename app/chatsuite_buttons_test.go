@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"signalbox/chatops"
 	"signalbox/internal/testenv/chats"
 )
 
@@ -104,6 +105,46 @@ func TestSuitePressesOfThoseWhoMayNow(t *testing.T) {
 		r.Press(r.eve, m, "Cancel")
 		r.told(r.eve, "is canceled")
 		r.eventually("it is canceled", func() bool { return r.jobs(r.newest())["build"].Status == "canceled" })
+	})
+}
+
+// TestSuiteButtonsOfPipelines: a message about a whole pipeline has the buttons of one, and each attempt its own press.
+func TestSuiteButtonsOfPipelines(t *testing.T) {
+	eachRoom(t, withBot, false, func(t *testing.T, r *room) {
+		r.configure("workflow: {rules: [{if: $CI_PIPELINE_SOURCE == \"chat\"}]}\none: {script: x}\ntwo: {script: x}\n")
+		runs := len(r.pipelines())
+		r.say(r.anna, "run pipeline")
+		r.eventually("it runs", func() bool { return len(r.pipelines()) == runs+1 })
+		id := r.newest()
+		m := r.lastWith("Cancel")
+		if !slices.Equal(m.Labels(), []string{"Cancel"}) {
+			t.Errorf("buttons %v", m.Labels())
+		}
+		r.Press(r.ben, m, "Cancel")
+		r.told(r.ben, "You may not")
+		for range 2 {
+			r.Press(r.carl, r.lastWith("Cancel"), "Cancel")
+			r.eventually("both are canceled", func() bool {
+				jobs := r.jobs(id)
+				return jobs["one"].Status == "canceled" && jobs["two"].Status == "canceled"
+			})
+			before := r.jobs(id)["one"].ID
+			again := r.lastWith("Retry")
+			if again.ID != m.ID || slices.Contains(again.Labels(), chatops.AgainLabel) {
+				t.Errorf("%q %v", again.Read(), again.Labels())
+			}
+			r.Press(r.carl, again, "Retry")
+			r.Press(r.carl, again, "Retry")
+			r.eventually("other attempts", func() bool { return r.jobs(id)["one"].ID != before })
+			r.lastWith("Cancel")
+		}
+		for _, name := range []string{"one", "two"} {
+			r.reply(r.jobs(id)[name].ID, section("chat_reply", "this was "+name))
+		}
+		r.until("the reply", func() bool { r.pass(300 * time.Millisecond); return len(r.saying(r.eve, "this was two")) == 1 })
+		if n := len(r.pipelines()); n != runs+1 {
+			t.Errorf("%d pipelines", n-runs)
+		}
 	})
 }
 

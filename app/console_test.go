@@ -103,6 +103,20 @@ func TestTheConsoleIsAConversation(t *testing.T) {
 			return strings.Contains(page, "deployed v3")
 		})
 
+		keeper.sends(at, at, "it has 4 jobs.", url.Values{"text": {"run stage test"}})
+		group := w.newest()
+		_, page, _ = keeper.get(at)
+		for _, want := range []string{fmt.Sprintf(`value="cancel pipeline #%d"`, group), `data-put="run stage test"`} {
+			if !strings.Contains(page, want) {
+				t.Errorf("the command about a stage has no %q", want)
+			}
+		}
+		keeper.sends(at, at, "is canceled.", url.Values{"text": {fmt.Sprintf("cancel pipeline #%d", group)}})
+		w.eventually("it can be tried again", func() bool {
+			_, page, _ = keeper.get(at)
+			return strings.Contains(page, fmt.Sprintf(`value="retry pipeline #%d"`, group))
+		})
+
 		if _, page, _ := keeper.get(at + "?search=deploy"); strings.Contains(page, "The shop is open.") || !strings.Contains(page, "deployed v3") || !strings.Contains(page, "export?format=csv&amp;search=deploy") {
 			t.Errorf("the filter: %s", page)
 		}

@@ -33,6 +33,8 @@ func (s *Service) target(ctx context.Context, g *given, a Action) (p *models.Pip
 		}
 		var pipeline, id int64
 		switch {
+		case a.Number != 0 && a.Pipeline:
+			pipeline = a.Number
 		case a.Number != 0:
 			id = a.Number
 		case a.Name != "":
@@ -76,6 +78,8 @@ func (s *Service) target(ctx context.Context, g *given, a Action) (p *models.Pip
 	})
 	if errors.Is(err, models.ErrNotFound) {
 		switch {
+		case a.Number != 0 && a.Pipeline:
+			return nil, nil, fault.New(fault.Invalid, "the project has no pipeline #%d", a.Number)
 		case a.Number != 0:
 			return nil, nil, fault.New(fault.Invalid, "the project has no job or pipeline #%d", a.Number)
 		case a.Name != "":

@@ -101,7 +101,7 @@ func (s *Service) replyTo(ctx context.Context, c *models.ChatCommand, p *models.
 	if err != nil {
 		return err
 	}
-	if m.Buttons, err = s.buttons(ctx, in, job); err != nil {
+	if m.Buttons, err = s.buttons(ctx, in, p, jobs, job); err != nil {
 		return err
 	}
 	if err := s.keep(ctx, c.ID, in, job, m, silent); err != nil {

@@ -89,7 +89,11 @@ func (s *Service) create(ctx context.Context, g *given, a Action, ref, sha strin
 		named = strings.TrimPrefix(strings.TrimPrefix(ref, "refs/heads/"), "refs/tags/")
 	}
 	choice := ci.ChatChoice{Job: a.Name, WithNeeds: a.WithNeeds, Configured: unasked(named), Inputs: func(specs map[string]any) (map[string]any, error) { return Fill(config.InputSpecs(specs), a.Input) }}
-	configured := func(specs []config.InputSpec) (map[string]any, error) { return Fill(specs, a.Input) }
+	asked := false
+	configured := func(specs []config.InputSpec) (map[string]any, error) {
+		asked = len(specs) > 0
+		return Fill(specs, a.Input)
+	}
 	switch a.Verb {
 	case RunStage:
 		choice = ci.ChatChoice{Stage: a.Name, Configured: configured}
@@ -107,7 +111,7 @@ func (s *Service) create(ctx context.Context, g *given, a Action, ref, sha strin
 			if err := s.allowed(tx, g, jobs); err != nil {
 				return err
 			}
-			fresh.State, fresh.PipelineID = enum.CommandRunning, &pipeline.ID
+			fresh.State, fresh.PipelineID, fresh.Fillable = enum.CommandRunning, &pipeline.ID, asked
 			var job *models.Job
 			for _, j := range jobs {
 				if choice.Job != "" && j.Name == choice.Job {
