@@ -54,7 +54,7 @@ func TestSuiteLivingMessage(t *testing.T) {
 		r.alone(receipt.Message, r.anna)
 		r.until("the message", func() bool { return len(r.saying(r.eve, "pending")) == 1 })
 		first := r.saying(r.eve, "pending")[0]
-		if !slices.Equal(first.Labels(), []string{"Cancel"}) {
+		if !slices.Equal(first.Labels(), []string{"Cancel", chatops.AgainLabel}) {
 			t.Errorf("buttons while it waits: %v", first.Labels())
 		}
 		now := func() chats.Message {
