@@ -9,7 +9,7 @@ test: lint-vet
 # The same with the race detector, a larger crowd of jobs and longer fuzzing.
 test-all: lint
 	$(GO) run ./internal/testenv/testrun $(GO) test -race -timeout 60m ./...
-	SIGNALBOX_TEST_CROWD=1 $(GO) run ./internal/testenv/testrun $(GO) test -timeout 20m ./... -run TestACrowdFinishesAtTheSameMoment
+	SIGNALBOX_TEST_CROWD=1 $(GO) run ./internal/testenv/testrun $(GO) test -timeout 20m ./... -run 'TestACrowdFinishesAtTheSameMoment|TestALargeReply'
 	$(GO) test ./ci/config/yaml -run '^$$' -fuzz FuzzParse -fuzztime 60s
 	$(GO) test ./ci/expression -run '^$$' -fuzz FuzzParse -fuzztime 60s
 	$(GO) test ./ci/config -run '^$$' -fuzz FuzzLoad -fuzztime 60s

@@ -124,7 +124,7 @@ func TestTheLastJobsOfStagesFinishAtTheSameMoment(t *testing.T) {
 	})
 }
 
-// crowdEnv makes TestACrowdFinishesAtTheSameMoment ten times as large; `make test-all` sets it.
+// crowdEnv makes TestACrowdFinishesAtTheSameMoment and TestALargeReply ten times as large; `make test-all` sets it.
 const crowdEnv = "SIGNALBOX_TEST_CROWD"
 
 // TestACrowdFinishesAtTheSameMoment: hundreds of running jobs end at once. Each is told so, and the next stage starts.

@@ -147,7 +147,10 @@ func enter(t *testing.T, k chatKind, o models.Options, more map[string]any, opti
 	host := strings.TrimPrefix(r.server.URL, "http://")
 	r.world = start(t, o, append(options, r.set, func(s *Settings) {
 		s.PrivateHosts = append(s.PrivateHosts, host)
-		s.Now, s.PostTimeout = r.clock.now, time.Second
+		s.Now = r.clock.now
+		if s.PostTimeout == 0 {
+			s.PostTimeout = time.Second
+		}
 	})...)
 	r.newProject("ops")
 	r.h = r.hand(false)

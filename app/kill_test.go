@@ -31,6 +31,10 @@ const (
 	// dieEnv makes it kill itself when it asks for the time once more than so often, which it does between all that it
 	// reads and writes.
 	dieEnv = "SIGNALBOX_TEST_DIE"
+	// laterEnv sets its clock on; the others say where chats are.
+	laterEnv   = "SIGNALBOX_TEST_LATER"
+	slackEnv   = "SIGNALBOX_TEST_SLACK"
+	discordEnv = "SIGNALBOX_TEST_DISCORD"
 )
 
 func TestMain(m *testing.M) {
@@ -47,6 +51,10 @@ func serveForTest(address string) {
 		DatabaseURL: os.Getenv("SIGNALBOX_DATABASE_URL"), Repositories: os.Getenv("SIGNALBOX_REPOSITORIES"), SecretKeyFile: os.Getenv("SIGNALBOX_SECRET_KEY_FILE"),
 		AcceptWithin: 2 * time.Second, HoldPolls: 2 * time.Second,
 	}}
+	c.SlackAPI, c.DiscordAPI, c.PostTimeout = os.Getenv(slackEnv), os.Getenv(discordEnv), 10*time.Second
+	if later, _ := time.ParseDuration(os.Getenv(laterEnv)); later > 0 {
+		c.Now = func() time.Time { return time.Now().Add(later) }
+	}
 	if most, _ := strconv.ParseInt(os.Getenv(dieEnv), 10, 64); most > 0 {
 		var asked atomic.Int64
 		c.Now = func() time.Time {
@@ -70,7 +78,7 @@ type process struct {
 	env     []string
 }
 
-func spawn(t *testing.T, o models.Options) *process {
+func spawn(t *testing.T, o models.Options, env ...string) *process {
 	t.Helper()
 	dir := t.TempDir()
 	open(t, dir)
@@ -85,6 +93,7 @@ func spawn(t *testing.T, o models.Options) *process {
 	p := &process{address: address, world: &world{t: t, chat: chat, hosts: []string{host}, node: &Node{Local: "http://" + address}}}
 	p.env = append(os.Environ(), serveEnv+"="+address, "SIGNALBOX_DATA="+filepath.Join(dir, "data"), "SIGNALBOX_PRIVATE_HOSTS="+host,
 		"SIGNALBOX_ROOT_TOKEN="+rootToken, "SIGNALBOX_ROOT_PASSWORD=root-password")
+	p.env = append(p.env, env...)
 	if o.URL != "" {
 		p.env = append(p.env, "SIGNALBOX_DATABASE_URL="+o.URL, "SIGNALBOX_REPOSITORIES="+filepath.Join(dir, "repositories"), "SIGNALBOX_SECRET_KEY_FILE="+key(t))
 	}
@@ -104,9 +113,9 @@ func (p *process) start(env ...string) {
 	}
 }
 
-func (p *process) run() {
+func (p *process) run(env ...string) {
 	p.t.Helper()
-	p.start()
+	p.start(env...)
 	p.eventually("the node to answer", func() bool {
 		res, err := http.Get(p.node.Local + "/-/readiness")
 		if err != nil {
@@ -357,7 +366,7 @@ func (p *process) forgotten(o models.Options) {
 	db, err := pgx.Connect(context.Background(), o.URL)
 	noError(p.t, err)
 	defer db.Close(context.Background())
-	_, err = db.Exec(context.Background(), "UPDATE tasks SET locked_until = NULL; DELETE FROM leases")
+	_, err = db.Exec(context.Background(), "UPDATE tasks SET locked_until = '1970-01-01' WHERE locked_until IS NOT NULL; DELETE FROM leases")
 	noError(p.t, err)
 }
 

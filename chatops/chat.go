@@ -13,8 +13,8 @@ type Chat interface {
 	Traits() Traits
 	// Respond sends to the handle of a command, which the command's request named.
 	Respond(ctx context.Context, p Poster, to Target, m Message) error
-	// Post sends as the bot, and gives the id that Update needs; "" if the chat named none.
-	Post(ctx context.Context, p Poster, to Target, m Message) (id string, err error)
+	// Post sends as the bot. Of a message with a key there is one, however often it is sent, as far as the chat lets us.
+	Post(ctx context.Context, p Poster, to Target, m Message) (Posted, error)
 	// Update puts a message in the place of another one of the bot's.
 	Update(ctx context.Context, p Poster, to Target, id string, m Message) error
 	// Whisper shows a message to the user alone, as the bot.
@@ -22,6 +22,23 @@ type Chat interface {
 	// Upload sends a file as the bot.
 	Upload(ctx context.Context, p Poster, to Target, f File) error
 }
+
+// Posted is a message that a chat took.
+type Posted struct {
+	ID   string // for Update; "" if the chat named none
+	Note string // what people should know of how it came there
+}
+
+// ClockSkew is how far the clock of a chat may be from ours.
+const ClockSkew = 5 * time.Minute
+
+// Notes of posts whose earlier try had no answer.
+const (
+	NoteFound = "it was in the channel already: an earlier try had reached the chat, whose answer was lost"
+	NoteBlind = "an earlier try had no answer, and the bot may not look whether it reached the channel: it may stand there twice"
+	NoteLong  = "an earlier try had no answer, and was not found among the newest messages of the channel: it may stand there twice"
+	NoteLate  = "an earlier try had no answer, and the chat knows posts again for some minutes only: it may stand there twice"
+)
 
 // Traits are what a chat can do.
 type Traits struct {
@@ -35,6 +52,7 @@ type Traits struct {
 	FormFields int                      // how many fields a form may have; 0: there are no forms
 	OwnServer  bool                     // every team has one, which the integration names
 	FormsFree  bool                     // forms need no bot
+	Recalls    time.Duration            // how long the chat knows a post again by its key; 0: it can be found by that at any time
 	AnswerDue  bool                     // a command that is being worked on shows so until it has its answer, and the handle takes nothing else before
 }
 
@@ -68,6 +86,7 @@ type Request struct {
 	ContentType   string // "" is JSON
 	Agent         string // who is calling; "" is signalbox
 	Body          []byte
+	Most          int // bytes of the answer that are read; 0 is 64 kB
 }
 
 // Response is what a chat answered.

@@ -73,6 +73,7 @@ type Service struct {
 	crowd  crowd
 	notes  notes
 	hidden hidden
+	gates  gates
 }
 
 // Options say how the service reaches chats.

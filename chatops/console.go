@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/url"
 	"strings"
+	"time"
 
 	"signalbox/ci/access"
 	"signalbox/internal/fault"
@@ -33,7 +34,7 @@ func (s *Service) Give(ctx context.Context, a access.Actor, p *models.Project, t
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.wait(ctx, row.DeliveryKey, wake); err != nil {
+	if _, err := s.wait(ctx, row.DeliveryKey, wake, s.crowd.patience(time.Now())); err != nil {
 		return nil, err
 	}
 	return s.byKey(ctx, row.DeliveryKey)

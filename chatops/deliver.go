@@ -1,6 +1,7 @@
 package chatops
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,7 +36,7 @@ func (s *Service) acknowledgeLate(ctx context.Context, t *models.Task) error {
 	if err != nil {
 		return err
 	}
-	if err := s.deliver(ctx, c.ID, m, false); err != nil {
+	if err := s.deliver(ctx, s.trying(t), c.ID, m, false); err != nil {
 		return err
 	}
 	return s.db.Write(ctx, func(tx *models.Tx) error { return tx.MarkAnswered(c.ID) })
@@ -66,7 +67,8 @@ func (s *Service) notice(ctx context.Context, c *models.ChatCommand) (Message, e
 
 // deliver sends a message to the chat of a command: in the place of the one that lives there, to its response address while
 // that serves, with the bot's token after that. The outcome is recorded on the command when the message is its reply.
-func (s *Service) deliver(ctx context.Context, commandID int64, m Message, reply bool) error {
+func (s *Service) deliver(ctx context.Context, t try, commandID int64, m Message, reply bool) error {
+	t.mark(&m, fmt.Sprint("to ", commandID))
 	c, in, err := s.commandWith(ctx, commandID)
 	if err != nil {
 		return err
@@ -75,10 +77,7 @@ func (s *Service) deliver(ctx context.Context, commandID int64, m Message, reply
 		if behind, err := s.behind(ctx, c); err != nil {
 			return err
 		} else if behind {
-			if err := s.note(ctx, c.ID, "a reply before it in this channel could not be sent yet"); err != nil {
-				return err
-			}
-			return &tasks.Later{At: s.db.Now().Add(time.Second)}
+			return s.inTurn(ctx, c)
 		}
 	}
 	if free, err := s.claim(ctx, c, in); err != nil {
@@ -86,11 +85,11 @@ func (s *Service) deliver(ctx context.Context, commandID int64, m Message, reply
 	} else if !free {
 		return &tasks.Later{At: s.db.Now().Add(time.Second)}
 	}
-	err = s.send(ctx, c, in, m)
+	err = s.through(ctx, in, func(ctx context.Context) error { return s.send(ctx, c, in, m) })
 	s.release(ctx, c, in)
 	var again *tasks.Later
 	if errors.As(err, &again) {
-		if note := s.note(ctx, c.ID, again.Error()); note != nil {
+		if note := s.note(ctx, c.ID, cmp.Or(again.Error(), "the chat does not answer at the moment")); note != nil {
 			return note
 		}
 		return again
@@ -99,18 +98,6 @@ func (s *Service) deliver(ctx context.Context, commandID int64, m Message, reply
 		return nil // a notice that cannot be sent stands on the command's page
 	}
 	return s.record(ctx, c.ID, err)
-}
-
-// behind says whether a reply must wait: a chat that was down gets what it missed in order.
-func (s *Service) behind(ctx context.Context, c *models.ChatCommand) (waits bool, err error) {
-	if c.IntegrationID == nil {
-		return false, nil
-	}
-	err = s.db.Read(ctx, func(tx *models.Tx) error {
-		waits, err = tx.ReplyWaits(c)
-		return err
-	})
-	return waits, err
 }
 
 // commandWith reads a command and its integration, nil if that was removed.
@@ -203,6 +190,11 @@ func (s *Service) send(ctx context.Context, c *models.ChatCommand, in *models.Ch
 			return nil
 		}
 	}
+	if m.Kind == Succeeded || m.Kind == Failed {
+		if err := s.settle(ctx, c, in, to, m); err != nil {
+			return err
+		}
+	}
 	if c.MessageID != "" && to.Bot != "" && (m.Kind == Succeeded || m.Kind == Failed) {
 		err := s.tried(ctx, c, enum.PostEdit, viaBot, s.chats[c.Chat].Update(ctx, s.post, to, c.MessageID, m))
 		var refused *Refused
@@ -241,11 +233,14 @@ func (s *Service) byHandle(ctx context.Context, c *models.ChatCommand, in *model
 			return err
 		}
 	}
-	err := s.tried(ctx, c, m.postKind(), viaAddress, s.chats[c.Chat].Respond(ctx, s.post, to, m))
+	err := s.chats[c.Chat].Respond(ctx, s.post, to, m)
 	if err == nil {
 		c.Posts++
-		return s.db.Write(ctx, func(tx *models.Tx) error { return tx.CountPost(c.ID) })
+		return s.db.Write(ctx, func(tx *models.Tx) error {
+			return errors.Join(tx.CountPost(c.ID), tx.AddChatPost(&models.ChatPost{CommandID: c.ID, Kind: m.postKind(), Via: viaAddress, Outcome: enum.PostDelivered}))
+		})
 	}
+	s.tried(ctx, c, m.postKind(), viaAddress, err)
 	var refused *Refused
 	if errors.As(err, &refused) || errors.Is(err, errBlocked) {
 		return &undeliverable{reason: err.Error()}
@@ -291,8 +286,8 @@ func (s *Service) byBot(ctx context.Context, c *models.ChatCommand, to Target, m
 	if m.Kind == Notice {
 		return s.outcome(c, s.tried(ctx, c, m.postKind(), viaBot, s.chats[c.Chat].Whisper(ctx, s.post, to, m)))
 	}
-	_, err := s.chats[c.Chat].Post(ctx, s.post, to, m)
-	return s.outcome(c, s.tried(ctx, c, m.postKind(), viaBot, err))
+	_, err := s.posted(ctx, c, to, m)
+	return s.outcome(c, err)
 }
 
 // patience is how long a chat that is down is waited for.
@@ -316,7 +311,7 @@ func (s *Service) outcome(c *models.ChatCommand, err error) error {
 	if errors.As(err, &busy) {
 		wait = busy.After
 	}
-	return &tasks.Later{At: next(now, now.Add(time.Hour), wait, c), Reason: err}
+	return &tasks.Later{At: next(now, now.Add(time.Hour), wait, c), Reason: err, Unsure: unsure(err)}
 }
 
 // whisper shows what is for the asker alone, once.
@@ -324,7 +319,8 @@ func (s *Service) whisper(ctx context.Context, c *models.ChatCommand, in *models
 	if c.Whispered {
 		return nil
 	}
-	note := Message{Kind: Notice, ChatUserID: m.ChatUserID, Output: m.Private, KeepANSI: m.KeepANSI, JobURL: m.JobURL, JobName: m.JobName, JobID: m.JobID}
+	note := Message{Kind: Notice, ChatUserID: m.ChatUserID, Output: m.Private, KeepANSI: m.KeepANSI, JobURL: m.JobURL, JobName: m.JobName, JobID: m.JobID, Since: m.Since}
+	note.Key = try{key: m.Key}.part("alone")
 	err := s.byHandle(ctx, c, in, to, note)
 	var gone *undeliverable
 	if errors.As(err, &gone) && to.Bot != "" {
@@ -341,15 +337,23 @@ func (s *Service) whisper(ctx context.Context, c *models.ChatCommand, in *models
 
 // note keeps the last reason for a delay where people see it.
 func (s *Service) note(ctx context.Context, id int64, reason string) error {
+	if reason == "" {
+		return nil
+	}
+	reason += "; it is tried again"
+	var c *models.ChatCommand
+	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
+		c, err = tx.Command(id)
+		return err
+	})
+	if err != nil || c.DeliveryError == reason {
+		return err
+	}
 	return s.db.Write(ctx, func(tx *models.Tx) error {
-		c, err := tx.Command(id)
-		if err != nil {
+		if c, err = tx.Command(id); err != nil {
 			return err
 		}
-		if reason == "" {
-			return nil
-		}
-		c.DeliveryError = reason + "; it is tried again"
+		c.DeliveryError = reason
 		return tx.UpdateCommand(c)
 	})
 }
@@ -374,6 +378,6 @@ func (s *Service) record(ctx context.Context, id int64, outcome error) error {
 			}
 		}
 		tx.AfterCommit(func() { s.changed(c) })
-		return tx.UpdateCommand(c)
+		return errors.Join(tx.UpdateCommand(c), s.nextInTurn(tx, c))
 	})
 }

@@ -240,7 +240,23 @@ func (s *Service) tried(ctx context.Context, c *models.ChatCommand, kind enum.Po
 	if c == nil {
 		return cause
 	}
-	p := &models.ChatPost{CommandID: c.ID, Kind: kind, Via: via, Outcome: enum.PostDelivered}
+	s.noteTry(ctx, &models.ChatPost{CommandID: c.ID, Kind: kind, Via: via}, cause)
+	return cause
+}
+
+// posted sends as the bot, and notes with the command how that ended.
+func (s *Service) posted(ctx context.Context, c *models.ChatCommand, to Target, m Message) (Posted, error) {
+	chat := s.chats[c.Chat]
+	p, err := chat.Post(ctx, s.post, to, m)
+	if err == nil {
+		p = chat.Traits().lasting(p, m, s.db.Now())
+	}
+	s.noteTry(ctx, &models.ChatPost{CommandID: c.ID, Kind: m.postKind(), Via: viaBot, Detail: p.Note}, err)
+	return p, err
+}
+
+func (s *Service) noteTry(ctx context.Context, p *models.ChatPost, cause error) {
+	p.Outcome = enum.PostDelivered
 	var refused *Refused
 	switch {
 	case cause == nil:
@@ -251,9 +267,8 @@ func (s *Service) tried(ctx context.Context, c *models.ChatCommand, kind enum.Po
 	}
 	err := s.db.Write(context.WithoutCancel(ctx), func(tx *models.Tx) error { return tx.AddChatPost(p) })
 	if err != nil {
-		s.log.WarnContext(ctx, "a try to reach a chat is not noted", "command", c.ID, "error", err)
+		s.log.WarnContext(ctx, "a try to reach a chat is not noted", "command", p.CommandID, "error", err)
 	}
-	return cause
 }
 
 // SendTest tells of a connection what can be told from here, and sends a message to a channel, if one is named.

@@ -45,7 +45,7 @@ func (s *Service) forms(in *models.ChatIntegration) bool {
 	if t.OwnServer && in.ServerURL == "" {
 		return false
 	}
-	return t.FormFields > 0 && (t.FormsFree || !in.BotToken.Empty())
+	return t.FormFields > 0 && (t.FormsFree || in.HasBot())
 }
 
 // runOf finds the command that ran a pipeline, among those that count; nil if no chat did.

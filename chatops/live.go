@@ -5,13 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"path"
 	"strings"
 	"time"
 
 	"signalbox/ci/tasks"
-	"signalbox/internal/fault"
 	"signalbox/internal/secret"
 	"signalbox/models"
 	"signalbox/models/enum"
@@ -27,9 +24,11 @@ func (s *Service) begin(tx *models.Tx, c *models.ChatCommand, in *models.ChatInt
 	if !s.followed(c, in) {
 		return nil
 	}
-	key := fmt.Sprintf("%s:%d", taskLive, c.ID)
-	return tx.AddTask(&models.Task{Kind: taskLive, Key: &key, Payload: payload(c.ID)})
+	key := liveKey(c.ID)
+	return tx.AddTask(&models.Task{Kind: taskLive, Outside: true, Key: &key, Payload: payload(c.ID)})
 }
+
+func liveKey(command int64) string { return fmt.Sprintf("%s:%d", taskLive, command) }
 
 // live posts one message about a command and edits it while its job waits and runs; the reply takes its place. A chat that
 // refuses the bot gets no such message, and the reply by the other ways.
@@ -51,18 +50,22 @@ func (s *Service) live(ctx context.Context, t *models.Task) error {
 		return &tasks.Later{At: s.db.Now().Add(time.Second)}
 	}
 	defer s.release(ctx, c, in)
-	if c.Reply != nil || in == nil || !in.Active || !in.HasBot() {
+	settles := t.Unsure && c.MessageID == "" // it may stand there, and nobody could change it
+	if c.Reply != nil && settles && c.State == enum.CommandRunning {
+		return &tasks.Later{At: s.db.Now().Add(pace(0))} // its reply finds it
+	}
+	if c.Reply != nil && (!settles || c.State != enum.CommandSilent) || in == nil || !in.Active || !in.HasBot() {
 		return nil
 	}
 	var m Message
 	switch {
 	case c.State == enum.CommandWaiting:
 		m, err = s.waits(ctx, c, in)
-	case c.State == enum.CommandRefused && c.MessageID != "":
+	case c.State == enum.CommandRefused && (c.MessageID != "" || settles):
 		m, err = Message{Kind: Failed, ChatUserID: c.ChatUserID, JobName: "Command", JobID: c.ID, Text: c.Refusal}, nil
 	case c.State == enum.CommandAccepted: // approved, and about to run
 		return &tasks.Later{At: s.db.Now().Add(time.Second)}
-	case c.State != enum.CommandRunning || c.PipelineID == nil:
+	case c.State != enum.CommandRunning && !settles || c.PipelineID == nil:
 		return nil
 	default:
 		m, err = s.progress(ctx, c, in)
@@ -71,14 +74,23 @@ func (s *Service) live(ctx context.Context, t *models.Task) error {
 		return notThere(err)
 	}
 	m.KeepANSI, m.ActionURL = in.KeepANSI, s.actionURL(in)
-	if m.Kind == Succeeded {
+	s.trying(t).mark(&m, partLive)
+	switch {
+	case m.Kind == Succeeded && !settles:
 		return nil // the reply comes
+	case m.Kind == Succeeded:
+		m.Kind, m.Text = Progress, "is done"
 	}
 	if m.Kind == Failed {
 		_, err := s.showProgress(ctx, c, in, m)
 		return err
 	}
-	if on, err := s.showProgress(ctx, c, in, m); err != nil || !on {
+	on := false
+	err = s.through(ctx, in, func(ctx context.Context) error {
+		on, err = s.showProgress(ctx, c, in, m)
+		return err
+	})
+	if err != nil || !on {
 		return err
 	}
 	age := s.db.Now().Sub(c.CreatedAt)
@@ -141,14 +153,15 @@ func (s *Service) showProgress(ctx context.Context, c *models.ChatCommand, in *m
 	if err != nil {
 		return false, err
 	}
-	id, kind := c.MessageID, enum.PostEdit
+	id := c.MessageID
 	if id == "" {
-		kind = enum.PostMessage
-		id, err = s.chats[c.Chat].Post(ctx, s.post, to, m)
+		var posted Posted
+		posted, err = s.posted(ctx, c, to, m)
+		id = posted.ID
 	} else {
-		err = s.chats[c.Chat].Update(ctx, s.post, to, id, m)
+		err = s.tried(ctx, c, enum.PostEdit, viaBot, s.chats[c.Chat].Update(ctx, s.post, to, id, m))
 	}
-	if err = s.outcome(c, s.tried(ctx, c, kind, viaBot, err)); err != nil {
+	if err = s.outcome(c, err); err != nil {
 		var gone *undeliverable
 		if errors.As(err, &gone) {
 			return false, s.note(ctx, c.ID, "the bot cannot show how the job is: "+gone.reason)
@@ -170,6 +183,11 @@ func (s *Service) hush(ctx context.Context, id int64, m Message) error {
 		return &tasks.Later{At: s.db.Now().Add(time.Second)}
 	}
 	defer s.release(ctx, c, in)
+	if open, err := s.unsettled(ctx, c, in); err != nil {
+		return err
+	} else if open != nil {
+		return &tasks.Later{At: s.db.Now().Add(time.Second)}
+	}
 	if c.MessageID == "" {
 		return nil
 	}
@@ -274,105 +292,4 @@ func (s *Service) said(ctx context.Context, j *models.Job) (string, error) {
 		return secret.MaskEverywhere(printable(text), masked), err
 	}
 	return s.tail(ctx, j, liveLines)
-}
-
-// uploadTask names what is to be sent as a file: the whole reply of a command, or a file of its job's artifacts.
-type uploadTask struct {
-	Command  int64  `json:"command"`
-	Artifact string `json:"artifact,omitempty"`
-}
-
-// attach stores the tasks that send what does not fit into a message, if the chat takes files of its bot.
-func (s *Service) attach(tx *models.Tx, c *models.ChatCommand, in *models.ChatIntegration, m Message) error {
-	if in == nil || !in.HasBot() || c.Chat == enum.Console || !s.chats[c.Chat].Traits().Files {
-		return nil
-	}
-	var files []uploadTask
-	if s.chats[c.Chat].Traits().Cuts(m.Output) {
-		files = append(files, uploadTask{Command: c.ID})
-	}
-	for _, b := range m.Rich {
-		if b.Image != nil {
-			files = append(files, uploadTask{c.ID, b.Image.Artifact})
-		}
-	}
-	for _, f := range files {
-		raw, err := json.Marshal(f)
-		if err != nil {
-			return err
-		}
-		key := fmt.Sprintf("%s:%d:%d:%s", taskUpload, c.ID, m.JobID, f.Artifact)
-		tx.AfterCommit(s.tasks.Wake)
-		if err := tx.AddTask(&models.Task{Kind: taskUpload, Key: &key, Payload: string(raw)}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// maxUpload bounds a file that is sent to a chat.
-const maxUpload = 8 << 20
-
-func (s *Service) upload(ctx context.Context, t *models.Task) error {
-	var u uploadTask
-	if err := json.Unmarshal([]byte(t.Payload), &u); err != nil {
-		return fmt.Errorf("payload of a file: %w", err)
-	}
-	c, in, err := s.commandWith(ctx, u.Command)
-	if err != nil || in == nil || !in.Active || c.Reply == nil {
-		return notThere(err)
-	}
-	f := File{Name: fmt.Sprintf("reply-%d.txt", c.ID), Title: "The whole output", Content: []byte(StripANSI(*c.Reply))}
-	if u.Artifact != "" {
-		f = File{Name: path.Base(u.Artifact), Title: path.Base(u.Artifact)}
-		if f.Content, err = s.artifact(ctx, c, u.Artifact); err != nil {
-			return s.note(ctx, c.ID, "the file "+u.Artifact+" cannot be sent: "+err.Error())
-		}
-	}
-	to, err := s.targetOf(c, in)
-	if err != nil {
-		return err
-	}
-	if c.MessageID != "" && to.Thread == "" {
-		to.Thread = c.MessageID
-	}
-	err = s.outcome(c, s.tried(ctx, c, enum.PostFile, viaBot, s.chats[c.Chat].Upload(ctx, s.post, to, f)))
-	var gone *undeliverable
-	if errors.As(err, &gone) {
-		return s.note(ctx, c.ID, "the file "+f.Name+" is not sent: "+gone.reason)
-	}
-	return err
-}
-
-// artifact reads one file of the artifacts of a command's job.
-func (s *Service) artifact(ctx context.Context, c *models.ChatCommand, name string) ([]byte, error) {
-	if c.JobID == nil {
-		return nil, fault.New(fault.Invalid, "the command is about no single job")
-	}
-	var row *models.Artifact
-	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
-		row, err = tx.Artifact(*c.JobID, "archive")
-		return err
-	})
-	if errors.Is(err, models.ErrNotFound) {
-		return nil, fault.New(fault.Invalid, "the job left no artifacts")
-	}
-	if err != nil {
-		return nil, err
-	}
-	entry, closer, err := s.ci.ArtifactEntry(ctx, row, name)
-	if err != nil {
-		return nil, err
-	}
-	defer closer.Close()
-	r, err := entry.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	raw, err := io.ReadAll(io.LimitReader(r, maxUpload+1))
-	if err == nil && len(raw) > maxUpload {
-		err = fault.New(fault.Invalid, "it is larger than %d MB", maxUpload>>20)
-	}
-	return raw, err
 }

@@ -1,5 +1,7 @@
 package chatops
 
+import "time"
+
 // Message is something that a chat is to show, without a word of how.
 type Message struct {
 	Kind        MessageKind
@@ -17,8 +19,10 @@ type Message struct {
 	Buttons     []Button
 	ActionURL   string // where presses go, for chats that ask for it
 	KeepANSI    bool
-	Replaces    bool // the message that the command's request was answered with
-	Late        bool // the answer that the request of a command did not get in time
+	Replaces    bool      // the message that the command's request was answered with
+	Late        bool      // the answer that the request of a command did not get in time
+	Key         string    // the same whenever this message is sent; at most 24 letters, digits, - and _
+	Since       time.Time // if not zero: an earlier try, not before this, may have reached the chat
 }
 
 // MessageKind tells messages apart.
@@ -66,4 +70,5 @@ type File struct {
 	Name    string
 	Title   string
 	Content []byte
+	Key     string // as that of a message
 }

@@ -52,7 +52,7 @@ func (s *Service) notify(ctx context.Context, t *models.Task) error {
 			}
 			key := fmt.Sprintf("%s:%d:%d", taskSend, n.ID, t.ID)
 			tx.AfterCommit(s.tasks.Wake)
-			if err := tx.AddTask(&models.Task{Kind: taskSend, Key: &key, Payload: string(raw)}); err != nil {
+			if err := tx.AddTask(&models.Task{Kind: taskSend, Outside: true, Key: &key, Payload: string(raw)}); err != nil {
 				return err
 			}
 		}
@@ -133,8 +133,11 @@ func (s *Service) sendNotification(ctx context.Context, t *models.Task) error {
 		return nil
 	}
 	to.Channel, to.Thread = n.Channel, ""
-	_, err = s.chats[n.Chat].Post(ctx, s.post, to, m)
-	err = s.outcome(&models.ChatCommand{CreatedAt: task.At}, err)
+	s.trying(t).mark(&m, "news")
+	err = s.through(ctx, in, func(ctx context.Context) error {
+		_, err := s.chats[n.Chat].Post(ctx, s.post, to, m)
+		return s.outcome(&models.ChatCommand{CreatedAt: task.At}, err)
+	})
 	var gone *undeliverable
 	if errors.As(err, &gone) {
 		s.log.WarnContext(ctx, "a channel cannot be told of a pipeline", "project", project.FullPath, "channel", n.Channel, "reason", gone.reason)

@@ -57,7 +57,7 @@ func (p *poster) Do(ctx context.Context, q Request) (Response, error) {
 	if n, err := strconv.ParseFloat(res.Header.Get("Retry-After"), 64); err == nil && n > 0 {
 		out.RetryAfter = time.Duration(min(n, 3600) * float64(time.Second))
 	}
-	out.Body, _ = io.ReadAll(io.LimitReader(res.Body, maxResponse)) // the status decides
+	out.Body, _ = io.ReadAll(io.LimitReader(res.Body, int64(cmp.Or(q.Most, maxResponse)))) // the status decides
 	return out, nil
 }
 

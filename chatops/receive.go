@@ -19,10 +19,9 @@ import (
 )
 
 // answerWithin is how long a chat waits for us; chats give up after three seconds. While many commands come, each is answered
-// at once, whatever it costs, and its result follows on its own.
+// as soon as it is stored, and its result follows on its own.
 const (
 	answerWithin = 2 * time.Second
-	busyWithin   = 25 * time.Millisecond
 	busyFrom     = 20 // commands in a second
 )
 
@@ -31,6 +30,17 @@ type crowd struct {
 	mu            sync.Mutex
 	second        int64
 	count, before int
+	rush          chan struct{} // closed when a crowd begins: who waits is answered, too
+}
+
+// begins is closed when many commands come.
+func (c *crowd) begins() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.rush == nil {
+		c.rush = make(chan struct{})
+	}
+	return c.rush
 }
 
 // patience is how long the answer to a command that comes now may take.
@@ -46,7 +56,11 @@ func (c *crowd) patience(now time.Time) time.Duration {
 	}
 	c.count++
 	if max(c.count, c.before) > busyFrom {
-		return busyWithin
+		if c.rush != nil {
+			close(c.rush)
+			c.rush = nil
+		}
+		return 0
 	}
 	return answerWithin
 }
@@ -83,8 +97,10 @@ func (s *Service) Receive(ctx context.Context, in *models.ChatIntegration, c Com
 	wake, stop := s.hub.Subscribe(topic(row.DeliveryKey))
 	defer stop()
 	var answer Answer
+	patience := s.crowd.patience(time.Now())
 	err := s.db.Write(ctx, func(tx *models.Tx) (err error) {
 		*row, answer = *s.row(in, c), Answer{} // the function may run twice
+		row.Deferred = c.Deferred || patience == 0
 		identity, err := tx.IdentityFor(in, c.Workspace, c.UserID)
 		switch {
 		case c.As != 0 && (errors.Is(err, models.ErrNotFound) || err == nil && identity.UserID != c.As):
@@ -128,7 +144,10 @@ func (s *Service) Receive(ctx context.Context, in *models.ChatIntegration, c Com
 	if c.Deferred {
 		return Answer{}, nil
 	}
-	answer, err = s.wait(ctx, row.DeliveryKey, wake)
+	if patience == 0 {
+		return working, nil
+	}
+	answer, err = s.wait(ctx, row.DeliveryKey, wake, patience)
 	return s.withForm(in, answer), err
 }
 
@@ -207,7 +226,7 @@ func (s *Service) repeated(ctx context.Context, key string) (Answer, error) {
 	if c.UserID == nil {
 		return Answer{Text: "This command was answered before: connect your account first, then give it again."}, nil
 	}
-	return s.wait(ctx, key, wake)
+	return s.wait(ctx, key, wake, s.crowd.patience(time.Now()))
 }
 
 func (s *Service) byKey(ctx context.Context, key string) (c *models.ChatCommand, err error) {
@@ -219,9 +238,10 @@ func (s *Service) byKey(ctx context.Context, key string) (c *models.ChatCommand,
 }
 
 // wait answers with the result of a command, or that it is being worked on.
-func (s *Service) wait(ctx context.Context, key string, wake <-chan struct{}) (Answer, error) {
-	timeout := time.NewTimer(s.crowd.patience(time.Now()))
+func (s *Service) wait(ctx context.Context, key string, wake <-chan struct{}, patience time.Duration) (Answer, error) {
+	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
+	rush := s.crowd.begins()
 	for {
 		c, err := s.byKey(ctx, key)
 		if err != nil {
@@ -237,6 +257,8 @@ func (s *Service) wait(ctx context.Context, key string, wake <-chan struct{}) (A
 		select {
 		case <-wake:
 		case <-timeout.C:
+			return working, s.later(ctx, c.ID)
+		case <-rush:
 			return working, s.later(ctx, c.ID)
 		case <-ctx.Done():
 			return Answer{}, ctx.Err()

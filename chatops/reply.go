@@ -19,7 +19,7 @@ import (
 	"signalbox/models/enum"
 )
 
-// reading bounds the memory for logs: one that is large is read alone.
+// reading bounds the work that logs make: one that is large is read alone.
 var reading = make(chan struct{}, 1)
 
 const largeLog = 8 << 20
@@ -54,12 +54,12 @@ func (s *Service) reply(ctx context.Context, t *models.Task) error {
 	// retried on its page replies to the last command.
 	for _, c := range waiting[1:] {
 		if c.State == enum.CommandRunning && c.Reply == nil {
-			if err := s.replyTo(ctx, c, p, jobs); err != nil {
+			if err := s.replyTo(ctx, s.trying(t), c, p, jobs); err != nil {
 				return err
 			}
 		}
 	}
-	return s.replyTo(ctx, waiting[0], p, jobs)
+	return s.replyTo(ctx, s.trying(t), waiting[0], p, jobs)
 }
 
 // repliedPipeline reads the payload of a reply; older versions stored the job's number.
@@ -79,7 +79,14 @@ func repliedPipeline(tx *models.Tx, t *models.Task) (int64, error) {
 	return j.PipelineID, nil
 }
 
-func (s *Service) replyTo(ctx context.Context, c *models.ChatCommand, p *models.Pipeline, jobs []*models.Job) error {
+func (s *Service) replyTo(ctx context.Context, t try, c *models.ChatCommand, p *models.Pipeline, jobs []*models.Job) error {
+	if c.Reply != nil && c.State == enum.CommandRunning { // it is kept already
+		if behind, err := s.behind(ctx, c); err != nil {
+			return err
+		} else if behind {
+			return s.inTurn(ctx, c)
+		}
+	}
 	var m Message
 	var silent bool
 	job, err := s.lead(ctx, c, jobs)
@@ -104,13 +111,13 @@ func (s *Service) replyTo(ctx context.Context, c *models.ChatCommand, p *models.
 	if m.Buttons, err = s.buttons(ctx, in, p, jobs, job); err != nil {
 		return err
 	}
-	if err := s.keep(ctx, c.ID, in, job, m, silent); err != nil {
+	if err := s.keep(ctx, c, in, job, m, silent); err != nil {
 		return err
 	}
 	if silent {
 		return s.hush(ctx, c.ID, m)
 	}
-	return s.deliver(ctx, c.ID, m, true)
+	return s.deliver(ctx, t, c.ID, m, true)
 }
 
 // lead is the last attempt of the job that a command is about; nil if it is about several.
@@ -190,7 +197,7 @@ func (s *Service) message(ctx context.Context, job *models.Job, c *models.ChatCo
 	if err != nil {
 		return m, false, err
 	}
-	log, release, err := s.readLog(ctx, job.ID)
+	log, cut, release, err := s.readLog(ctx, job.ID)
 	if err != nil {
 		return m, false, err
 	}
@@ -219,6 +226,9 @@ func (s *Service) message(ctx context.Context, job *models.Job, c *models.ChatCo
 		return m, false, err
 	}
 	m.Output, m.Private = secret.MaskEverywhere(printable(m.Output), masked), secret.MaskEverywhere(printable(m.Private), masked)
+	if cut {
+		m.Output, m.Private = bounded(m.Output), bounded(m.Private)
+	}
 	if err := s.names(ctx, job.ProjectID, job.UserID, &m); err != nil {
 		return m, false, err
 	}
@@ -271,31 +281,49 @@ func (s *Service) names(ctx context.Context, project, user int64, m *Message) er
 	})
 }
 
-func (s *Service) readLog(ctx context.Context, jobID int64) ([]byte, func(), error) {
+// readLog reads a log, or of one that is large what a reply can be made of; cut says that something is missing.
+func (s *Service) readLog(ctx context.Context, jobID int64) (log []byte, cut bool, release func(), err error) {
 	r, err := s.ci.OpenTrace(ctx, jobID)
 	if err != nil {
-		return nil, nil, err
+		return nil, false, nil, err
 	}
 	defer r.Close()
-	release := func() {}
+	release = func() {}
 	if r.Size() > largeLog {
 		select {
 		case reading <- struct{}{}:
 			release = func() { <-reading }
 		case <-ctx.Done():
-			return nil, nil, ctx.Err()
+			return nil, false, nil, ctx.Err()
 		}
+		log, cut, err = condense(r)
+	} else {
+		log = make([]byte, r.Size())
+		_, err = io.ReadFull(r, log)
 	}
-	log := make([]byte, r.Size())
-	if _, err := io.ReadFull(r, log); err != nil {
+	if err != nil {
 		release()
-		return nil, nil, fmt.Errorf("log of job %d: %w", jobID, err)
+		return nil, false, nil, fmt.Errorf("log of job %d: %w", jobID, err)
 	}
-	return log, release, nil
+	return log, cut, release, nil
+}
+
+// kept says whether a command has a reply already, of an earlier try.
+func kept(c *models.ChatCommand, job *models.Job, text string, m Message) bool {
+	private := ""
+	if c.PrivateReply != nil {
+		private = *c.PrivateReply
+	}
+	return c.State == enum.CommandRunning && c.Reply != nil && *c.Reply == text && c.FinishedAt == nil && private == m.Private && (c.Rich != "") == (len(m.Rich) > 0) &&
+		(job == nil || c.JobID != nil && *c.JobID == job.ID)
 }
 
 // keep stores the reply on the command, before anything is sent.
-func (s *Service) keep(ctx context.Context, commandID int64, in *models.ChatIntegration, job *models.Job, m Message, silent bool) error {
+func (s *Service) keep(ctx context.Context, c *models.ChatCommand, in *models.ChatIntegration, job *models.Job, m Message, silent bool) error {
+	if !silent && kept(c, job, replyText(m), m) {
+		return nil
+	}
+	commandID := c.ID
 	return s.db.Write(ctx, func(tx *models.Tx) error {
 		c, err := tx.Command(commandID)
 		if err != nil {

@@ -57,7 +57,7 @@ func (f *files) load(file config.File, inputs map[string]any) (*config.Result, e
 	ctx, cancel := context.WithTimeoutCause(whole, includesWithin, errSlowIncludes)
 	defer cancel()
 	f.ctx = ctx
-	r, err := config.LoadWith(file, f.options(inputs))
+	r, err := f.compiled(file, inputs)
 	f.ctx = whole
 	f.hideResult(r)
 	if (err != nil || r.Errors != nil) && whole.Err() == nil && context.Cause(ctx) == errSlowIncludes {

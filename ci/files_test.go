@@ -79,7 +79,7 @@ func TestSlowIncludes(t *testing.T) {
 		slow(9 * time.Second): {"Request timed out when fetching configuration files.", includesWithin},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			c := &Coordinator{remote: &remote{after: time.After, client: &http.Client{Transport: answer, Timeout: remoteWithin}}}
+			c := &Coordinator{compiled: newCompiled(), remote: &remote{after: time.After, client: &http.Client{Transport: answer, Timeout: remoteWithin}}}
 			f := &files{c: c, ctx: t.Context(), b: &builder{c: c, r: PipelineRequest{Project: &models.Project{FullPath: "a/b"}}}}
 			var include string
 			for i := range 9 {

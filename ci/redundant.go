@@ -27,6 +27,10 @@ func (b *builder) outdates(tx *models.Tx, p *models.Pipeline) error {
 	if err != nil || len(older) == 0 {
 		return err
 	}
+	// Of many commands on one commit the first has looked already, and what came since is not redundant for the others.
+	if last := older[0]; p.Source == enum.SourceChat && last.Source == enum.SourceChat && last.SHA == p.SHA {
+		return nil
+	}
 	return b.c.soon(tx, TaskRedundant, p.ID)
 }
 

@@ -367,6 +367,12 @@ func (tx *Tx) ReplyWaits(c *ChatCommand) (bool, error) {
 	return n > 0, err
 }
 
+// NextReply finds the command in the same channel whose reply is the next to wait.
+func (tx *Tx) NextReply(c *ChatCommand) (*ChatCommand, error) {
+	return first[ChatCommand](tx.db.Where("integration_id = ? AND channel_id = ? AND id > ? AND state = 'running' AND reply IS NOT NULL AND pipeline_id IS NOT NULL",
+		c.IntegrationID, c.ChannelID, c.ID).Order("id"))
+}
+
 // RecentRuns lists the newest commands of a project that made a pipeline of one job.
 func (tx *Tx) RecentRuns(projectID int64, limit int) ([]*ChatCommand, error) {
 	var rows []*ChatCommand

@@ -2,9 +2,11 @@ package models
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
+	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 )
 
@@ -19,7 +21,12 @@ type Task struct {
 	LockedUntil *time.Time
 	LastError   string
 	CreatedAt   time.Time
+	Outside     bool // it calls servers of others, which may take their time: nothing else waits behind it
+	Unsure      bool `gorm:"-"` // an earlier run may have done something without learning of it
 }
+
+// unknown is until when a task is locked whose last run did not learn what it did. A run that never ended leaves a lock, too.
+var unknown = time.Unix(0, 0).UTC()
 
 // AddTask stores a task, to run now if RunAt is zero. A task of the same key is left as it is.
 func (tx *Tx) AddTask(t *Task) error {
@@ -32,7 +39,7 @@ func (tx *Tx) AddTask(t *Task) error {
 
 // ClaimTasks takes due tasks that nobody holds, for the given time. Claims go by the database's clock, which
 // all nodes share; what is due, by that or the node's own, whichever is later. At most limit rows are touched.
-func (tx *Tx) ClaimTasks(limit int, hold time.Duration) ([]*Task, error) {
+func (tx *Tx) ClaimTasks(outside bool, limit int, hold time.Duration) ([]*Task, error) {
 	now, err := tx.databaseTime()
 	if err != nil {
 		return nil, err
@@ -41,7 +48,7 @@ func (tx *Tx) ClaimTasks(limit int, hold time.Duration) ([]*Task, error) {
 	if own := tx.now(); own.After(due) {
 		due = own
 	}
-	q := tx.db.Where("run_at <= ? AND (locked_until IS NULL OR locked_until <= ?)", due, now).Order("run_at, id").Limit(limit)
+	q := tx.db.Where("outside = ? AND run_at <= ? AND (locked_until IS NULL OR locked_until <= ?)", outside, due, now).Order("run_at, id").Limit(limit)
 	if tx.postgres {
 		q = q.Clauses(clause.Locking{Strength: "UPDATE", Options: "SKIP LOCKED"})
 	}
@@ -54,6 +61,7 @@ func (tx *Tx) ClaimTasks(limit int, hold time.Duration) ([]*Task, error) {
 	for i, t := range rows {
 		ids[i] = t.ID
 		t.Attempts++
+		t.Unsure = t.LockedUntil != nil
 		t.LockedUntil = &until
 	}
 	if len(ids) == 0 {
@@ -74,10 +82,10 @@ func (tx *Tx) HoldTask(t *Task, hold time.Duration) (bool, error) {
 }
 
 // DueTasks says whether a claim would find something; it writes nothing.
-func (tx *Tx) DueTasks() (bool, error) {
+func (tx *Tx) DueTasks(outside bool) (bool, error) {
 	var n int64
 	now := tx.now()
-	err := tx.db.Model(&Task{}).Where("run_at <= ? AND (locked_until IS NULL OR locked_until <= ?)", now, now).Limit(1).Count(&n).Error
+	err := tx.db.Model(&Task{}).Where("outside = ? AND run_at <= ? AND (locked_until IS NULL OR locked_until <= ?)", outside, now, now).Limit(1).Count(&n).Error
 	return n > 0, err
 }
 
@@ -91,8 +99,13 @@ func (tx *Tx) TasksLeft() (bool, error) {
 // TasksHeld says whether a task is claimed; tests wait for that.
 func (tx *Tx) TasksHeld() (bool, error) {
 	var n int64
-	err := tx.db.Model(&Task{}).Where("locked_until IS NOT NULL").Limit(1).Count(&n).Error
+	err := tx.db.Model(&Task{}).Where("locked_until > ?", unknown).Limit(1).Count(&n).Error
 	return n > 0, err
+}
+
+// OpenTask finds a task that runs, or whose last run did not learn what it did.
+func (tx *Tx) OpenTask(key string) (*Task, error) {
+	return first[Task](tx.db.Where("key = ? AND locked_until IS NOT NULL", key))
 }
 
 // DoneTask removes a task that ran.
@@ -108,10 +121,21 @@ func (tx *Tx) DueNow(key string) error {
 	return tx.db.Model(&Task{}).Where("key = ?", key).Update("run_at", tx.now()).Error
 }
 
-// PostponeTask lets a task run again later, and notes why.
-func (tx *Tx) PostponeTask(id int64, runAt time.Time, reason string) error {
-	return tx.db.Model(&Task{}).Where("id = ?", id).
-		Updates(map[string]any{"run_at": runAt, "locked_until": nil, "last_error": reason}).Error
+// PostponeTask lets a task run again later, and notes why. The next run is told if this one, or one before, is unsure of what it did.
+func (tx *Tx) PostponeTask(t *Task, runAt time.Time, reason string, unsure bool) error {
+	var locked *time.Time
+	if unsure || t.Unsure {
+		locked = &unknown
+	}
+	// Who asked for it to run at once while it ran is heard.
+	at := gorm.Expr("CASE WHEN run_at > ? THEN run_at ELSE ? END", t.RunAt, runAt)
+	return tx.db.Model(&Task{}).Where("id = ?", t.ID).
+		Updates(map[string]any{"run_at": at, "locked_until": locked, "last_error": reason}).Error
+}
+
+// ReplyNow lets the task that replies to the commands of a pipeline run at once.
+func (tx *Tx) ReplyNow(pipelineID int64) error {
+	return tx.db.Model(&Task{}).Where("kind = 'chat-reply' AND payload = ?", fmt.Sprintf(`{"pipeline":%d}`, pipelineID)).Update("run_at", tx.now()).Error
 }
 
 // databaseTime is the clock that nodes share: PostgreSQL's own, or the one node's with SQLite.
@@ -282,6 +306,6 @@ func (d *DB) ReleaseTasks(ctx context.Context) error {
 		return nil
 	}
 	return d.Write(ctx, func(tx *Tx) error {
-		return tx.db.Model(&Task{}).Where("locked_until IS NOT NULL").Update("locked_until", nil).Error
+		return tx.db.Model(&Task{}).Where("locked_until IS NOT NULL").Update("locked_until", unknown).Error
 	})
 }

@@ -23,7 +23,7 @@ type Chat struct {
 // Traits of Discord (facts: chatops 4).
 func (Chat) Traits() chatops.Traits {
 	return chatops.Traits{
-		Hosts: []string{"discord.com"}, Window: 15 * time.Minute, Limit: outputBytes, Live: true, Files: true, AnswerDue: true, FormFields: modalFields, FormsFree: true,
+		Hosts: []string{"discord.com"}, Window: 15 * time.Minute, Limit: outputBytes, Live: true, Files: true, AnswerDue: true, FormFields: modalFields, FormsFree: true, Recalls: 2 * time.Minute,
 		Cut: func(output string) bool { _, cut := shown(output, outputBytes); return cut },
 	}
 }
@@ -46,10 +46,12 @@ func (ch Chat) Respond(ctx context.Context, p chatops.Poster, to chatops.Target,
 	return err
 }
 
-// Post sends as the bot.
-func (ch Chat) Post(ctx context.Context, p chatops.Poster, to chatops.Target, m chatops.Message) (string, error) {
-	id, _, err := call(ctx, p, ch.request(to, http.MethodPost, "/channels/"+url.PathEscape(to.Channel)+"/messages"), render(m))
-	return id, err
+// Post sends as the bot. Discord answers a second post of a key with the message that the first one made, for some minutes.
+func (ch Chat) Post(ctx context.Context, p chatops.Poster, to chatops.Target, m chatops.Message) (chatops.Posted, error) {
+	b := render(m)
+	b.Nonce, b.Unique = m.Key, m.Key != ""
+	id, _, err := call(ctx, p, ch.request(to, http.MethodPost, "/channels/"+url.PathEscape(to.Channel)+"/messages"), b)
+	return chatops.Posted{ID: id}, err
 }
 
 // Update changes a message of the bot.
@@ -73,7 +75,7 @@ func (ch Chat) Whisper(ctx context.Context, p chatops.Poster, to chatops.Target,
 func (ch Chat) Upload(ctx context.Context, p chatops.Poster, to chatops.Target, f chatops.File) error {
 	b := body{
 		Allowed: mentions{Parse: []string{}}, Embeds: []embed{}, Components: []row{},
-		Attachments: []attachment{{0, f.Name, f.Title}},
+		Attachments: []attachment{{0, f.Name, f.Title}}, Nonce: f.Key, Unique: f.Key != "",
 	}
 	if to.Thread != "" {
 		b.Reference = &reference{to.Thread, false}

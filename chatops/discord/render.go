@@ -17,6 +17,8 @@ type body struct {
 	Allowed     mentions     `json:"allowed_mentions"`
 	Attachments []attachment `json:"attachments,omitempty"`
 	Reference   *reference   `json:"message_reference,omitempty"`
+	Nonce       string       `json:"nonce,omitempty"`
+	Unique      bool         `json:"enforce_nonce,omitempty"`
 }
 
 // mentions are those whom a message may call; what a job prints calls nobody.

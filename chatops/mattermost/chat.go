@@ -55,11 +55,6 @@ func post(to chatops.Target, m chatops.Message) map[string]any {
 	return map[string]any{"channel_id": to.Channel, "root_id": to.Thread, "message": "", "props": map[string]any{"attachments": attachments(m)}}
 }
 
-// Post sends as the bot.
-func (Chat) Post(ctx context.Context, p chatops.Poster, to chatops.Target, m chatops.Message) (string, error) {
-	return call(ctx, p, to, http.MethodPost, "/posts", post(to, m))
-}
-
 // Update changes a post of the bot.
 func (Chat) Update(ctx context.Context, p chatops.Poster, to chatops.Target, id string, m chatops.Message) error {
 	body := post(to, m)
@@ -95,7 +90,7 @@ func (Chat) Upload(ctx context.Context, p chatops.Poster, to chatops.Target, f c
 		return errors.New("mattermost's answer cannot be read")
 	}
 	_, err = call(ctx, p, to, http.MethodPost, "/posts", map[string]any{
-		"channel_id": to.Channel, "root_id": to.Thread, "message": f.Title, "file_ids": []string{answer.Infos[0].ID},
+		"channel_id": to.Channel, "root_id": to.Thread, "message": f.Title, "file_ids": []string{answer.Infos[0].ID}, "pending_post_id": f.Key,
 	})
 	return err
 }
@@ -103,23 +98,32 @@ func (Chat) Upload(ctx context.Context, p chatops.Poster, to chatops.Target, f c
 var errNowhere = &chatops.Refused{Reason: "it is not known where this Mattermost is: name its address in the integration"}
 
 func call(ctx context.Context, p chatops.Poster, to chatops.Target, method, path string, body any) (id string, err error) {
+	var answer struct{ ID string }
+	err = ask(ctx, p, to, method, path, body, &answer)
+	return answer.ID, err
+}
+
+// ask calls the server and reads its answer.
+func ask(ctx context.Context, p chatops.Poster, to chatops.Target, method, path string, body, answer any) error {
 	if to.Server == "" {
-		return "", errNowhere
+		return errNowhere
 	}
-	raw, err := json.Marshal(body)
-	if err != nil {
-		return "", err
+	q := chatops.Request{Method: method, Address: to.Server + "/api/v4" + path, Authorization: "Bearer " + to.Bot}
+	var err error
+	if body == nil {
+		q.Most = 16 << 20 // of lists
+	} else if q.Body, err = json.Marshal(body); err != nil {
+		return err
 	}
-	res, err := p.Do(ctx, chatops.Request{Method: method, Address: to.Server + "/api/v4" + path, Authorization: "Bearer " + to.Bot, Body: raw})
+	res, err := p.Do(ctx, q)
 	if err == nil {
 		err = res.Failure("mattermost")
 	}
 	if err != nil {
-		return "", err
+		return err
 	}
-	var answer struct{ ID string }
-	if err := json.Unmarshal(res.Body, &answer); err != nil {
-		return "", errors.New("mattermost's answer cannot be read")
+	if err := json.Unmarshal(res.Body, answer); err != nil {
+		return errors.New("mattermost's answer cannot be read")
 	}
-	return answer.ID, nil
+	return nil
 }

@@ -32,14 +32,15 @@ func (Chat) Traits() chatops.Traits {
 
 // body is a message in the words of the Web API and of response addresses.
 type body struct {
-	Channel      string  `json:"channel,omitempty"`
-	User         string  `json:"user,omitempty"`
-	Thread       string  `json:"thread_ts,omitempty"`
-	TS           string  `json:"ts,omitempty"`
-	Text         string  `json:"text"`
-	Blocks       []block `json:"blocks,omitempty"`
-	ResponseType string  `json:"response_type,omitempty"`
-	Replace      bool    `json:"replace_original,omitempty"`
+	Channel      string    `json:"channel,omitempty"`
+	User         string    `json:"user,omitempty"`
+	Thread       string    `json:"thread_ts,omitempty"`
+	TS           string    `json:"ts,omitempty"`
+	Text         string    `json:"text"`
+	Blocks       []block   `json:"blocks,omitempty"`
+	ResponseType string    `json:"response_type,omitempty"`
+	Replace      bool      `json:"replace_original,omitempty"`
+	Metadata     *metadata `json:"metadata,omitempty"`
 }
 
 // Respond posts to the response address.
@@ -57,15 +58,6 @@ func (ch Chat) Respond(ctx context.Context, p chatops.Poster, to chatops.Target,
 		return err
 	}
 	return res.Failure("the response address")
-}
-
-// Post sends with chat.postMessage. The id is channel and time of the message.
-func (ch Chat) Post(ctx context.Context, p chatops.Poster, to chatops.Target, m chatops.Message) (string, error) {
-	a, err := ch.call(ctx, p, to, "chat.postMessage", body{Channel: to.Channel, Thread: to.Thread, Text: ch.Text(m), Blocks: blocks(ch.Text(m), m)})
-	if err != nil || a.TS == "" {
-		return "", err
-	}
-	return cmp.Or(a.Channel, to.Channel) + "/" + a.TS, nil
 }
 
 // Update changes a message with chat.update.

@@ -99,7 +99,8 @@ func TestOurMessagesAsSlackGoReadsThem(t *testing.T) {
 		Kind: chatops.Progress, ChatUserID: "U1", JobName: "deploy", JobID: 7, JobURL: "https://ci.example.com/j/7", Text: "is running for 3 s", Output: "<compiling>",
 		Buttons: []chatops.Button{{Label: "Cancel", Style: chatops.Danger, Value: "1.x"}, {Label: chatops.AgainLabel, Value: "1.y"}},
 	}
-	id, err := w.chat.Post(ctx, plainPoster{}, to, m)
+	posted, err := w.chat.Post(ctx, plainPoster{}, to, m)
+	id := posted.ID
 	if err != nil || !strings.HasPrefix(id, "C1/") {
 		t.Fatalf("post: %q %v", id, err)
 	}

@@ -203,6 +203,8 @@ type Result struct {
 	// of the relations between jobs the first. The others are marked as beyond.
 	Errors   []*Error
 	Warnings []*Error
+	// Varied says that values of variables had a part in it, apart from the answers of Rules.
+	Varied bool
 }
 
 // Load reads a configuration whose resolver, if it has one, cannot fail.
@@ -217,9 +219,9 @@ func LoadWith(f File, o Options) (*Result, error) {
 	l := &loader{file: f, pattern: o.Pattern, chains: map[string][]string{}, positions: positions{tops: map[string][]top{}}}
 	c := l.load(f, o)
 	if len(l.errors) == 0 {
-		return &Result{Config: c, Warnings: l.warnings}, l.failed
+		return &Result{Config: c, Warnings: l.warnings, Varied: l.varied}, l.failed
 	}
-	return &Result{Errors: append(Told(l.errors), beyond(l.errors)...), Warnings: l.warnings}, l.failed
+	return &Result{Errors: append(Told(l.errors), beyond(l.errors)...), Warnings: l.warnings, Varied: l.varied}, l.failed
 }
 
 // load goes on after a mistake as long as what comes next can be judged without what is broken.
@@ -228,7 +230,7 @@ func (l *loader) load(f File, o Options) *Config {
 		l.add(nil, "Please provide content of "+f.Name)
 		return nil
 	}
-	u := &unit{source: &yaml.Source{Name: f.Name, Content: f.Content}, variables: o.Variables, given: o.Given}
+	u := &unit{source: &yaml.Source{Name: f.Name, Content: f.Content}, variables: o.Variables, given: o.Given, varied: &l.varied}
 	if o.Inputs != nil {
 		u.inputs = NodeOf(o.Inputs)
 	}
@@ -283,6 +285,7 @@ type loader struct {
 	split    map[string][]string // lines of files
 	weight   int                 // of regular expressions
 	shared   map[string]*Job     // what each default says, read once
+	varied   bool
 	chains   map[string][]string // how each file came to be included
 	positions
 }

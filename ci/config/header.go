@@ -22,6 +22,7 @@ type unit struct {
 	inputs    *yaml.Node // nil: none were given
 	component map[string]string
 	variables variable.Collection
+	varied    *bool // set if the variables were asked
 	// included reads the inputs of the files that spec:include names.
 	included func(list *yaml.Node) (specs []*input, at *yaml.Node, problem string)
 	// given gives the inputs by their specifications, if it is not nil; its error ends the reading.
@@ -97,7 +98,7 @@ func (u *unit) interpolated(header, content *yaml.Node) (*yaml.Node, *yaml.Node,
 			contexts["component"][name] = &yaml.Node{Kind: yaml.String, Text: u.component[name]}
 		}
 	}
-	i := &interpolator{contexts: contexts, variables: u.variables, values: map[string]*yaml.Node{}, done: map[*yaml.Node]*yaml.Node{}, told: map[string]bool{}}
+	i := &interpolator{contexts: contexts, variables: u.variables, varied: u.varied, values: map[string]*yaml.Node{}, done: map[*yaml.Node]*yaml.Node{}, told: map[string]bool{}}
 	out := i.node(content)
 	if len(i.problems) > 0 {
 		u.further = i.problems[1:]

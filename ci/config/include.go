@@ -151,7 +151,7 @@ func (x *includer) locations(n *yaml.Node, from Context) []Location {
 		vars = nil
 	}
 	if n.IsText() {
-		name := vars.Expand(n.Text, false)
+		name := x.expand(n.Text, vars)
 		if u, err := url.Parse(name); err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
 			return []Location{{Kind: "remote", Name: name}}
 		}
@@ -163,7 +163,7 @@ func (x *includer) locations(n *yaml.Node, from Context) []Location {
 	if !x.wanted(n, from) {
 		return nil
 	}
-	n = expanded(n, vars)
+	n = x.expanded(n, vars)
 	kinds := []string{}
 	for _, kind := range []string{"local", "project", "remote", "template", "component", "artifact"} {
 		if v := n.Get(kind); v != nil && v.IsText() && !blank(v) {
@@ -201,18 +201,26 @@ func (x *includer) locations(n *yaml.Node, from Context) []Location {
 	return []Location{l}
 }
 
+func (x *includer) expand(text string, vars variable.Collection) string {
+	if !strings.ContainsAny(text, "$%") {
+		return text
+	}
+	x.l.varied = true
+	return vars.Expand(text, false)
+}
+
 // expanded puts the variables into the texts of an entry; its inputs and rules are left.
-func expanded(n *yaml.Node, vars variable.Collection) *yaml.Node {
+func (x *includer) expanded(n *yaml.Node, vars variable.Collection) *yaml.Node {
 	switch {
 	case n.IsText() && strings.ContainsAny(n.Text, "$%"):
 		c := *n
-		c.Text = vars.Expand(n.Text, false)
+		c.Text = x.expand(n.Text, vars)
 		return &c
 	case n.Kind == yaml.List:
 		c := *n
 		c.Items = nil
 		for _, i := range n.Items {
-			c.Items = append(c.Items, expanded(i, vars))
+			c.Items = append(c.Items, x.expanded(i, vars))
 		}
 		return &c
 	case n.Kind == yaml.Map:
@@ -220,7 +228,7 @@ func expanded(n *yaml.Node, vars variable.Collection) *yaml.Node {
 		c.Pairs = slices.Clone(n.Pairs)
 		for i, p := range c.Pairs {
 			if key := keyText(p.Key); key != "inputs" && key != "rules" {
-				c.Pairs[i].Value = expanded(p.Value, vars)
+				c.Pairs[i].Value = x.expanded(p.Value, vars)
 			}
 		}
 		return &c
@@ -343,6 +351,7 @@ func (x *includer) matches(r Rule, from Context) (bool, error) {
 	if r.Changes != nil || r.Exists != nil {
 		return true, nil
 	}
+	x.l.varied = true
 	return r.If == nil || r.If.Matches(expression.Values{Variable: x.o.Variables.Get}), nil
 }
 

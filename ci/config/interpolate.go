@@ -32,7 +32,8 @@ const maxProblems = 20
 type interpolator struct {
 	contexts  map[string]map[string]*yaml.Node // inputs and component
 	variables variable.Collection              // for expand_vars
-	values    map[string]*yaml.Node            // what blocks stood for
+	varied    *bool
+	values    map[string]*yaml.Node // what blocks stood for
 	done      map[*yaml.Node]*yaml.Node
 	items     int // of lists that were put into others
 	written   int // bytes of texts that were put together
@@ -258,6 +259,7 @@ func (i *interpolator) call(at *yaml.Node, call string, v *yaml.Node) *yaml.Node
 	out := *v
 	switch name {
 	case "expand_vars":
+		*i.varied = true
 		if hidden := i.maskedIn(v.Text); hidden {
 			return i.fail(at, "error in `expand_vars` function: variable expansion error: masked variables cannot be expanded")
 		}

@@ -3,12 +3,14 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"signalbox/ci/config"
+	"signalbox/ci/variable"
 	"signalbox/models/enum"
 )
 
@@ -171,5 +173,37 @@ func TestTooManyNeeds(t *testing.T) {
 	_, err := names(t, b.String()+"rspec: {script: x, needs: ["+needs.String()+"]}", Facts{Source: enum.SourcePush, Ref: "main"})
 	if err == nil || err.Error() != "rspec: one job can only need 50 others, but you have listed 101. See needs keyword documentation for more details" {
 		t.Error(err)
+	}
+}
+
+// TestBuildChangesNoConfiguration: one configuration serves many pipelines at once.
+func TestBuildChangesNoConfiguration(t *testing.T) {
+	const text = `
+default: {tags: [$WHERE], retry: 1}
+variables: {A: {value: a, description: d, expand: false}, B: $A}
+workflow: {name: "for $WHERE", rules: [{if: '$WHERE == "x"', variables: {C: c}}, {when: always}]}
+build: {script: [make], parallel: {matrix: [{OS: [a, b]}]}, artifacts: {paths: [$WHERE], expire_in: 1 day}, cache: {key: $WHERE, paths: [x]}}
+test: {script: [make], needs: [build], services: [{name: $WHERE, alias: db}], variables: {D: $WHERE}, rules: [{if: $A, variables: {D: e}, needs: []}]}
+deploy: {script: [make], environment: {name: "$WHERE/x", url: "https://$WHERE"}, resource_group: $WHERE, stage: deploy, when: manual, inputs: {n: {default: "1"}}}
+go: {trigger: {include: [{local: a.yml}]}, inherit: {variables: [A]}}
+`
+	load := func() *config.Config {
+		c, errs := config.Load(config.File{Name: ".gitlab-ci.yml", Content: []byte(text)}, config.Options{})
+		if errs != nil {
+			t.Fatal(errs)
+		}
+		return c
+	}
+	c, want := load(), load()
+	for _, where := range []string{"x", "y"} {
+		for _, job := range []string{"", "test", "deploy"} {
+			f := Facts{Source: enum.SourceChat, Ref: "main", ChatJob: job, WithNeeds: true, Variables: variable.Collection{{Key: "WHERE", Value: where}}}
+			if _, err := Build(c, f); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if !reflect.DeepEqual(c, want) {
+		t.Error("Build changed the configuration")
 	}
 }

@@ -21,6 +21,7 @@ type Handler func(ctx context.Context, t *models.Task) error
 type Later struct {
 	At     time.Time
 	Reason error
+	Unsure bool // it is not known whether something was done: the next try finds its task marked so
 }
 
 func (l *Later) Error() string {
@@ -35,9 +36,15 @@ type Runner struct {
 	db       *models.DB
 	log      *slog.Logger
 	handlers map[string]Handler
-	wake     chan struct{}
-	slots    chan struct{}
+	lanes    []*lane
 	working  sync.WaitGroup
+}
+
+// lane is a part of the tasks that has handlers of its own: those that call servers of others, and all else.
+type lane struct {
+	outside bool
+	wake    chan struct{}
+	slots   chan struct{}
 }
 
 const (
@@ -53,7 +60,12 @@ const (
 
 // NewRunner makes a runner of the given handlers.
 func NewRunner(db *models.DB, log *slog.Logger) *Runner {
-	return &Runner{db: db, log: log, handlers: map[string]Handler{}, wake: make(chan struct{}, 1), slots: make(chan struct{}, 8)}
+	r := &Runner{db: db, log: log, handlers: map[string]Handler{}}
+	for _, l := range []*lane{{outside: false, slots: make(chan struct{}, 8)}, {outside: true, slots: make(chan struct{}, 6)}} {
+		l.wake = make(chan struct{}, 1)
+		r.lanes = append(r.lanes, l)
+	}
+	return r
 }
 
 // Handle registers who does a kind of task. It must not be called once Run has begun.
@@ -61,19 +73,29 @@ func (r *Runner) Handle(kind string, h Handler) { r.handlers[kind] = h }
 
 // Wake looks for due tasks soon. It is called after the commit that stored one.
 func (r *Runner) Wake() {
-	select {
-	case r.wake <- struct{}{}:
-	default:
+	for _, l := range r.lanes {
+		select {
+		case l.wake <- struct{}{}:
+		default:
+		}
 	}
 }
 
 // Run works until the context ends, then waits for the handlers under way.
 func (r *Runner) Run(ctx context.Context) {
+	var loops sync.WaitGroup
+	for _, l := range r.lanes {
+		loops.Go(func() { r.run(ctx, l) })
+	}
+	loops.Wait()
+	r.working.Wait()
+}
+
+func (r *Runner) run(ctx context.Context, l *lane) {
 	tick := time.NewTicker(slowTick)
 	defer tick.Stop()
-	defer r.working.Wait()
 	for {
-		more, err := r.RunOnce(ctx)
+		more, err := r.runOnce(ctx, l)
 		if err != nil && ctx.Err() == nil {
 			r.log.WarnContext(ctx, "tasks cannot be claimed", "error", err)
 		}
@@ -83,30 +105,30 @@ func (r *Runner) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-r.wake:
+		case <-l.wake:
 		case <-tick.C:
 		}
 	}
 }
 
-// RunOnce starts what is due, at most a batch, and says whether there may be more. Without due tasks it
+// runOnce starts what is due, at most a batch, and says whether there may be more. Without due tasks it
 // writes nothing.
-func (r *Runner) RunOnce(ctx context.Context) (more bool, err error) {
+func (r *Runner) runOnce(ctx context.Context, l *lane) (more bool, err error) {
 	due := false
 	err = r.db.Read(ctx, func(tx *models.Tx) error {
-		due, err = tx.DueTasks()
+		due, err = tx.DueTasks(l.outside)
 		return err
 	})
 	if err != nil || !due {
 		return false, err
 	}
-	free, err := r.free(ctx)
+	free, err := l.free(ctx)
 	if err != nil {
 		return false, err
 	}
 	var claimed []*models.Task
 	err = r.db.Write(ctx, func(tx *models.Tx) error {
-		claimed, err = tx.ClaimTasks(min(batch, free), hold)
+		claimed, err = tx.ClaimTasks(l.outside, min(batch, free), hold)
 		return err
 	})
 	if err != nil {
@@ -114,12 +136,12 @@ func (r *Runner) RunOnce(ctx context.Context) (more bool, err error) {
 	}
 	for _, t := range claimed {
 		select {
-		case r.slots <- struct{}{}:
+		case l.slots <- struct{}{}:
 		case <-ctx.Done():
 			return false, ctx.Err()
 		}
 		r.working.Go(func() {
-			defer func() { <-r.slots }()
+			defer func() { <-l.slots }()
 			r.do(ctx, t)
 		})
 	}
@@ -127,14 +149,14 @@ func (r *Runner) RunOnce(ctx context.Context) (more bool, err error) {
 }
 
 // free waits until a task can be started at once, and says how many can: what is claimed is worked on from then on.
-func (r *Runner) free(ctx context.Context) (int, error) {
+func (l *lane) free(ctx context.Context) (int, error) {
 	select {
-	case r.slots <- struct{}{}:
-		<-r.slots
+	case l.slots <- struct{}{}:
+		<-l.slots
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
-	return max(1, cap(r.slots)-len(r.slots)), nil
+	return max(1, cap(l.slots)-len(l.slots)), nil
 }
 
 func (r *Runner) do(ctx context.Context, t *models.Task) {
@@ -146,7 +168,9 @@ func (r *Runner) do(ctx context.Context, t *models.Task) {
 		if err == nil {
 			return tx.DoneTask(t.ID)
 		}
-		return tx.PostponeTask(t.ID, nextTry(tx.Now(), t.Attempts, err), err.Error())
+		var later *Later
+		unsure := errors.As(err, &later) && later.Unsure
+		return tx.PostponeTask(t, nextTry(tx.Now(), t.Attempts, err), err.Error(), unsure)
 	})
 	if err != nil && err.Error() != "" {
 		r.log.WarnContext(ctx, "task will be tried again", "kind", t.Kind, "task", t.ID, "attempts", t.Attempts, "error", err)

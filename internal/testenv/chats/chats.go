@@ -34,6 +34,7 @@ type Message struct {
 	Edits   []Edit // what it showed before, oldest first
 	Token   string // with which it was sent, where that is told
 	Handle  bool   // it came through the address of a command
+	Key     string // by which the bot knows it again
 }
 
 // Card is a part with a frame or a block of its own.
@@ -141,6 +142,7 @@ type Server struct {
 	Token string           // of the bot
 	Now   func() time.Time // may be changed before the first call
 	Limit time.Duration    // between two messages in a channel; 0: none
+	Blind bool             // the bot may not read channels; set before the first call
 
 	t        testing.TB
 	mu       sync.Mutex
@@ -355,6 +357,16 @@ func (s *Server) Message(id string) (Message, bool) {
 func (s *Server) find(id string) *Message {
 	for _, m := range s.messages {
 		if m.ID == id {
+			return m
+		}
+	}
+	return nil
+}
+
+// keyed finds what the bot posted with a key, not longer ago than the chat remembers it.
+func (s *Server) keyed(key string, remembers time.Duration) *Message {
+	for _, m := range s.messages {
+		if key != "" && m.Key == key && m.Author == Bot && s.Now().Sub(m.At) < remembers {
 			return m
 		}
 	}

@@ -138,6 +138,8 @@ type discordMessage struct {
 		Name  string `json:"name"`
 		Value string `json:"value"`
 	} `json:"choices"`
+	Nonce  string `json:"nonce"`
+	Unique bool   `json:"enforce_nonce"`
 }
 
 func units(s string) int { return len(utf16.Encode([]rune(s))) }
@@ -334,7 +336,13 @@ func (d *Discord) create(p []string) endpoint {
 		if in.Flags&64 != 0 {
 			d.complain("a bot's message cannot be for one user")
 		}
-		m.ID, m.Channel = d.id(), p[1]
+		if units(in.Nonce) > 25 || in.Unique != (in.Nonce != "") {
+			d.complain("nonce %q, enforced: %v", in.Nonce, in.Unique)
+		}
+		if old := d.keyed(in.Nonce, 3*time.Minute); old != nil && in.Unique {
+			return 200, map[string]any{"id": old.ID, "channel_id": old.Channel, "content": old.Text, "nonce": in.Nonce}
+		}
+		m.ID, m.Channel, m.Key = d.id(), p[1], in.Nonce
 		if in.Reference != nil {
 			if d.find(in.Reference.MessageID) == nil && in.Reference.MustExist {
 				return discordError(400, 50035, "Invalid Form Body: message_reference: Unknown message")

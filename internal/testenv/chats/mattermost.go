@@ -43,6 +43,8 @@ func (s *Mattermost) route(r *http.Request) (string, endpoint) {
 		return "update", s.bearer(s.patchPost)
 	case r.Method == "POST" && p == "/api/v4/posts/ephemeral":
 		return "whisper", s.bearer(s.ephemeral)
+	case r.Method == "GET" && strings.HasPrefix(p, "/api/v4/channels/") && strings.HasSuffix(p, "/posts"):
+		return "history", s.bearer(s.posts)
 	case r.Method == "POST" && p == "/api/v4/files":
 		return "upload", s.bearer(s.upload)
 	case r.Method == "POST" && p == "/api/v4/actions/dialogs/open":
@@ -96,8 +98,10 @@ type mmPost struct {
 	Root    string   `json:"root_id"`
 	Message string   `json:"message"`
 	Files   []string `json:"file_ids"`
+	Pending string   `json:"pending_post_id"`
 	Props   struct {
 		Attachments []mmAttachment `json:"attachments"`
+		Key         string         `json:"signalbox_key"` // servers keep any property
 	} `json:"props"`
 }
 
@@ -165,10 +169,17 @@ func (s *Mattermost) createPost(_ *http.Request, body []byte) (int, any) {
 	if status, id := s.there(p); status != 0 {
 		return mmError(status, id)
 	}
+	if m := s.keyed(p.Pending, 30*time.Second); m != nil {
+		return 201, map[string]any{"id": m.ID, "channel_id": m.Channel, "root_id": m.Thread, "message": m.Text}
+	}
 	m, problem := s.contents(p.Message, p.Props.Attachments)
 	if problem != "" {
 		return mmError(400, problem)
 	}
+	if p.Props.Key != "" && p.Props.Key != p.Pending {
+		s.complain("a post with two keys, %s and %s", p.Props.Key, p.Pending)
+	}
+	m.Key = p.Pending
 	for _, id := range p.Files {
 		f := s.pending[id]
 		if f == nil {
@@ -188,6 +199,27 @@ func (s *Mattermost) createPost(_ *http.Request, body []byte) (int, any) {
 	m.ID, m.Channel, m.Thread = s.id(), p.Channel, p.Root
 	s.show(&m)
 	return 201, map[string]any{"id": m.ID, "channel_id": m.Channel, "root_id": m.Thread, "message": m.Text}
+}
+
+// posts gives what changed in a channel since a time.
+func (s *Mattermost) posts(r *http.Request, _ []byte) (int, any) {
+	channel := strings.Split(r.URL.Path, "/")[4]
+	since, err := strconv.ParseInt(r.URL.Query().Get("since"), 10, 64)
+	switch {
+	case err != nil || since < 1e12:
+		s.complain("posts since %q", r.URL.Query().Get("since"))
+		return mmError(400, "api.context.invalid_param.app_error")
+	case s.Blind || s.absent[channel]:
+		return mmError(403, "api.context.permissions.app_error")
+	}
+	posts, order := map[string]any{}, []string{}
+	for _, m := range s.messages {
+		if m.Channel == channel && m.To == "" && m.At.UnixMilli() > since {
+			posts[m.ID] = map[string]any{"id": m.ID, "channel_id": channel, "message": m.Text, "delete_at": 0, "props": map[string]any{"signalbox_key": m.Key}}
+			order = append(order, m.ID)
+		}
+	}
+	return 200, map[string]any{"posts": posts, "order": order}
 }
 
 func (s *Mattermost) patchPost(r *http.Request, body []byte) (int, any) {

@@ -44,6 +44,7 @@ func NewSlack(t testing.TB) *Slack {
 		"/api/chat.postEphemeral": {"whisper", s.method(s.postEphemeral)}, "/api/files.getUploadURLExternal": {"upload", s.method(s.uploadURL)},
 		"/api/files.completeUploadExternal": {"upload", s.method(s.completeUpload)}, "/api/views.open": {"form", s.method(s.openView)},
 		"/api/oauth.v2.access": {"oauth", s.access}, "/api/auth.test": {"auth", s.method(s.authTest)}, "/api/auth.revoke": {"auth", s.method(s.authRevoke)},
+		"/api/conversations.history": {"history", s.method(s.history)}, "/api/conversations.replies": {"history", s.method(s.history)},
 	}
 	s.serve(func(r *http.Request) (string, endpoint) {
 		switch {
@@ -110,6 +111,10 @@ type slackMessage struct {
 	UnfurlM   *bool         `json:"unfurl_media"`
 	Status    *int          `json:"status"` // GitLab's answers hold it, and Slack passes over it
 	LinkNames bool          `json:"link_names"`
+	Metadata  *struct {
+		Type    string         `json:"event_type"`
+		Payload map[string]any `json:"event_payload"`
+	} `json:"metadata"`
 }
 
 func refuse(name string) (int, any) { return 200, map[string]any{"ok": false, "error": name} }
@@ -259,6 +264,14 @@ func (s *Slack) postMessage(r *http.Request, body []byte) (int, any) {
 	}
 	if wait := s.hurried(in.Channel); wait > 0 {
 		return 429, waiting{map[string]any{"ok": false, "error": "ratelimited"}, wait.Round(time.Second) + time.Second}
+	}
+	if in.Metadata != nil {
+		key, _ := in.Metadata.Payload["key"].(string)
+		if in.Metadata.Type == "" || key == "" {
+			s.complain("metadata %+v", *in.Metadata)
+			return refuse("invalid_metadata_format")
+		}
+		m.Key = in.Metadata.Type + " " + key
 	}
 	m.ID, m.Channel, m.Thread, m.Token = s.stamp(), in.Channel, in.Thread, bearer(r)
 	s.show(&m)

@@ -1,0 +1,115 @@
+package ci
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"signalbox/ci/config"
+	"signalbox/ci/variable"
+	"signalbox/models"
+)
+
+// remoteFile plays a server whose one file may change.
+type remoteFile struct{ text string }
+
+func (e *remoteFile) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(e.text))}, nil
+}
+
+func coordinatorWith(e *remoteFile) *Coordinator {
+	return &Coordinator{compiled: newCompiled(), remote: &remote{after: time.After, client: &http.Client{Transport: e}}}
+}
+
+func readWith(t *testing.T, c *Coordinator, text string, inputs map[string]any, vars ...variable.Variable) *config.Config {
+	t.Helper()
+	f := &files{c: c, ctx: t.Context(), vars: vars, b: &builder{c: c, r: PipelineRequest{Project: &models.Project{FullPath: "a/b"}}}}
+	r, err := f.load(config.File{Name: ".gitlab-ci.yml", Content: []byte(text)}, inputs)
+	if err != nil || r.Errors != nil {
+		t.Fatal(err, r.Errors)
+	}
+	return r.Config
+}
+
+// shared says whether two configurations are of one reading.
+func shared(a, b *config.Config) bool { return a.Jobs[0] == b.Jobs[0] }
+
+// TestCompiledOnce: a configuration is read again only if something that it depends on is different.
+func TestCompiledOnce(t *testing.T) {
+	e := &remoteFile{"b: {script: one}"}
+	c := coordinatorWith(e)
+	const text = "include: https://example.com/b.yml\na: {script: x}"
+	first := readWith(t, c, text, nil, variable.Variable{Key: "CHAT_INPUT", Value: "1"})
+	if again := readWith(t, c, text, nil, variable.Variable{Key: "CHAT_INPUT", Value: "2"}); !shared(first, again) || len(again.Includes) != 1 {
+		t.Error("the same is read twice")
+	}
+	e.text = "b: {script: two}"
+	changed := readWith(t, c, text, nil)
+	if shared(first, changed) || changed.Jobs[1].Script[0] != "two" && changed.Jobs[0].Script[0] != "two" {
+		t.Errorf("what changed elsewhere is not seen: %+v", changed.Jobs)
+	}
+	if again := readWith(t, c, text, nil); !shared(changed, again) {
+		t.Error("what changed is read again and again")
+	}
+	if other := readWith(t, c, text+"\n", nil); shared(other, changed) {
+		t.Error("another text is taken for the same")
+	}
+}
+
+func TestCompiledByRulesVariablesAndInputs(t *testing.T) {
+	c := coordinatorWith(&remoteFile{"b: {script: one}"})
+	env := func(v string) variable.Variable { return variable.Variable{Key: "WHERE", Value: v} }
+	const ruled = "include: [{remote: 'https://example.com/b.yml', rules: [{if: '$WHERE == \"here\"'}]}]\na: {script: x}"
+	if here, there := readWith(t, c, ruled, nil, env("here")), readWith(t, c, ruled, nil, env("there")); len(here.Jobs) != 2 || len(there.Jobs) != 1 {
+		t.Errorf("%d and %d jobs", len(here.Jobs), len(there.Jobs))
+	}
+	const varied = "include: 'https://example.com/$WHERE.yml'\na: {script: x}"
+	if one, two := readWith(t, c, varied, nil, env("x")), readWith(t, c, varied, nil, env("y")); shared(one, two) || two.Includes[0].Location.Name != "https://example.com/y.yml" {
+		t.Errorf("%+v", two.Includes)
+	}
+	const given = "spec: {inputs: {what: {}}}\n---\na: {script: '$[[ inputs.what | expand_vars ]]'}"
+	if j := readWith(t, c, given, map[string]any{"what": "$WHERE"}, env("x")).Jobs[0]; j.Script[0] != "x" {
+		t.Errorf("%+v", j)
+	}
+	if j := readWith(t, c, given, map[string]any{"what": "$WHERE"}, env("y")).Jobs[0]; j.Script[0] != "y" {
+		t.Errorf("%+v", j)
+	}
+	const plain = "spec: {inputs: {what: {}}}\n---\na: {script: '$[[ inputs.what ]]'}"
+	for _, what := range []string{"1", "2", "1"} {
+		if j := readWith(t, c, plain, map[string]any{"what": what}).Jobs[0]; j.Script[0] != what {
+			t.Errorf("%s: %+v", what, j)
+		}
+	}
+}
+
+// TestCompiledIsBounded: neither many configurations nor many who ask at once fill the memory.
+func TestCompiledIsBounded(t *testing.T) {
+	c := coordinatorWith(nil)
+	for i := range 3 * mostCompiled {
+		readWith(t, c, fmt.Sprintf("a: {script: '%d'}", i), nil)
+	}
+	if n := len(c.compiled.known); n != mostCompiled || len(c.compiled.order) != n {
+		t.Errorf("%d are kept, %d in order", n, len(c.compiled.order))
+	}
+	for i := range 8 {
+		readWith(t, c, fmt.Sprintf("a: {script: x}\n#%d%s", i, strings.Repeat("-", mostCompiledText/4)), nil)
+	}
+	if c.compiled.size > mostCompiledText || len(c.compiled.known) > 4 {
+		t.Errorf("%d bytes in %d", c.compiled.size, len(c.compiled.known))
+	}
+	all := make([]*config.Config, 16)
+	var wg sync.WaitGroup
+	for i := range all {
+		wg.Go(func() { all[i] = readWith(t, c, "all: {script: x}", nil) })
+	}
+	wg.Wait()
+	for _, one := range all {
+		if !shared(one, all[0]) {
+			t.Error("it was read more than once")
+		}
+	}
+}
