@@ -205,6 +205,7 @@ func TestTheConsoleInABrowser(t *testing.T) {
 	b.says("Hello world and moon")
 	b.submit(`form.say`, "text", "run stage deploy")
 	b.do(chromedp.WaitVisible(`a[data-put="run stage deploy"]`))
+	b.says("1 job, to be started by hand: deploy (`play #")
 	if _, err := chromedp.Run(b.tab, chromedp.Evaluate[bool](`document.querySelector('a[data-put="run stage deploy"]').click() || true`)); err != nil {
 		t.Fatal(err) // a node may be renewed between two steps
 	}
