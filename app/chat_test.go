@@ -534,6 +534,52 @@ func TestP17AChatReplySectionIsTheWholeReply(t *testing.T) {
 	})
 }
 
+// TestP18ExamplesArePointedTo, and those of the documentation are right.
+func TestP18ExamplesArePointedTo(t *testing.T) {
+	page, err := os.ReadFile("../docs/chatops.md")
+	if err != nil || !strings.Contains(string(page), "https://gitlab.com/gitlab-com/chatops") {
+		t.Fatalf("the page for those who write chat jobs points to no examples: %v", err)
+	}
+	w := start(t, models.Options{Dir: t.TempDir()})
+	w.newProject("ops")
+	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
+	for _, e := range examples {
+		header, content, specified := strings.Cut(e[1], "---\n")
+		if !specified {
+			header, content = "", e[1]
+		} else {
+			header += "---\n"
+		}
+		w.push("ops", map[string]string{".gitlab-ci.yml": header + "stages: [chatops]\n" + content})
+		var got struct {
+			Valid  bool
+			Errors []string
+		}
+		w.must(200, "GET", "/projects/"+w.project+"/ci/lint", nil, &got)
+		if !got.Valid {
+			t.Errorf("%s\n%v", e[1], got.Errors)
+		}
+	}
+	if len(examples) < 4 {
+		t.Errorf("%d examples", len(examples))
+	}
+}
+
+// TestP19ABotIconCanBeDownloaded from fixed addresses, that the set-up pages name.
+func TestP19ABotIconCanBeDownloaded(t *testing.T) {
+	w := start(t, models.Options{Dir: t.TempDir()})
+	for address, kind := range map[string]string{"bot.svg": "image/svg+xml", "bot-144.png": "image/png", "bot-512.png": "image/png"} {
+		res, err := http.Get(w.node.Local + "/assets/" + address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != 200 || res.Header.Get("Content-Type") != kind {
+			t.Errorf("%s: %d %s", address, res.StatusCode, res.Header.Get("Content-Type"))
+		}
+	}
+}
+
 func TestSlackSignature(t *testing.T) {
 	w := start(t, models.Options{})
 	w.newProject("ops")

@@ -60,6 +60,33 @@ func TestChatFillsTheConfigurationsInputs(t *testing.T) {
 				t.Errorf("%s: %q, want %q", text, deref(c.Refusal), want)
 			}
 		}
+		// Nothing but a pipeline and a stage can give them: everything else says so, and how.
+		const first = "the configuration must be given `environment` before its jobs are known"
+		const how = "give the inputs with `run pipeline environment= replicas=1 debug=false` or `run stage`. " + accepts
+		for _, text := range []string{"run build", "run build environment=staging", "run deploy-staging", "run nothing-like-it", "help build"} {
+			if c := w.give(rootToken, text, "refused"); deref(c.Refusal) == "" || !strings.Contains(deref(c.Refusal), "Nothing was run: "+first+"; "+how) {
+				t.Errorf("%s: %q", text, deref(c.Refusal))
+			}
+		}
+		if c := w.give(rootToken, "run build@release-2", "refused"); !strings.Contains(deref(c.Refusal), "with `run pipeline@release-2 environment= ") {
+			t.Errorf("on another branch: %q", deref(c.Refusal))
+		}
+		if c := w.give(rootToken, "jobs", "replied"); !strings.Contains(deref(c.Reply), "*Jobs on `main`*\n• `run pipeline environment= replicas=1 debug=false` – "+first+".\n"+accepts) {
+			t.Errorf("jobs: %q", deref(c.Reply))
+		}
+		if c := w.give(rootToken, "jobs @release-2", "replied"); !strings.Contains(deref(c.Reply), "• `run pipeline@release-2 environment= ") {
+			t.Errorf("jobs of another branch: %q", deref(c.Reply))
+		}
+		_, page, _ := w.visitor("root", "root-password").get("/root/ops/-/chat/commands")
+		if !strings.Contains(page, `data-say="run pipeline environment= replicas=1 debug=false"`) || strings.Contains(page, "cannot be used.") {
+			t.Error("the console does not offer the pipeline with its inputs")
+		}
+		if out, err := w.tryPush("ops", rootToken, "plain", map[string]string{".gitlab-ci.yml": "build: {script: 'echo plainly built'}"}); err != nil {
+			t.Fatal(out)
+		}
+		if c := w.give(rootToken, "run build@plain", "replied"); deref(c.Reply) != "plainly built" {
+			t.Errorf("on a branch that asks for nothing: %q", deref(c.Reply))
+		}
 		w.push("ops", map[string]string{".gitlab-ci.yml": "spec: {inputs: {a: {default: x}}}\n---\npipeline: {script: 'echo job [$CHAT_INPUT] $[[ inputs.a ]]'}\n"})
 		if c := w.give(rootToken, "run pipeline a=y", "replied"); deref(c.Reply) != "job [a=y] x" {
 			t.Errorf("a job of that name: %q", deref(c.Reply))

@@ -1,11 +1,13 @@
 package app
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"signalbox/chatops"
 	"signalbox/internal/testenv/chats"
 )
 
@@ -78,6 +80,71 @@ func TestSuiteButtons(t *testing.T) {
 		r.eventually("it is started", func() bool { return r.jobs(r.newest())["start"].Status == "pending" })
 		r.reply(r.jobs(r.newest())["start"].ID, section("chat_reply", "started by hand"))
 		r.until("the reply", func() bool { r.pass(300 * time.Millisecond); return len(r.saying(r.eve, "started by hand")) == 1 })
+	})
+}
+
+// TestSuitePressesOfThoseWhoMayNow: a press that was refused is asked anew once the person is linked, and once it has the role.
+func TestSuitePressesOfThoseWhoMayNow(t *testing.T) {
+	eachRoom(t, withBot, true, func(t *testing.T, r *room) {
+		user, _ := r.user("eve")
+		r.must(201, "POST", "/projects/"+r.project+"/members", map[string]any{"user_id": user, "access_level": 20}, nil)
+		r.run("build")
+		m := r.living("Cancel")
+		for n := 1; n < 3; n++ { // the first page may be over
+			r.Press(r.eve, m, "Cancel")
+			r.until("a page that links", func() bool { return len(r.saying(r.eve, "connect your")) == n })
+		}
+		asked := r.saying(r.eve, "connect your")
+		r.link(linkIn(t, asked[1].Read()), "eve", "eve-password")
+		r.Press(r.eve, m, "Cancel")
+		r.told(r.eve, "You may not")
+		if st := r.jobs(r.newest())["build"].Status; st != "pending" {
+			t.Fatalf("those who may not have canceled it: %s", st)
+		}
+		r.must(200, "PUT", fmt.Sprintf("/projects/%s/members/%d", r.project, user), map[string]any{"access_level": 40}, nil)
+		r.Press(r.eve, m, "Cancel")
+		r.told(r.eve, "is canceled")
+		r.eventually("it is canceled", func() bool { return r.jobs(r.newest())["build"].Status == "canceled" })
+	})
+}
+
+// TestSuiteButtonsOfPipelines: a message about a whole pipeline has the buttons of one, and each attempt its own press.
+func TestSuiteButtonsOfPipelines(t *testing.T) {
+	eachRoom(t, withBot, false, func(t *testing.T, r *room) {
+		r.configure("workflow: {rules: [{if: $CI_PIPELINE_SOURCE == \"chat\"}]}\none: {script: x}\ntwo: {script: x}\n")
+		runs := len(r.pipelines())
+		r.say(r.anna, "run pipeline")
+		r.eventually("it runs", func() bool { return len(r.pipelines()) == runs+1 })
+		id := r.newest()
+		m := r.lastWith("Cancel")
+		if !slices.Equal(m.Labels(), []string{"Cancel"}) {
+			t.Errorf("buttons %v", m.Labels())
+		}
+		r.Press(r.ben, m, "Cancel")
+		r.told(r.ben, "You may not")
+		for range 2 {
+			r.Press(r.carl, r.lastWith("Cancel"), "Cancel")
+			r.eventually("both are canceled", func() bool {
+				jobs := r.jobs(id)
+				return jobs["one"].Status == "canceled" && jobs["two"].Status == "canceled"
+			})
+			before := r.jobs(id)["one"].ID
+			again := r.lastWith("Retry")
+			if again.ID != m.ID || slices.Contains(again.Labels(), chatops.AgainLabel) {
+				t.Errorf("%q %v", again.Read(), again.Labels())
+			}
+			r.Press(r.carl, again, "Retry")
+			r.Press(r.carl, again, "Retry")
+			r.eventually("other attempts", func() bool { return r.jobs(id)["one"].ID != before })
+			r.lastWith("Cancel")
+		}
+		for _, name := range []string{"one", "two"} {
+			r.reply(r.jobs(id)[name].ID, section("chat_reply", "this was "+name))
+		}
+		r.until("the reply", func() bool { r.pass(300 * time.Millisecond); return len(r.saying(r.eve, "this was two")) == 1 })
+		if n := len(r.pipelines()); n != runs+1 {
+			t.Errorf("%d pipelines", n-runs)
+		}
 	})
 }
 

@@ -90,6 +90,20 @@ func (r *room) livingOf(id int64, label string) (found chats.Message) {
 	return found
 }
 
+// lastWith waits for a button on the newest message that lives.
+func (r *room) lastWith(label string) (m chats.Message) {
+	r.t.Helper()
+	r.until("a button "+label+" on the newest message", func() bool {
+		all := r.saying(r.eve, fmt.Sprint("#", r.newest()))
+		if len(all) > 0 {
+			m = all[len(all)-1]
+		}
+		r.pass(300 * time.Millisecond)
+		return slices.Contains(m.Labels(), label)
+	})
+	return m
+}
+
 // ran waits for a command of a text that ran a pipeline.
 func (r *room) ran(text string, pipelines int) {
 	r.t.Helper()
@@ -286,12 +300,21 @@ func TestSuiteFormsForWhatIsMissing(t *testing.T) {
 				t.Errorf("%v %q %+v", jobs, r.texts(), r.saying(r.anna, "")[1:])
 			}
 		}
+		m := r.lastWith(chatops.AgainLabel)
+		if f := r.ask(r.carl, m, chatops.AgainLabel); filled(f)["to"] != "production" || filled(f)["debug"] != "true" {
+			t.Errorf("from the message about a stage: %+v", f)
+		}
+		r.Submit(r.carl, map[string]string{"to": "staging"})
+		r.ran("run stage deploy to=staging debug=true", runs+3)
+		if jobs := r.jobs(r.newest()); jobs["bring-staging"].User.Username != "carl" {
+			t.Errorf("%v", jobs)
+		}
 		said := r.say(r.anna, "run pipeline@main moon")
 		if f := r.ask(r.anna, said.Message, "Fill in a form"); f.Fields == nil {
 			t.Errorf("%+v", f)
 		}
 		r.Submit(r.anna, map[string]string{"to": "staging"})
-		r.ran("run pipeline@main to=staging debug=false", runs+3)
+		r.ran("run pipeline@main to=staging debug=false", runs+4)
 	})
 }
 

@@ -54,7 +54,7 @@ func TestSuiteLivingMessage(t *testing.T) {
 		r.alone(receipt.Message, r.anna)
 		r.until("the message", func() bool { return len(r.saying(r.eve, "pending")) == 1 })
 		first := r.saying(r.eve, "pending")[0]
-		if !slices.Equal(first.Labels(), []string{"Cancel"}) {
+		if !slices.Equal(first.Labels(), []string{"Cancel", chatops.AgainLabel}) {
 			t.Errorf("buttons while it waits: %v", first.Labels())
 		}
 		now := func() chats.Message {
@@ -135,6 +135,38 @@ func TestSuitePrivateAndRich(t *testing.T) {
 				return len(m.Files) == 1 && m.Files[0].Name == "graph.png" && string(m.Files[0].Content) == string(picture)
 			})
 		})
+	})
+}
+
+// TestSuiteLongPrivateSection: what is for the asker alone is shown to nobody else while the job runs, however long it is.
+func TestSuiteLongPrivateSection(t *testing.T) {
+	eachRoom(t, withBot, false, func(t *testing.T, r *room) {
+		id, _ := r.run("build")
+		r.h.run(id)
+		r.log(id, "in the open\n")
+		r.until("the open part", func() bool { r.pass(time.Second); return len(r.saying(r.eve, "in the open")) == 1 })
+		hidden := strings.Repeat("the key is 42\n", 5000) // more than is read of a log's end
+		r.log(id, "section_start:1:chat_reply_private\r\x1b[0K\n"+hidden)
+		r.until("a look at it", func() bool { r.pass(3 * time.Second); return len(r.saying(r.eve, "in the open")) == 0 })
+		r.log(id, hidden+"section_end:2:chat_reply_private\r\x1b[0K\nopen again\n")
+		r.until("what is open again", func() bool { r.pass(3 * time.Second); return len(r.saying(r.eve, "open again")) == 1 })
+		if got := r.say(r.anna, fmt.Sprint("logs ", id)).Message; strings.Contains(got.Read(), "the key") {
+			t.Errorf("the log: %q", got.Read())
+		}
+		r.log(id, section("chat_reply", "for everyone"))
+		r.h.success(id)
+		r.once(r.eve, "for everyone")
+		for _, one := range r.Said(r.channel, r.eve) {
+			for _, e := range one.Edits {
+				if strings.Contains(e.Text, "the key") {
+					t.Fatalf("everyone saw %.200q", e.Text)
+				}
+			}
+			if strings.Contains(one.Read(), "the key") {
+				t.Fatalf("everyone sees %.200q", one.Read())
+			}
+		}
+		r.told(r.anna, "the key is 42")
 	})
 }
 

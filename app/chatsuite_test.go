@@ -127,13 +127,13 @@ deploy: {script: x, environment: production}
 start: {script: x, when: manual}
 `
 
-// eachRoom runs a test in every chat, on SQLite; with postgres on that too.
+// eachRoom runs a test in every chat, on SQLite, and in the first one on PostgreSQL too; with postgres in every one.
 func eachRoom(t *testing.T, more map[string]any, postgres bool, f func(t *testing.T, r *room)) {
 	t.Helper()
 	for _, k := range chatKinds {
 		t.Run(k.name, func(t *testing.T) {
 			t.Run("sqlite", func(t *testing.T) { f(t, enter(t, k, models.Options{Dir: t.TempDir()}, more)) })
-			if postgres {
+			if postgres || k.name == chatKinds[0].name {
 				t.Run("postgres", func(t *testing.T) { f(t, enter(t, k, freshPostgres(t), more)) })
 			}
 		})

@@ -103,6 +103,20 @@ func TestTheConsoleIsAConversation(t *testing.T) {
 			return strings.Contains(page, "deployed v3")
 		})
 
+		keeper.sends(at, at, "it has 4 jobs.", url.Values{"text": {"run stage test"}})
+		group := w.newest()
+		_, page, _ = keeper.get(at)
+		for _, want := range []string{fmt.Sprintf(`value="cancel pipeline #%d"`, group), `data-put="run stage test"`} {
+			if !strings.Contains(page, want) {
+				t.Errorf("the command about a stage has no %q", want)
+			}
+		}
+		keeper.sends(at, at, "is canceled.", url.Values{"text": {fmt.Sprintf("cancel pipeline #%d", group)}})
+		w.eventually("it can be tried again", func() bool {
+			_, page, _ = keeper.get(at)
+			return strings.Contains(page, fmt.Sprintf(`value="retry pipeline #%d"`, group))
+		})
+
 		if _, page, _ := keeper.get(at + "?search=deploy"); strings.Contains(page, "The shop is open.") || !strings.Contains(page, "deployed v3") || !strings.Contains(page, "export?format=csv&amp;search=deploy") {
 			t.Errorf("the filter: %s", page)
 		}
@@ -177,6 +191,27 @@ func TestTheConsoleInABrowser(t *testing.T) {
 			t.Errorf("%s: %q %v", k.press, got, err)
 		}
 	}
+	// A job of the list, and a command that was given, come into the line to be changed, also in what came while the page was open.
+	b.do(chromedp.Click(`a[data-say="run report"]`))
+	if got := line(); got != "run report" {
+		t.Errorf("a job of the list: %q", got)
+	}
+	b.do(chromedp.Click(`a[data-put="run hello world"]`))
+	if got := line(); got != "run hello world" {
+		t.Errorf("run again with other arguments: %q", got)
+	}
+	b.shot("console-again")
+	b.do(chromedp.SendKeys(`#say`, " and moon\r"))
+	b.says("Hello world and moon")
+	b.submit(`form.say`, "text", "run stage deploy")
+	b.do(chromedp.WaitVisible(`a[data-put="run stage deploy"]`))
+	b.says("1 job, to be started by hand: deploy (`play #")
+	if _, err := chromedp.Run(b.tab, chromedp.Evaluate[bool](`document.querySelector('a[data-put="run stage deploy"]').click() || true`)); err != nil {
+		t.Fatal(err) // a node may be renewed between two steps
+	}
+	if got := line(); got != "run stage deploy" {
+		t.Errorf("a stage with other arguments: %q", got)
+	}
 	for _, view := range views {
 		b.look(view.scheme, view.width, view.height)
 		b.do(chromedp.Navigate(at), chromedp.WaitVisible(`#say`))
@@ -185,7 +220,7 @@ func TestTheConsoleInABrowser(t *testing.T) {
 		b.do(chromedp.Navigate(at+"?state=refused"), chromedp.WaitVisible(`#say`))
 		b.fits("the filtered console" + view.suffix)
 		b.shot("filter" + view.suffix)
-		b.do(chromedp.Navigate(fmt.Sprintf("%s/%d", at, w.commands()[4].ID)), chromedp.WaitVisible(`main h1`))
+		b.do(chromedp.Navigate(fmt.Sprintf("%s/%d", at, w.commands()[6].ID)), chromedp.WaitVisible(`main h1`))
 		b.fits("a command" + view.suffix)
 		b.shot("command" + view.suffix)
 	}

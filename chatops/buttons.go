@@ -40,6 +40,7 @@ type Move struct {
 	Label string
 	Style ButtonStyle
 	Text  string // of the command
+	Turn  string // tells presses of one text apart that are not the same, such as before and after another attempt
 }
 
 // Moves are what can be done with a job as it stands.
@@ -48,7 +49,7 @@ func (s *Service) Moves(ctx context.Context, job *models.Job) ([]Move, error) {
 		return nil, nil
 	}
 	move := func(label string, style ButtonStyle, verb Verb) Move {
-		return Move{label, style, fmt.Sprintf("%s #%d", verb, job.ID)}
+		return Move{Label: label, Style: style, Text: fmt.Sprintf("%s #%d", verb, job.ID)}
 	}
 	switch {
 	case job.Status == enum.Manual:
@@ -72,20 +73,48 @@ func (s *Service) Moves(ctx context.Context, job *models.Job) ([]Move, error) {
 	return nil, nil
 }
 
-// buttons are the moves of a job in a message. Only messages of the bot have them.
-func (s *Service) buttons(ctx context.Context, in *models.ChatIntegration, job *models.Job) ([]Button, error) {
+// PipelineMoves are what can be done with a pipeline of several jobs as it stands. turn changes with each attempt.
+func PipelineMoves(p *models.Pipeline, turn int64) []Move {
+	move := func(label string, style ButtonStyle, verb Verb) []Move {
+		return []Move{{label, style, fmt.Sprintf("%s pipeline #%d", verb, p.ID), fmt.Sprint(turn)}}
+	}
+	switch {
+	case p.Status.Cancelable():
+		return move("Cancel", Danger, Cancel)
+	case p.Status == enum.Failed || p.Status == enum.Canceled:
+		return move("Retry", Primary, Retry)
+	}
+	return nil
+}
+
+// buttons are the moves of a job in a message, or, if job is nil, of its pipeline. Only messages of the bot have them.
+func (s *Service) buttons(ctx context.Context, in *models.ChatIntegration, p *models.Pipeline, jobs []*models.Job, job *models.Job) ([]Button, error) {
 	if in == nil || !in.HasBot() {
 		return nil, nil
 	}
-	moves, err := s.Moves(ctx, job)
-	var out []Button
-	for _, m := range moves {
-		out = append(out, s.button(in, m.Label, m.Style, m.Text))
+	var moves []Move
+	var err error
+	if job != nil {
+		moves, err = s.Moves(ctx, job)
+	} else {
+		newest := int64(0)
+		for _, j := range jobs {
+			newest = max(newest, j.ID)
+		}
+		moves = PipelineMoves(p, newest)
 	}
 	if err != nil {
 		return nil, err
 	}
-	again, err := s.again(ctx, in, job)
+	var out []Button
+	for _, m := range moves {
+		text := m.Text
+		if m.Turn != "" {
+			text += "\n" + m.Turn
+		}
+		out = append(out, s.button(in, m.Label, m.Style, text))
+	}
+	again, err := s.again(ctx, in, p, job)
 	return append(out, again...), err
 }
 
@@ -99,16 +128,33 @@ func (s *Service) actionURL(in *models.ChatIntegration) string {
 	return fmt.Sprintf("%s/api/v4/projects/%d/integrations/%s_slash_commands/interactions", s.ci.URL(), in.ProjectID, in.Chat)
 }
 
-// Pressed makes the command of a press. The same press of the same person is the same command, however often it comes.
+// Pressed makes the command of a press. The same press of the same person is the same command, however often it comes, unless it
+// was refused.
 func (s *Service) Pressed(in *models.ChatIntegration, c Command, value string) (Command, error) {
 	id, sealed, _ := strings.Cut(value, ".")
 	text, err := s.keys.OpenText(buttonPlace(in), sealed)
 	if err != nil || id != fmt.Sprint(in.ID) {
 		return c, fault.New(fault.Forbidden, "the button is not one of ours")
 	}
-	c.Chat, c.Trigger, c.Text, c.Kind = in.Chat, buttonTrigger, text, enum.Interaction
+	c.Chat, c.Trigger, c.Kind = in.Chat, buttonTrigger, enum.Interaction
+	c.Text, _, _ = strings.Cut(text, "\n")
 	c.DeliveryKey = string(in.Chat) + ":press:" + secret.Fingerprint(fmt.Sprint(in.ID), c.Workspace, c.UserID, text)
 	return c, nil
+}
+
+// pressKey is the key of a press that comes now: what was refused is asked anew, since whoever pressed may have become somebody who may.
+func (s *Service) pressKey(ctx context.Context, first string) (string, error) {
+	key := first
+	err := s.db.Read(ctx, func(tx *models.Tx) error {
+		for {
+			before, err := tx.CommandByDelivery(key)
+			if err != nil || before.State != enum.CommandRefused {
+				return notThere(err)
+			}
+			key = fmt.Sprintf("%s:%d", first, before.ID)
+		}
+	})
+	return key, err
 }
 
 // ButtonOf finds the integration of the instance's app that a button's value names, with the bot of the workspace.

@@ -62,17 +62,18 @@ type Answer struct {
 
 // Service takes commands and answers them.
 type Service struct {
-	ci    *ci.Coordinator
-	db    *models.DB
-	keys  *secret.Keyring
-	tasks *tasks.Runner
-	hub   *events.Hub
-	log   *slog.Logger
-	chats map[enum.Chat]Chat
-	post  *poster
-	crowd crowd
-	notes notes
-	gates gates
+	ci     *ci.Coordinator
+	db     *models.DB
+	keys   *secret.Keyring
+	tasks  *tasks.Runner
+	hub    *events.Hub
+	log    *slog.Logger
+	chats  map[enum.Chat]Chat
+	post   *poster
+	crowd  crowd
+	notes  notes
+	hidden hidden
+	gates  gates
 }
 
 // Options say how the service reaches chats.

@@ -3,6 +3,7 @@ package chatops
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"strings"
 	"time"
@@ -69,6 +70,10 @@ type JobHelp struct {
 // Jobs lists the jobs that chat may run on the default branch.
 func (s *Service) Jobs(ctx context.Context, a access.Actor, p *models.Project) ([]JobHelp, error) {
 	jobs, _, err := s.chatJobs(ctx, a, p, "")
+	var asks *asksFirst
+	if errors.As(err, &asks) {
+		return []JobHelp{{"pipeline", asks.usage(), "The configuration must be given its inputs."}}, nil
+	}
 	var out []JobHelp
 	for _, j := range jobs[:min(maxListed, len(jobs))] {
 		out = append(out, JobHelp{j.Name, j.usage(), j.summary()})

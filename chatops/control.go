@@ -33,6 +33,8 @@ func (s *Service) target(ctx context.Context, g *given, a Action) (p *models.Pip
 		}
 		var pipeline, id int64
 		switch {
+		case a.Number != 0 && a.Pipeline:
+			pipeline = a.Number
 		case a.Number != 0:
 			id = a.Number
 		case a.Name != "":
@@ -76,6 +78,8 @@ func (s *Service) target(ctx context.Context, g *given, a Action) (p *models.Pip
 	})
 	if errors.Is(err, models.ErrNotFound) {
 		switch {
+		case a.Number != 0 && a.Pipeline:
+			return nil, nil, fault.New(fault.Invalid, "the project has no pipeline #%d", a.Number)
 		case a.Number != 0:
 			return nil, nil, fault.New(fault.Invalid, "the project has no job or pipeline #%d", a.Number)
 		case a.Name != "":
@@ -337,7 +341,7 @@ func (s *Service) tail(ctx context.Context, job *models.Job, lines int) (string,
 		return "", err
 	}
 	defer r.Close()
-	text, err := lastBytes(r)
+	text, err := s.lastBytes(job, r)
 	if err != nil {
 		return "", err
 	}
@@ -345,11 +349,12 @@ func (s *Service) tail(ctx context.Context, job *models.Job, lines int) (string,
 	if err != nil {
 		return "", err
 	}
-	out := strings.Split(strings.TrimRight(StripANSI(secret.MaskEverywhere(printable(valid(clean(public(stripTimes(text))))), masked)), "\n"), "\n")
+	out := strings.Split(strings.TrimRight(StripANSI(secret.MaskEverywhere(printable(valid(clean(text))), masked)), "\n"), "\n")
 	return strings.Join(out[max(0, len(out)-lines):], "\n"), nil
 }
 
-func lastBytes(r trace.Reader) ([]byte, error) {
+// lastBytes is the end of a job's log, without the headers of lines and without what is for the asker alone.
+func (s *Service) lastBytes(job *models.Job, r trace.Reader) ([]byte, error) {
 	from := max(0, r.Size()-tailBytes)
 	buf := make([]byte, r.Size()-from)
 	n, err := r.ReadAt(buf, from)
@@ -359,8 +364,9 @@ func lastBytes(r trace.Reader) ([]byte, error) {
 	buf = buf[:n]
 	if from > 0 { // begins with a whole line
 		if i := strings.IndexByte(string(buf), '\n'); i >= 0 {
-			buf = buf[i+1:]
+			buf, from = buf[i+1:], from+int64(i)+1
 		}
 	}
-	return buf, nil
+	open, err := s.hidden.within(job.ID, r, from)
+	return public(stripTimes(buf), open), err
 }

@@ -49,7 +49,8 @@ func Extract(log []byte, single bool) Extracted {
 		}
 		e.Rich = append(e.Rich, blocks...)
 	}
-	e.Section, e.Text = plainReply(log, found, single)
+	shown := public(log, false)
+	e.Section, e.Text = plainReply(shown, sections(shown), single)
 	ours := len(found[chatPrivate])+len(found[chatJSON]) > 0
 	if ours && len(found[ChatReply]) == 0 {
 		e.Section, e.Text = ChatReply, ""
@@ -77,13 +78,14 @@ func joined(all [][]byte) string {
 	return valid(strings.Join(texts, "\n"))
 }
 
-// public is a log, or the end of one, without what is for the asker alone, be its section complete or not.
-func public(log []byte) []byte {
-	if !bytes.Contains(log, []byte(chatPrivate)) {
+// public is a log without what is for the asker alone, be its section complete or not. open says that it is the end of one, and
+// begins within such a section.
+func public(log []byte, open bool) []byte {
+	if !open && !bytes.Contains(log, []byte(chatPrivate)) {
 		return log
 	}
 	var out []byte
-	from, open, first := 0, false, true
+	from := 0
 	for _, m := range marker.FindAllSubmatchIndex(log, -1) {
 		if Section(log[m[6]:m[7]]) != chatPrivate {
 			continue
@@ -91,10 +93,9 @@ func public(log []byte) []byte {
 		switch start := string(log[m[2]:m[3]]) == "start"; {
 		case start && !open:
 			out, open = append(out, log[from:m[0]]...), true
-		case !start && (open || first): // the section may have begun before what is looked at
+		case !start && open:
 			from, open = m[1], false
 		}
-		first = false
 	}
 	if open {
 		return out
@@ -102,9 +103,9 @@ func public(log []byte) []byte {
 	return append(out, log[from:]...)
 }
 
-// Said is the newest complete chat_progress section of a log, or of the end of one; "" if there is none.
+// Said is the newest complete chat_progress section of a log without headers, or of the end of one; "" if there is none.
 func Said(log []byte) string {
-	all := sections(stripTimes(log))[chatProgress]
+	all := sections(log)[chatProgress]
 	if len(all) == 0 {
 		return ""
 	}
@@ -238,7 +239,7 @@ func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 // LastOutput is the end of what a failed job printed: its failing command and the lines after it, at most
 // limit lines.
 func LastOutput(log []byte, limit int) string {
-	log = public(stripTimes(log))
+	log = public(stripTimes(log), false)
 	body := fallback(log, StepScript, sections(log)[StepScript])
 	if body == nil {
 		body = fallback(log, BuildScript, sections(log)[BuildScript])

@@ -136,12 +136,20 @@ func TestWhatIsForTheAskerAloneIsInNoOtherText(t *testing.T) {
 		"begun before":      {"secret\n" + end + "b", "b"},
 		"an end without it": {start + "secret" + end + "a" + end + "b", "a" + end + "b"},
 	} {
-		if got := string(public([]byte(c[0]))); got != c[1] {
+		if got := string(public([]byte(c[0]), name == "begun before")); got != c[1] {
 			t.Errorf("%s: %q, want %q", name, got, c[1])
 		}
 	}
 	log := "section_start:1:step_script\r\x1b[0Kbanner\n\x1b[32;1m$ ./tool\x1b[0;m\n" + start + "secret\n" + end + "\ncat: no such file\n"
 	if got := LastOutput([]byte(log), 20); strings.Contains(got, "secret") || !strings.Contains(got, "no such file") {
 		t.Errorf("the output of a failed job: %q", got)
+	}
+	for name, log := range map[string]string{
+		"never closed":        "section_start:1:step_script\r\x1b[0Kbanner\nopen\n" + start + "secret\nsection_end:2:step_script\r\x1b[0K\n",
+		"within a chat_reply": "section_start:1:chat_reply\r\x1b[0K\nopen\n" + start + "secret\n" + end + "\nsection_end:2:chat_reply\r\x1b[0K\n",
+	} {
+		if got := Extract([]byte(log), false); strings.Contains(got.Text, "secret") || !strings.Contains(got.Text, "open") {
+			t.Errorf("%s: %q", name, got.Text)
+		}
 	}
 }

@@ -48,10 +48,10 @@ func (s *Service) forms(in *models.ChatIntegration) bool {
 	return t.FormFields > 0 && (t.FormsFree || in.HasBot())
 }
 
-// runOf finds the command that ran the pipeline of a job, among those that count; nil if no chat did.
-func (s *Service) runOf(ctx context.Context, job *models.Job, counts func(*models.ChatCommand) bool) (run *models.ChatCommand, err error) {
+// runOf finds the command that ran a pipeline, among those that count; nil if no chat did.
+func (s *Service) runOf(ctx context.Context, pipeline int64, counts func(*models.ChatCommand) bool) (run *models.ChatCommand, err error) {
 	err = s.db.Read(ctx, func(tx *models.Tx) error {
-		rows, err := tx.CommandsByPipeline(job.PipelineID)
+		rows, err := tx.CommandsByPipeline(pipeline)
 		for _, c := range rows {
 			if a, ok := Parse(c.Text); ok && a.Verb == Run && counts(c) {
 				run = c
@@ -62,24 +62,31 @@ func (s *Service) runOf(ctx context.Context, job *models.Job, counts func(*model
 	return run, err
 }
 
-// Again is the command that ran a job, for its words to be changed; "" if none did that can be given again.
-func (s *Service) Again(ctx context.Context, job *models.Job) (string, error) {
+// Again is the command that ran a job, for its words to be changed; "" if none did that can be given again. A command about
+// several jobs is that itself; job is nil then.
+func (s *Service) Again(ctx context.Context, c *models.ChatCommand, job *models.Job) (string, error) {
+	if a, ok := Parse(c.Text); ok && a.Verb == Run && c.JobID == nil && c.PipelineID != nil {
+		return c.Text, nil
+	}
 	if job == nil || job.Retried || job.Status == enum.Manual {
 		return "", nil
 	}
-	run, err := s.runOf(ctx, job, func(*models.ChatCommand) bool { return true })
+	run, err := s.runOf(ctx, job.PipelineID, func(*models.ChatCommand) bool { return true })
 	if err != nil || run == nil {
 		return "", err
 	}
 	return run.Text, nil
 }
 
-// again is the button that asks for other arguments, if the job was run from the chat of the integration.
-func (s *Service) again(ctx context.Context, in *models.ChatIntegration, job *models.Job) ([]Button, error) {
-	if !s.forms(in) || job == nil || job.Retried || job.Status == enum.Manual {
+// again is the button that asks for other arguments, if the job was run from the chat of the integration. One for a pipeline is
+// there if its configuration takes any; job is nil then.
+func (s *Service) again(ctx context.Context, in *models.ChatIntegration, p *models.Pipeline, job *models.Job) ([]Button, error) {
+	if !s.forms(in) || job != nil && (job.Retried || job.Status == enum.Manual) {
 		return nil, nil
 	}
-	run, err := s.runOf(ctx, job, func(c *models.ChatCommand) bool { return c.IntegrationID != nil && *c.IntegrationID == in.ID })
+	run, err := s.runOf(ctx, p.ID, func(c *models.ChatCommand) bool {
+		return c.IntegrationID != nil && *c.IntegrationID == in.ID && (job != nil || c.Fillable)
+	})
 	if err != nil || run == nil {
 		return nil, err
 	}

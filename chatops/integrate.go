@@ -201,7 +201,10 @@ func (s *Service) Test(ctx context.Context, p *models.Project, chat enum.Chat) (
 	}
 	var found []string
 	jobs, _, err := s.chatJobs(ctx, access.Actor{}, p, "")
+	var asks *asksFirst
 	switch {
+	case errors.As(err, &asks):
+		found = append(found, "This chat can run the pipeline with its inputs: "+asks.usage()+".")
 	case err != nil:
 		return "", fault.New(fault.Invalid, "The connection is set, but the project's configuration cannot be used: %s", fault.Message(err))
 	case len(jobs) == 0:
@@ -211,7 +214,9 @@ func (s *Service) Test(ctx context.Context, p *models.Project, chat enum.Chat) (
 	for _, j := range jobs[:min(20, len(jobs))] {
 		names = append(names, j.Name)
 	}
-	found = append(found, "This chat can run: "+strings.Join(names, ", ")+".")
+	if len(names) > 0 {
+		found = append(found, "This chat can run: "+strings.Join(names, ", ")+".")
+	}
 	registered, err := s.register(ctx, in)
 	if err != nil {
 		return "", fault.New(fault.Invalid, "The chat does not take the list of commands: %s", err)

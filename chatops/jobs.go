@@ -2,6 +2,7 @@ package chatops
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -46,19 +47,13 @@ func (j chatJob) summary() string {
 
 // usage is how the job is called, with its inputs as they are if nothing is given.
 func (j chatJob) usage() string {
-	text := "run " + j.Name
-	for _, in := range config.InputSpecs(j.Inputs) {
-		text += " " + in.Name + "="
-		if in.Default != "" {
-			text += quote(shownDefault(in))
-		}
-	}
-	return text
+	return called("run "+j.Name, config.InputSpecs(j.Inputs))
 }
 
-// chatJobs lists the jobs that a chat may run on a ref, as the configuration there has them; "" is the default branch.
+// chatJobs lists the jobs that a chat may run on a ref, as the configuration there has them; "" is the default branch. It is
+// refused with *asksFirst if that cannot be known.
 func (s *Service) chatJobs(ctx context.Context, a access.Actor, p *models.Project, ref string) (jobs, all []chatJob, err error) {
-	r, err := s.ci.Lint(ctx, a, p, ci.LintRequest{Ref: ref})
+	r, err := s.ci.Lint(ctx, a, p, ci.LintRequest{Ref: ref, Given: unasked(ref)})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -86,11 +81,15 @@ const maxListed = 50
 func (s *Service) listJobs(ctx context.Context, g *given, a Action) error {
 	ref := strings.TrimPrefix(a.Name, "@")
 	jobs, _, err := s.chatJobs(ctx, g.actor(), g.project, ref)
-	if err != nil {
+	var asks *asksFirst
+	if err != nil && !errors.As(err, &asks) {
 		return err
 	}
 	if ref == "" {
 		ref = g.project.DefaultBranch
+	}
+	if asks != nil {
+		return s.tell(ctx, g.command, fmt.Sprintf("*Jobs on %s*\n• %s – %s.\nIt takes:\n%s", code(ref), code(asks.usage()), asks.text(), inputLines(asks.specs)))
 	}
 	if len(jobs) == 0 {
 		return s.tell(ctx, g.command, fmt.Sprintf("Chat may run no job on %s.", code(ref)))

@@ -264,7 +264,7 @@ func (s *Service) progress(ctx context.Context, c *models.ChatCommand, in *model
 	if err := s.names(ctx, p.ProjectID, p.UserID, &m); err != nil {
 		return m, err
 	}
-	if m.Buttons, err = s.buttons(ctx, in, job); err != nil {
+	if m.Buttons, err = s.buttons(ctx, in, p, jobs, job); err != nil {
 		return m, err
 	}
 	if job == nil {
@@ -283,7 +283,7 @@ func (s *Service) said(ctx context.Context, j *models.Job) (string, error) {
 		return "", err
 	}
 	defer r.Close()
-	end, err := lastBytes(r)
+	end, err := s.lastBytes(j, r)
 	if err != nil {
 		return "", err
 	}

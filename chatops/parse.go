@@ -32,6 +32,7 @@ type Action struct {
 	Verb      Verb
 	Name      string // of the job or stage; empty: the last one that the person ran
 	Number    int64  // of a job or pipeline
+	Pipeline  bool   // the number is a pipeline's, and no job's
 	Command   int64  // number of a command that waits for approval
 	Input     string // what stands behind the name, as it was typed
 	WithNeeds bool
@@ -70,8 +71,9 @@ func parse(text string) (Action, bool) {
 		if text, ok := strings.CutPrefix(a.Name, "command "); ok && (a.Verb == Approve || a.Verb == Reject) {
 			a.Command, _ = strconv.ParseInt(strings.TrimPrefix(text, "#"), 10, 64)
 		}
-		if n, err := strconv.ParseInt(strings.TrimPrefix(a.Name, "#"), 10, 64); err == nil && n > 0 {
-			a.Number = n
+		number, pipeline := strings.CutPrefix(a.Name, "pipeline ")
+		if n, err := strconv.ParseInt(strings.TrimPrefix(number, "#"), 10, 64); err == nil && n > 0 {
+			a.Number, a.Pipeline = n, pipeline
 		}
 		return a, true
 	}

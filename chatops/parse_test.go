@@ -37,6 +37,7 @@ func TestParse(t *testing.T) {
 		"deploy a too b": {Verb: Deploy, From: "a", To: "b"}, "deploy a": nil,
 		"help": {Verb: Help}, "help deploy": {Verb: Help, Name: "deploy"}, "jobs": {Verb: Jobs}, "jobs @v2": {Verb: Jobs, Name: "@v2"},
 		"retry": {Verb: Retry}, "retry #12": {Verb: Retry, Name: "#12", Number: 12}, "cancel deploy": {Verb: Cancel, Name: "deploy"},
+		"retry pipeline #12": {Verb: Retry, Name: "pipeline #12", Number: 12, Pipeline: true}, "cancel pipeline": {Verb: Cancel, Name: "pipeline"},
 		"status 7": {Verb: Status, Name: "7", Number: 7}, "logs": {Verb: Logs},
 	} {
 		got, ok := Parse(text)

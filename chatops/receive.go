@@ -87,6 +87,12 @@ func (s *Service) Receive(ctx context.Context, in *models.ChatIntegration, c Com
 		s.Note(in, c.asked(), enum.Refused, "the command is too long", http.StatusOK)
 		return Answer{Text: "The command is too long; nothing was run."}, nil
 	}
+	if c.Trigger == buttonTrigger {
+		var err error
+		if c.DeliveryKey, err = s.pressKey(ctx, c.DeliveryKey); err != nil {
+			return Answer{}, err
+		}
+	}
 	row := s.row(in, c)
 	wake, stop := s.hub.Subscribe(topic(row.DeliveryKey))
 	defer stop()

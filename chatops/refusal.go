@@ -26,6 +26,7 @@ func (s *Service) refusal(ctx context.Context, err error, g *given) string {
 	var cycle *variable.CycleError
 	var wrong *InputsError
 	var input *config.InputError
+	var asks *asksFirst
 	switch {
 	case err == nil:
 		return ""
@@ -35,6 +36,8 @@ func (s *Service) refusal(ctx context.Context, err error, g *given) string {
 		return "Nothing was run: " + strings.TrimSuffix(refused.Text, ".") + fullStop(refused.Text)
 	case errors.As(err, &wrong):
 		return "Nothing was run: " + wrong.Error()
+	case errors.As(err, &asks):
+		return "Nothing was run: " + asks.Error()
 	case errors.As(err, &input):
 		return "Nothing was run: " + input.Text + "."
 	case errors.As(err, &cycle):

@@ -108,7 +108,7 @@ func (s *Service) replyTo(ctx context.Context, t try, c *models.ChatCommand, p *
 	if err != nil {
 		return err
 	}
-	if m.Buttons, err = s.buttons(ctx, in, job); err != nil {
+	if m.Buttons, err = s.buttons(ctx, in, p, jobs, job); err != nil {
 		return err
 	}
 	if err := s.keep(ctx, c, in, job, m, silent); err != nil {
@@ -157,8 +157,11 @@ func because(job *models.Job, jobs []*models.Job) string {
 // summary is the reply of a pipeline of several jobs: how it ended, what its jobs replied, and how the first failed.
 func (s *Service) summary(ctx context.Context, p *models.Pipeline, jobs []*models.Job, c *models.ChatCommand) (Message, bool, error) {
 	m := Message{Kind: Succeeded, ChatUserID: c.ChatUserID, JobName: "Pipeline", JobID: p.ID}
-	var replies, bad []string
+	var replies, bad, waiting []string
 	for _, j := range jobs {
+		if j.Status == enum.Manual {
+			waiting = append(waiting, fmt.Sprintf("%s (`play #%d`)", j.Name, j.ID))
+		}
 		one, _, err := s.message(ctx, j, c)
 		if err != nil {
 			return m, false, err
@@ -184,6 +187,9 @@ func (s *Service) summary(ctx context.Context, p *models.Pipeline, jobs []*model
 	m.Text += fmt.Sprintf(": %d %s", len(jobs), plural(len(jobs), "job"))
 	if len(bad) > 0 {
 		m.Text += ", failed: " + strings.Join(bad, ", ")
+	}
+	if len(waiting) > 0 {
+		m.Text += ", to be started by hand: " + strings.Join(waiting, ", ")
 	}
 	m.Output = strings.Join(replies, "\n")
 	err := s.names(ctx, p.ProjectID, p.UserID, &m)

@@ -22,11 +22,9 @@ func (s *Service) start(ctx context.Context, g *given, a Action) error {
 	ref := "refs/heads/" + g.project.DefaultBranch
 	err := s.create(ctx, g, a, ref, "")
 	var unknown *plan.Refusal
-	var broken *ci.ConfigError
+	var asks *asksFirst
 	group, isGroup := a.AsGroup()
-	// A configuration that must be given inputs is one that only `pipeline` and `stage` can be run of.
-	lacksInputs := isGroup && errors.As(err, &broken)
-	if !lacksInputs && (!errors.As(err, &unknown) || unknown.Reason != plan.UnknownJob) {
+	if !errors.As(err, &asks) && (!errors.As(err, &unknown) || unknown.Reason != plan.UnknownJob) {
 		return err
 	}
 	if isGroup {
@@ -86,8 +84,16 @@ func (s *Service) noRef(ctx context.Context, repo *gitrepo.Repo, name string) st
 }
 
 func (s *Service) create(ctx context.Context, g *given, a Action, ref, sha string) error {
-	choice := ci.ChatChoice{Job: a.Name, WithNeeds: a.WithNeeds, Inputs: func(specs map[string]any) (map[string]any, error) { return Fill(config.InputSpecs(specs), a.Input) }}
-	configured := func(specs []config.InputSpec) (map[string]any, error) { return Fill(specs, a.Input) }
+	named := sha
+	if sha == "" && ref != "refs/heads/"+g.project.DefaultBranch {
+		named = strings.TrimPrefix(strings.TrimPrefix(ref, "refs/heads/"), "refs/tags/")
+	}
+	choice := ci.ChatChoice{Job: a.Name, WithNeeds: a.WithNeeds, Configured: unasked(named), Inputs: func(specs map[string]any) (map[string]any, error) { return Fill(config.InputSpecs(specs), a.Input) }}
+	asked := false
+	configured := func(specs []config.InputSpec) (map[string]any, error) {
+		asked = len(specs) > 0
+		return Fill(specs, a.Input)
+	}
 	switch a.Verb {
 	case RunStage:
 		choice = ci.ChatChoice{Stage: a.Name, Configured: configured}
@@ -105,7 +111,7 @@ func (s *Service) create(ctx context.Context, g *given, a Action, ref, sha strin
 			if err := s.allowed(tx, g, jobs); err != nil {
 				return err
 			}
-			fresh.State, fresh.PipelineID = enum.CommandRunning, &pipeline.ID
+			fresh.State, fresh.PipelineID, fresh.Fillable = enum.CommandRunning, &pipeline.ID, asked
 			var job *models.Job
 			for _, j := range jobs {
 				if choice.Job != "" && j.Name == choice.Job {

@@ -2,6 +2,7 @@ package chatops
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -21,6 +22,10 @@ func (s *Service) Suggest(ctx context.Context, in *models.ChatIntegration, works
 		return nil
 	}
 	jobs, _, err := s.chatJobs(ctx, actor, p, "")
+	var asks *asksFirst
+	if errors.As(err, &asks) && strings.HasPrefix("pipeline", strings.ToLower(typed)) {
+		return []string{"pipeline"}
+	}
 	if err != nil {
 		return nil // the command itself says what is wrong
 	}

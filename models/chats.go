@@ -101,7 +101,7 @@ type ChatCommand struct {
 	Deferred        bool // the chat's request was answered without it
 	Answered        bool // the acknowledgement reached the chat as the answer to its request
 	Refusal         string
-	Fillable        bool // it was refused for its arguments, which a form can ask for
+	Fillable        bool // a form can ask for its arguments: it was refused for them, or its configuration takes some
 	PipelineID      *int64
 	JobID           *int64
 	Reply           *string

@@ -72,7 +72,8 @@ func chatHTML(text string) template.HTML {
 // pictures are the files that browsers show in a page.
 var pictures = []string{".png", ".jpg", ".jpeg", ".gif", ".webp"}
 
-func (s *Server) saidOf(r *request, c *inside, row chatops.Record, job *models.Job, progress string) (said, error) {
+func (s *Server) saidOf(r *request, c *inside, row chatops.Record, of subject, progress string) (said, error) {
+	job := of.job
 	one := said{Record: row, Who: row.ChatUserName, Job: job}
 	if row.User != nil {
 		one.Who = row.User.Name
@@ -100,22 +101,40 @@ func (s *Server) saidOf(r *request, c *inside, row chatops.Record, job *models.J
 	if row.PrivateReply != nil && row.UserID != nil && *row.UserID == r.actor.ID() {
 		one.Private = *row.PrivateReply
 	}
-	var err error
-	if c.may(r, access.CreateCommand) {
-		if one.Moves, err = s.chat.Moves(r.Context(), job); err == nil {
-			one.Again, err = s.chat.Again(r.Context(), job)
-		}
+	if !c.may(r, access.CreateCommand) {
+		return one, nil
 	}
+	var err error
+	if one.Moves, err = s.chat.Moves(r.Context(), job); err != nil {
+		return one, err
+	}
+	if of.pipeline != nil {
+		one.Moves = chatops.PipelineMoves(of.pipeline, 0)
+	}
+	one.Again, err = s.chat.Again(r.Context(), row.ChatCommand, job)
 	return one, err
 }
 
-// jobsOf finds the last attempts of the jobs that commands are about, by command.
-func jobsOf(tx *models.Tx, rows []*models.ChatCommand) (map[int64]*models.Job, error) {
-	var ids []int64
+// subject is what a command is about: the last attempt of a job, or a pipeline of several.
+type subject struct {
+	job      *models.Job
+	pipeline *models.Pipeline
+}
+
+// subjectsOf finds what commands are about, by command.
+func subjectsOf(tx *models.Tx, rows []*models.ChatCommand) (map[int64]subject, error) {
+	var ids, pipelines []int64
 	for _, c := range rows {
-		if c.JobID != nil {
+		switch {
+		case c.JobID != nil:
 			ids = append(ids, *c.JobID)
+		case c.PipelineID != nil:
+			pipelines = append(pipelines, *c.PipelineID)
 		}
+	}
+	whole, err := tx.Pipelines(pipelines)
+	if err != nil {
+		return nil, err
 	}
 	found, err := tx.JobsByID(ids)
 	if err != nil {
@@ -125,8 +144,11 @@ func jobsOf(tx *models.Tx, rows []*models.ChatCommand) (map[int64]*models.Job, e
 	for _, j := range found {
 		byID[j.ID] = j
 	}
-	out := map[int64]*models.Job{}
+	out := map[int64]subject{}
 	for _, c := range rows {
+		if c.JobID == nil && c.PipelineID != nil {
+			out[c.ID] = subject{pipeline: whole[*c.PipelineID]}
+		}
 		if c.JobID == nil || byID[*c.JobID] == nil {
 			continue
 		}
@@ -138,7 +160,7 @@ func jobsOf(tx *models.Tx, rows []*models.ChatCommand) (map[int64]*models.Job, e
 				return nil, err
 			}
 		}
-		out[c.ID] = j
+		out[c.ID] = subject{job: j}
 	}
 	return out, nil
 }
@@ -147,10 +169,10 @@ func jobsOf(tx *models.Tx, rows []*models.ChatCommand) (map[int64]*models.Job, e
 const maxFollowed = 5
 
 // progress is what the running jobs of commands say, by command.
-func (s *Server) progress(r *request, c *inside, rows []*models.ChatCommand, jobs map[int64]*models.Job) (map[int64]string, error) {
+func (s *Server) progress(r *request, c *inside, rows []*models.ChatCommand, jobs map[int64]subject) (map[int64]string, error) {
 	out := map[int64]string{}
 	for _, row := range rows {
-		j := jobs[row.ID]
+		j := jobs[row.ID].job
 		if j == nil || j.Status != enum.Running || row.Reply != nil || len(out) == maxFollowed || !c.may(r, access.ReadJob) {
 			continue
 		}
@@ -163,12 +185,15 @@ func (s *Server) progress(r *request, c *inside, rows []*models.ChatCommand, job
 	return out, nil
 }
 
-func talkVersion(rows []*models.ChatCommand, jobs map[int64]*models.Job, progress map[int64]string) string {
+func talkVersion(rows []*models.ChatCommand, jobs map[int64]subject, progress map[int64]string) string {
 	v := ""
 	for _, c := range rows {
 		v += fmt.Sprint(c.ID, c.State, c.Reply != nil, c.DeliveryError, progress[c.ID], " ")
-		if j := jobs[c.ID]; j != nil {
+		if j := jobs[c.ID].job; j != nil {
 			v += fmt.Sprint(j.ID, j.Status, " ")
+		}
+		if p := jobs[c.ID].pipeline; p != nil {
+			v += fmt.Sprint("p", p.ID, p.Status, " ")
 		}
 	}
 	return digest(v)
@@ -177,12 +202,12 @@ func talkVersion(rows []*models.ChatCommand, jobs map[int64]*models.Job, progres
 // talk reads the newest commands as the live page compares them.
 func (s *Server) talk(r *request, c *inside) (version string, err error) {
 	var rows []*models.ChatCommand
-	var jobs map[int64]*models.Job
+	var jobs map[int64]subject
 	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
 		if rows, err = tx.CommandStates(c.project.ID, listed); err != nil {
 			return err
 		}
-		jobs, err = jobsOf(tx, rows)
+		jobs, err = subjectsOf(tx, rows)
 		return err
 	})
 	if err != nil {
@@ -234,7 +259,7 @@ func (s *Server) commandsPage(r *request, c *inside) error {
 	}
 	var found []*models.ChatCommand
 	var rows []chatops.Record
-	var jobs map[int64]*models.Job
+	var jobs map[int64]subject
 	d := data{
 		"Title": "Commands", "Filter": f, "Narrow": narrow, "States": commandStates, "Chats": []enum.Chat{enum.Slack, enum.SlackApp, enum.Mattermost, enum.Discord, enum.Console},
 		"At": "/" + c.project.FullPath + "/-/chat/commands", "Say": r.URL.Query().Get("say"),
@@ -243,7 +268,7 @@ func (s *Server) commandsPage(r *request, c *inside) error {
 		if found, err = tx.ShortCommands(c.project.ID, f, p); err != nil {
 			return err
 		}
-		if jobs, err = jobsOf(tx, found); err != nil {
+		if jobs, err = subjectsOf(tx, found); err != nil {
 			return err
 		}
 		if rows, err = s.chat.Records(tx, found); err != nil {
@@ -399,12 +424,12 @@ func (s *Server) commandPage(r *request, c *inside) error {
 		return err
 	}
 	var records []chatops.Record
-	var jobs map[int64]*models.Job
+	var jobs map[int64]subject
 	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
 		if records, err = s.chat.Records(tx, []*models.ChatCommand{row}); err != nil {
 			return err
 		}
-		jobs, err = jobsOf(tx, []*models.ChatCommand{row})
+		jobs, err = subjectsOf(tx, []*models.ChatCommand{row})
 		return err
 	})
 	if err != nil {
@@ -436,14 +461,14 @@ func (s *Server) liveCommand(r *request, c *inside) error {
 	topics := []string{chatops.TopicCommands(c.project.ID), ci.TopicProject(c.project.ID)}
 	return s.follow(r, topics, changes(r, func() (v string, done bool, err error) {
 		var rows []*models.ChatCommand
-		var jobs map[int64]*models.Job
+		var jobs map[int64]subject
 		err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
 			now, err := tx.Command(id)
 			if err != nil {
 				return err
 			}
 			rows = []*models.ChatCommand{now}
-			jobs, err = jobsOf(tx, rows)
+			jobs, err = subjectsOf(tx, rows)
 			return err
 		})
 		if err != nil {
