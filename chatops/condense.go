@@ -50,6 +50,8 @@ type condenser struct {
 	dropped    int64
 	left       int // of what may be kept in all
 	marks      int
+	open       bool // a section for the asker alone was kept up to here
+	hidden     bool // one that is not kept goes on
 	cut        bool
 }
 
@@ -77,19 +79,32 @@ func (c *condenser) take(buf []byte, last bool) []byte {
 			return buf
 		}
 		m := markHere.FindSubmatchIndex(buf[:min(len(buf), longestMark)])
-		if m == nil || c.marks >= mostMarks || !slices.Contains(replied, Section(buf[m[6]:m[7]])) {
+		if m == nil || !slices.Contains(replied, Section(buf[m[6]:m[7]])) || c.marks >= mostMarks && Section(buf[m[6]:m[7]]) != chatPrivate {
 			c.text(buf[:len(markBegins)])
 			buf = buf[len(markBegins):]
 			continue
 		}
+		private, starts := Section(buf[m[6]:m[7]]) == chatPrivate, string(buf[m[2]:m[3]]) == "start"
+		if c.marks >= mostMarks && (starts || !c.open) { // what is for the asker alone is left out rather than shown
+			c.hidden = starts && !c.open
+			buf = buf[m[1]:]
+			continue
+		}
 		c.end()
 		c.marks++
+		if private {
+			c.open = starts
+		}
 		c.out = append(c.out, buf[:m[1]]...)
 		buf = buf[m[1]:]
 	}
 }
 
 func (c *condenser) text(p []byte) {
+	if c.hidden {
+		c.dropped += int64(len(p))
+		return
+	}
 	if c.limit == 0 {
 		c.limit = min(keptOfText, c.left/4)
 	}

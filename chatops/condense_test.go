@@ -82,3 +82,25 @@ func TestBoundedShowsNoHalves(t *testing.T) {
 		t.Errorf("%d bytes, with half of the value: %v", len(text), strings.Contains(text, "half-"))
 	}
 }
+
+// TestCondenseHidesWhatIsPrivate: beyond the markers that count, what is for the asker alone is left out, and what follows it is not.
+func TestCondenseHidesWhatIsPrivate(t *testing.T) {
+	private := func(text string) string {
+		return mark("start", "chat_reply_private") + text + mark("end", "chat_reply_private")
+	}
+	many := strings.Repeat(mark("start", "chat_reply")+"\nx"+mark("end", "chat_reply"), mostMarks/2-1)
+	for name, log := range map[string]string{
+		"behind":  many + mark("start", "chat_reply") + mark("end", "chat_reply") + private("hunter2") + "shown" + private("hunter2"),
+		"across":  many + mark("start", "chat_reply") + private("hunter2") + "shown" + private("hunter2"),
+		"unended": many + mark("start", "chat_reply") + mark("end", "chat_reply") + "shown" + mark("start", "chat_reply_private") + "hunter2" + mark("end", "chat_reply") + "hunter2",
+	} {
+		got, _, err := condense(strings.NewReader(log))
+		if err != nil {
+			t.Fatal(err)
+		}
+		visible := string(public(got, false))
+		if strings.Contains(visible, "hunter2") || !strings.Contains(visible, "shown") {
+			t.Errorf("%s: what everybody sees ends with %q", name, visible[max(0, len(visible)-300):])
+		}
+	}
+}
