@@ -92,6 +92,7 @@ func TestCondenseHidesWhatIsPrivate(t *testing.T) {
 	for name, log := range map[string]string{
 		"behind":  many + mark("start", "chat_reply") + mark("end", "chat_reply") + private("hunter2") + "shown" + private("hunter2"),
 		"across":  many + mark("start", "chat_reply") + private("hunter2") + "shown" + private("hunter2"),
+		"large":   many + mark("start", "chat_reply") + mark("end", "chat_reply") + "shown" + strings.Repeat("public\n", 600_000) + private(strings.Repeat("hunter2\n", 600_000)),
 		"unended": many + mark("start", "chat_reply") + mark("end", "chat_reply") + "shown" + mark("start", "chat_reply_private") + "hunter2" + mark("end", "chat_reply") + "hunter2",
 	} {
 		got, _, err := condense(strings.NewReader(log))
