@@ -6,9 +6,9 @@ GO ?= go
 test: lint-vet
 	$(GO) run ./internal/testenv/testrun $(GO) test -timeout 20m ./...
 
-# The same with the race detector, a larger crowd of jobs and longer fuzzing.
+# The same with the race detector, every chat on every database, a larger crowd of jobs and longer fuzzing.
 test-all: lint
-	$(GO) run ./internal/testenv/testrun $(GO) test -race -timeout 60m ./...
+	SIGNALBOX_TEST_ALL=1 $(GO) run ./internal/testenv/testrun $(GO) test -race -timeout 60m ./...
 	SIGNALBOX_TEST_CROWD=1 $(GO) run ./internal/testenv/testrun $(GO) test -timeout 20m ./... -run 'TestACrowdFinishesAtTheSameMoment|TestALargeReply'
 	$(GO) test ./ci/config/yaml -run '^$$' -fuzz FuzzParse -fuzztime 60s
 	$(GO) test ./ci/expression -run '^$$' -fuzz FuzzParse -fuzztime 60s

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,9 @@ var chatKinds = []chatKind{
 	},
 }
 
+// allEnv lets tests that do the same in several chats do so on both databases in each.
+const allEnv = "SIGNALBOX_TEST_ALL"
+
 // room is a channel of a chat, with a project, its people and a runner that the test plays.
 type room struct {
 	*world
@@ -127,14 +131,25 @@ deploy: {script: x, environment: production}
 start: {script: x, when: manual}
 `
 
-// eachRoom runs a test in every chat, on SQLite, and in the first one on PostgreSQL too; with postgres in every one.
-func eachRoom(t *testing.T, more map[string]any, postgres bool, f func(t *testing.T, r *room)) {
+// eachRoom runs a test in every chat: in the first one on PostgreSQL, in the others on SQLite; with both in the first one on
+// both. SIGNALBOX_TEST_ALL runs it in every chat on both.
+func eachRoom(t *testing.T, more map[string]any, both bool, f func(t *testing.T, r *room)) {
 	t.Helper()
-	for _, k := range chatKinds {
+	all := os.Getenv(allEnv) != ""
+	for i, k := range chatKinds {
 		t.Run(k.name, func(t *testing.T) {
-			t.Run("sqlite", func(t *testing.T) { f(t, enter(t, k, models.Options{Dir: t.TempDir()}, more)) })
-			if postgres || k.name == chatKinds[0].name {
-				t.Run("postgres", func(t *testing.T) { f(t, enter(t, k, freshPostgres(t), more)) })
+			t.Parallel()
+			if all || i == 0 {
+				t.Run("postgres", func(t *testing.T) {
+					t.Parallel()
+					f(t, enter(t, k, freshPostgres(t), more))
+				})
+			}
+			if all || i > 0 || both {
+				t.Run("sqlite", func(t *testing.T) {
+					t.Parallel()
+					f(t, enter(t, k, models.Options{Dir: t.TempDir()}, more))
+				})
 			}
 		})
 	}
