@@ -1,6 +1,8 @@
 package app
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -106,4 +108,33 @@ func TestChatRulesInABrowser(t *testing.T) {
 		"chats": at, "chat-rule": at + "/rules?edit=1", "chat-rules-tried": at + "/rules?job=deploy&channel=random&user=keeper",
 		"notifications": at + "/notifications", "notification": at + "/notifications?edit=1",
 	})
+	for _, width := range []int64{680, 920} {
+		b.look("light", width, 900)
+		b.at(w, at+"/rules")
+		b.fits(fmt.Sprint("the rules at ", width))
+		b.shot(fmt.Sprint("chat-rules-", width))
+		if broken := b.brokenWords("table"); broken != "" {
+			t.Errorf("words broken at %d: %s", width, broken)
+		}
+	}
+}
+
+// brokenWords are the words below an element that stand on several lines.
+func (b *browser) brokenWords(of string) string {
+	b.t.Helper()
+	found, err := chromedp.Run(b.tab, chromedp.Evaluate[string](`((of) => {
+		const walk = document.createTreeWalker(document.querySelector(of), NodeFilter.SHOW_TEXT), out = [];
+		while (walk.nextNode()) {
+			for (const m of walk.currentNode.data.matchAll(/[A-Za-z0-9]+/g)) {
+				const range = document.createRange();
+				range.setStart(walk.currentNode, m.index); range.setEnd(walk.currentNode, m.index + m[0].length);
+				if (range.getClientRects().length > 1) out.push(m[0]);
+			}
+		}
+		return out.join(" ");
+	})(`+strconv.Quote(of)+`)`))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return found
 }
