@@ -16,6 +16,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/coder/websocket/wsjson"
 
+	"signalbox/chatops"
 	"signalbox/models"
 )
 
@@ -24,6 +25,7 @@ type slackSockets struct {
 	*httptest.Server
 	mu      sync.Mutex
 	opened  int
+	sent    int
 	conns   chan *websocket.Conn
 	posts   chan map[string]any // what the Web API and response addresses took
 	answers chan map[string]any
@@ -39,6 +41,9 @@ func newSlackSockets(t *testing.T) *slackSockets {
 			return
 		}
 		json.NewEncoder(w).Encode(map[string]any{"ok": true, "url": strings.Replace(f.URL, "http", "ws", 1) + "/link?ticket=secret"})
+	})
+	mux.HandleFunc("/api/auth.test", func(w http.ResponseWriter, _ *http.Request) {
+		json.NewEncoder(w).Encode(map[string]any{"ok": true, "team": "The people of T1", "team_id": "T1", "user_id": "U0", "bot_id": "B1"})
 	})
 	mux.HandleFunc("/link", func(w http.ResponseWriter, r *http.Request) {
 		ws, err := websocket.Accept(w, r, nil)
@@ -72,6 +77,69 @@ func newSlackSockets(t *testing.T) *slackSockets {
 	t.Cleanup(f.Close)
 	return f
 }
+
+// send sends an envelope over a connection, and gives what its acknowledgement holds.
+func (f *slackSockets) send(t *testing.T, ws *websocket.Conn, kind string, payload map[string]any) map[string]any {
+	t.Helper()
+	f.mu.Lock()
+	f.sent++
+	id := fmt.Sprint("S", f.sent)
+	f.mu.Unlock()
+	noError(t, wsjson.Write(t.Context(), ws, map[string]any{"type": kind, "envelope_id": id, "accepts_response_payload": true, "payload": payload}))
+	a := receive(t, "an acknowledgement", f.answers)
+	if a["envelope_id"] != id {
+		t.Fatalf("%v acknowledges %s", a, id)
+	}
+	p, _ := a["payload"].(map[string]any)
+	return p
+}
+
+// next waits for a request to Slack, and gives it as JSON.
+func (f *slackSockets) next(t *testing.T, what string, is func(p map[string]any, raw string) bool) string {
+	t.Helper()
+	for {
+		p := receive(t, what, f.posts)
+		raw, _ := json.Marshal(p)
+		if is(p, string(raw)) {
+			return string(raw)
+		}
+	}
+}
+
+// valueOf is the value of a button in a message.
+func valueOf(t *testing.T, label, raw string) string {
+	t.Helper()
+	m := regexp.MustCompile(regexp.QuoteMeta(label) + `","type":"plain_text"},"type":"button","value":"([^"]+)"`).FindStringSubmatch(raw)
+	if m == nil {
+		t.Fatalf("no button %s: %s", label, raw)
+	}
+	return m[1]
+}
+
+// pressed is the press of a button by U1, as Slack tells of it.
+func (f *slackSockets) pressed(value string) map[string]any {
+	return map[string]any{
+		"type": "block_actions", "user": slackPerson, "team": slackTeam, "channel": map[string]any{"id": "C1"}, "message": map[string]any{"ts": "1.1"}, "trigger_id": "t.press",
+		"response_url": f.URL + "/hooks/press", "actions": []any{map[string]any{"value": value}},
+	}
+}
+
+// filledIn is the form that was opened, with one field, as Slack tells of it.
+func filledIn(t *testing.T, opened, field, value string) map[string]any {
+	t.Helper()
+	state := regexp.MustCompile(`"private_metadata":"([^"]+)"`).FindStringSubmatch(opened)
+	if state == nil {
+		t.Fatalf("no form: %s", opened)
+	}
+	return map[string]any{"type": "view_submission", "user": slackPerson, "team": slackTeam, "view": map[string]any{
+		"private_metadata": state[1], "state": map[string]any{"values": map[string]any{field: map[string]any{"value": map[string]any{"type": "plain_text_input", "value": value}}}},
+	}}
+}
+
+var (
+	slackPerson = map[string]any{"id": "U1", "username": "anna"}
+	slackTeam   = map[string]any{"id": "T1", "domain": "team"}
+)
 
 func receive[T any](t *testing.T, what string, from chan T) T {
 	t.Helper()
@@ -155,54 +223,21 @@ func TestSlackNeedsNoInboundPort(t *testing.T) {
 			t.Errorf("%q", text)
 		}
 		// A form is opened for a press, and answered over the connection with what is wrong in it.
-		sends := func(kind string, payload map[string]any) map[string]any {
-			t.Helper()
-			n++
-			noError(t, wsjson.Write(ctx, ws, map[string]any{"type": kind, "envelope_id": fmt.Sprint("E", n), "accepts_response_payload": true, "payload": payload}))
-			a := receive(t, "an acknowledgement", f.answers)
-			p, _ := a["payload"].(map[string]any)
-			return p
-		}
-		sends("events_api", map[string]any{"type": "event_callback", "team_id": "T1", "event_id": "Ev8", "event": map[string]any{
+		f.send(t, ws, "events_api", map[string]any{"type": "event_callback", "team_id": "T1", "event_id": "Ev8", "event": map[string]any{
 			"type": "app_mention", "user": "U1", "text": "<@B1> run count", "channel": "C1", "ts": "6.6",
 		}})
-		next := func(what string, is func(p map[string]any, raw string) bool) string {
-			t.Helper()
-			for {
-				p := receive(t, what, f.posts)
-				raw, _ := json.Marshal(p)
-				if is(p, string(raw)) {
-					return string(raw)
-				}
-			}
-		}
-		reply := next("the reply", func(p map[string]any, _ string) bool { return p["text"] == "<@U1>: to 1" })
-		value := regexp.MustCompile(`Run again with other arguments","type":"plain_text"},"type":"button","value":"([^"]+)"`).FindStringSubmatch(reply)
-		if value == nil {
-			t.Fatalf("no button: %s", reply)
-		}
-		user, team := map[string]any{"id": "U1", "username": "anna"}, map[string]any{"id": "T1", "domain": "team"}
-		sends("interactive", map[string]any{
-			"type": "block_actions", "user": user, "team": team, "channel": map[string]any{"id": "C1"}, "message": map[string]any{"ts": "1.1"}, "trigger_id": "t.press",
-			"response_url": f.URL + "/hooks/press", "actions": []any{map[string]any{"value": value[1]}},
-		})
-		opened := next("a form", func(p map[string]any, _ string) bool {
+		reply := f.next(t, "the reply", func(p map[string]any, _ string) bool { return p["text"] == "<@U1>: to 1" })
+		f.send(t, ws, "interactive", f.pressed(valueOf(t, chatops.AgainLabel, reply)))
+		opened := f.next(t, "a form", func(p map[string]any, _ string) bool {
 			return p["path"] == "/api/views.open" && p["trigger_id"] == "t.press"
 		})
-		state := regexp.MustCompile(`"private_metadata":"([^"]+)"`).FindStringSubmatch(opened)
-		fills := func(v string) map[string]any {
-			t.Helper()
-			return sends("interactive", map[string]any{"type": "view_submission", "user": user, "team": team, "view": map[string]any{
-				"private_metadata": state[1], "state": map[string]any{"values": map[string]any{"n": map[string]any{"value": map[string]any{"type": "plain_text_input", "value": v}}}},
-			}})
-		}
-		if got := fmt.Sprint(fills("many")); got != "map[errors:map[n:'n' must be a number, not 'many'.] response_action:errors]" {
+		if got := fmt.Sprint(f.send(t, ws, "interactive", filledIn(t, opened, "n", "many"))); got != "map[errors:map[n:'n' must be a number, not 'many'.] response_action:errors]" {
 			t.Errorf("answered %s", got)
 		}
-		if got := fills("5"); got != nil {
+		if got := f.send(t, ws, "interactive", filledIn(t, opened, "n", "5")); got != nil {
 			t.Errorf("answered %v", got)
 		}
-		next("the reply", func(p map[string]any, _ string) bool { return p["text"] == "<@U1>: to 5" })
+		f.next(t, "the reply", func(p map[string]any, _ string) bool { return p["text"] == "<@U1>: to 5" })
 
 		// Nobody else can use the endpoint of an integration that has no token.
 		form := url.Values{"token": {""}, "text": {"run hello"}, "team_id": {"T1"}, "user_id": {"U1"}, "trigger_id": {"x"}}
@@ -212,14 +247,15 @@ func TestSlackNeedsNoInboundPort(t *testing.T) {
 	})
 }
 
-// TestTheSlackAppOfTheInstanceNeedsNoInboundPort: its commands come over a connection of its own too, and so does Slack's word that it is gone.
+// TestTheSlackAppOfTheInstanceNeedsNoInboundPort: its commands, presses and forms come over a connection of its own too, and so does Slack's
+// word that it is gone.
 func TestTheSlackAppOfTheInstanceNeedsNoInboundPort(t *testing.T) {
 	each(t, func(t *testing.T, o models.Options) {
 		f := newSlackSockets(t)
 		host := strings.TrimPrefix(f.URL, "http://")
 		w := start(t, o, func(s *Settings) { s.SlackAPI, s.PrivateHosts = f.URL+"/api", append(s.PrivateHosts, host) })
 		w.newProject("ops")
-		w.push("ops", map[string]string{".gitlab-ci.yml": "hello: {script: [echo hi], only: [chat]}"})
+		w.push("ops", map[string]string{".gitlab-ci.yml": "hello: {script: [echo hi], only: [chat], inputs: {n: {type: number, default: 1}}}"})
 		w.must(200, "PUT", "/application/settings", map[string]any{"slack_app_enabled": true, "slack_app_token": "xapp-1"}, nil)
 		w.must(200, "PUT", "/projects/"+w.project+"/integrations/gitlab-slack-application", map[string]any{"reply_hosts": []string{host}}, nil)
 		ws := receive(t, "a connection", f.conns)
@@ -241,6 +277,42 @@ func TestTheSlackAppOfTheInstanceNeedsNoInboundPort(t *testing.T) {
 		w.link(linkIn(t, command("root/ops run hello")), "root", "root-password")
 		if text := command("root/ops run hello"); !strings.Contains(text, "was started") {
 			t.Errorf("%q", text)
+		}
+
+		// With the bot of the workspace a message follows the job: its button is pressed, and its form is filled in.
+		install := func() {
+			w.must(201, "POST", "/application/slack_app/workspaces", map[string]any{"bot_token": "xoxb-1"}, nil)
+		}
+		install()
+		runs := len(w.pipelines())
+		if text := command("root/ops run hello n=2"); !strings.Contains(text, "was started") {
+			t.Errorf("%q", text)
+		}
+		message := f.next(t, "the message of the bot", func(p map[string]any, raw string) bool {
+			return p["path"] == "/api/chat.postMessage" && strings.Contains(raw, "Cancel")
+		})
+		f.send(t, ws, "interactive", f.pressed(valueOf(t, "Cancel", message)))
+		w.eventually("the press cancels the job", func() bool { return w.jobs(w.newest())["hello"].Status == "canceled" })
+		f.send(t, ws, "interactive", f.pressed(valueOf(t, chatops.AgainLabel, message)))
+		opened := f.next(t, "a form", func(p map[string]any, _ string) bool { return p["path"] == "/api/views.open" })
+		if got := fmt.Sprint(f.send(t, ws, "interactive", filledIn(t, opened, "n", "many"))); !strings.Contains(got, "must be a number, not 'many'") {
+			t.Errorf("answered %s", got)
+		}
+		if got := f.send(t, ws, "interactive", filledIn(t, opened, "n", "5")); got != nil {
+			t.Errorf("answered %v", got)
+		}
+		w.eventually("the form runs the job", func() bool { return len(w.pipelines()) == runs+2 })
+
+		// Slack says that the app is gone.
+		teams := func() int {
+			var list []any
+			w.must(200, "GET", "/application/slack_app/workspaces", nil, &list)
+			return len(list)
+		}
+		for _, event := range []map[string]any{{"type": "tokens_revoked", "tokens": map[string]any{"bot": []string{"U0"}}}, {"type": "app_uninstalled"}} {
+			install()
+			f.send(t, ws, "events_api", map[string]any{"type": "event_callback", "team_id": "T1", "event_id": "Ev1", "event_time": time.Now().Unix(), "event": event})
+			w.eventually("the bot is forgotten", func() bool { return teams() == 0 })
 		}
 		w.must(200, "PUT", "/application/settings", map[string]any{"slack_app_enabled": false}, nil)
 	})
