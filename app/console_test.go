@@ -117,6 +117,21 @@ func TestTheConsoleIsAConversation(t *testing.T) {
 			return strings.Contains(page, fmt.Sprintf(`value="retry pipeline #%d"`, group))
 		})
 
+		keeper.sends(at, at, "it has 1 job.", url.Values{"text": {"run stage deploy"}})
+		play := fmt.Sprintf("play #%d", w.jobs(w.newest())["deploy"].ID)
+		_, page, _ = keeper.get(at)
+		if !strings.Contains(page, `value="`+play+`"`) || !strings.Contains(page, ">Start deploy</button>") {
+			t.Error("the job of a stage cannot be started")
+		}
+		keeper.sends(at, at, "run stage deploy", url.Values{"text": {play}})
+		w.eventually("the stage can be run again", func() bool {
+			_, page, _ = keeper.get(at)
+			return strings.Contains(page, `<input type="hidden" name="text" value="run stage deploy"><button class="slim plain" aria-label="Run again: run stage deploy">Run again</button>`)
+		})
+		if strings.Contains(page, `value="`+play+`"`) {
+			t.Error("a job that has run can be started still")
+		}
+
 		if _, page, _ := keeper.get(at + "?search=deploy"); strings.Contains(page, "The shop is open.") || !strings.Contains(page, "deployed v3") || !strings.Contains(page, "export?format=csv&amp;search=deploy") {
 			t.Errorf("the filter: %s", page)
 		}

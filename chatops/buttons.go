@@ -30,62 +30,13 @@ const (
 	Danger  ButtonStyle = "danger"
 )
 
+// againVerb begins the text of a button that gives a command again, before the command's number. No command begins so.
+const againVerb = "again "
+
 // buttonTrigger stands where the word of a slash command would: the command was a press.
 const buttonTrigger = "button"
 
 func buttonPlace(in *models.ChatIntegration) string { return fmt.Sprintf("chat_button/%d", in.ID) }
-
-// Move is something that a command does with a job.
-type Move struct {
-	Label string
-	Style ButtonStyle
-	Text  string // of the command
-	Turn  string // tells presses of one text apart that are not the same, such as before and after another attempt
-}
-
-// Moves are what can be done with a job as it stands.
-func (s *Service) Moves(ctx context.Context, job *models.Job) ([]Move, error) {
-	if job == nil || job.Retried {
-		return nil, nil
-	}
-	move := func(label string, style ButtonStyle, verb Verb) Move {
-		return Move{Label: label, Style: style, Text: fmt.Sprintf("%s #%d", verb, job.ID)}
-	}
-	switch {
-	case job.Status == enum.Manual:
-		blocked := false
-		err := s.db.Read(ctx, func(tx *models.Tx) error {
-			d, err := tx.DeploymentOfJob(job.ID)
-			blocked = err == nil && d.Status == "blocked"
-			return notThere(err)
-		})
-		if blocked {
-			return []Move{move("Approve", Primary, Approve), move("Reject", Danger, Reject)}, err
-		}
-		return []Move{move("Start", Primary, Start)}, err
-	case job.Status.Cancelable():
-		return []Move{move("Cancel", Danger, Cancel)}, nil
-	case job.Status == enum.Success:
-		return []Move{move("Run again", Plain, Retry)}, nil
-	case job.Status.Completed():
-		return []Move{move("Retry", Primary, Retry)}, nil
-	}
-	return nil, nil
-}
-
-// PipelineMoves are what can be done with a pipeline of several jobs as it stands. turn changes with each attempt.
-func PipelineMoves(p *models.Pipeline, turn int64) []Move {
-	move := func(label string, style ButtonStyle, verb Verb) []Move {
-		return []Move{{label, style, fmt.Sprintf("%s pipeline #%d", verb, p.ID), fmt.Sprint(turn)}}
-	}
-	switch {
-	case p.Status.Cancelable():
-		return move("Cancel", Danger, Cancel)
-	case p.Status == enum.Failed || p.Status == enum.Canceled:
-		return move("Retry", Primary, Retry)
-	}
-	return nil
-}
 
 // buttons are the moves of a job in a message, or, if job is nil, of its pipeline. Only messages of the bot have them.
 func (s *Service) buttons(ctx context.Context, in *models.ChatIntegration, p *models.Pipeline, jobs []*models.Job, job *models.Job) ([]Button, error) {
@@ -101,7 +52,7 @@ func (s *Service) buttons(ctx context.Context, in *models.ChatIntegration, p *mo
 		for _, j := range jobs {
 			newest = max(newest, j.ID)
 		}
-		moves = PipelineMoves(p, newest)
+		moves, err = s.PipelineMoves(ctx, in, p, jobs, newest)
 	}
 	if err != nil {
 		return nil, err
@@ -109,7 +60,10 @@ func (s *Service) buttons(ctx context.Context, in *models.ChatIntegration, p *mo
 	var out []Button
 	for _, m := range moves {
 		text := m.Text
-		if m.Turn != "" {
+		switch {
+		case m.again != 0: // the text may be longer than what a button holds
+			text = fmt.Sprint(againVerb, m.again)
+		case m.Turn != "":
 			text += "\n" + m.Turn
 		}
 		out = append(out, s.button(in, m.Label, m.Style, text))
@@ -174,6 +128,44 @@ func (s *Service) ButtonOf(ctx context.Context, value, workspace string) (in *mo
 		return nil, ErrNoIntegration
 	}
 	return in, err
+}
+
+// repeat makes of a press the command that it gives again, in a message of its own.
+func (s *Service) repeat(ctx context.Context, in *models.ChatIntegration, c Command, number string) (Command, error) {
+	id, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
+		return c, fault.New(fault.Forbidden, "the button is not one of ours")
+	}
+	run, err := s.ranBy(ctx, in, id)
+	if err != nil {
+		return c, err
+	}
+	c.Text, c.MessageID = run.Text, ""
+	if c.Thread == "" && c.ChannelID == run.ChannelID {
+		c.Thread = run.Thread
+	}
+	return c, nil
+}
+
+// ranBy finds a command of an integration by its number.
+func (s *Service) ranBy(ctx context.Context, in *models.ChatIntegration, id int64) (run *models.ChatCommand, err error) {
+	err = s.db.Read(ctx, func(tx *models.Tx) error {
+		if run, err = tx.Command(id); err == nil && !runBy(run, in) {
+			err = models.ErrNotFound
+		}
+		return err
+	})
+	if errors.Is(err, models.ErrNotFound) {
+		return nil, errNotKept
+	}
+	return run, err
+}
+
+var errNotKept = fault.New(fault.Invalid, "the command is not kept any more; give it anew")
+
+// runBy says whether a command came from an integration.
+func runBy(c *models.ChatCommand, in *models.ChatIntegration) bool {
+	return c.IntegrationID != nil && *c.IntegrationID == in.ID
 }
 
 // retried refuses to try an attempt again that was tried again already.

@@ -175,38 +175,6 @@ func (s *Service) control(ctx context.Context, g *given, a Action) error {
 	return s.tell(ctx, g.command, text)
 }
 
-// startByHand starts a job that waits for somebody, or approves or rejects its deployment.
-func (s *Service) startByHand(ctx context.Context, g *given, a Action, p *models.Pipeline, job *models.Job) error {
-	if job == nil {
-		return fault.New(fault.Invalid, "pipeline #%d has several jobs; say which one is meant, by number", p.ID)
-	}
-	if a.Verb == Start {
-		if _, err := s.ci.PlayJob(ctx, g.actor(), job.ID, ci.Given{}); err != nil {
-			return err
-		}
-		return s.announce(ctx, g.command, s.titled(g, p, job)+" was started by "+g.user.Name+".")
-	}
-	var d *models.Deployment
-	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
-		d, err = tx.DeploymentOfJob(job.ID)
-		return err
-	})
-	if errors.Is(err, models.ErrNotFound) {
-		return fault.New(fault.Invalid, "job #%d deploys nothing that could be approved", job.ID)
-	}
-	if err != nil {
-		return err
-	}
-	if _, err := s.ci.ApproveDeployment(ctx, g.actor(), d.ID, a.Verb == Approve, "from chat"); err != nil {
-		return err
-	}
-	word := "approved"
-	if a.Verb == Reject {
-		word = "rejected"
-	}
-	return s.announce(ctx, g.command, fmt.Sprintf("The deployment of %s was %s by %s.", strings.ToLower(s.titled(g, p, job)[:1])+s.titled(g, p, job)[1:], word, g.user.Name))
-}
-
 // retry makes another attempt, whose reply comes to where it was asked for.
 func (s *Service) retry(ctx context.Context, g *given, p *models.Pipeline, job *models.Job) error {
 	if job == nil {

@@ -190,16 +190,23 @@ func (s *Service) send(ctx context.Context, c *models.ChatCommand, in *models.Ch
 			return nil
 		}
 	}
-	if m.Kind == Succeeded || m.Kind == Failed {
+	if m.Ends() {
 		if err := s.settle(ctx, c, in, to, m); err != nil {
 			return err
 		}
 	}
-	if c.MessageID != "" && to.Bot != "" && (m.Kind == Succeeded || m.Kind == Failed) {
+	if c.MessageID != "" && to.Bot != "" && m.Ends() {
 		err := s.tried(ctx, c, enum.PostEdit, viaBot, s.chats[c.Chat].Update(ctx, s.post, to, c.MessageID, m))
 		var refused *Refused
 		if !errors.As(err, &refused) { // one whose message was deleted is posted anew
 			return s.outcome(c, err)
+		}
+	}
+	if m.Kind == Waits && s.followed(c, in) {
+		err := s.waiting(ctx, c, to, m)
+		var gone *undeliverable
+		if !errors.As(err, &gone) {
+			return err
 		}
 	}
 	gone := s.byHandle(ctx, c, in, to, m)

@@ -47,6 +47,7 @@ const (
 	maxFieldName = 80
 	maxOption    = 75 // characters
 	maxOptions   = 25
+	maxLabel     = 75 // bytes of a button's
 )
 
 // formFields are the fields for a job's inputs, at most so many, filled in with what was given last. A job without inputs has

@@ -85,7 +85,7 @@ func (s *Service) again(ctx context.Context, in *models.ChatIntegration, p *mode
 		return nil, nil
 	}
 	run, err := s.runOf(ctx, p.ID, func(c *models.ChatCommand) bool {
-		return c.IntegrationID != nil && *c.IntegrationID == in.ID && (job != nil || c.Fillable)
+		return runBy(c, in) && (job != nil || c.Fillable)
 	})
 	if err != nil || run == nil {
 		return nil, err
@@ -98,6 +98,10 @@ func (s *Service) again(ctx context.Context, in *models.ChatIntegration, p *mode
 func (s *Service) Press(ctx context.Context, in *models.ChatIntegration, c Command, value string) (*Form, Command, error) {
 	cmd, err := s.Pressed(in, c, value)
 	if err != nil {
+		return nil, cmd, err
+	}
+	if number, again := strings.CutPrefix(cmd.Text, againVerb); again {
+		cmd, err = s.repeat(ctx, in, cmd, number)
 		return nil, cmd, err
 	}
 	text, isForm := strings.CutPrefix(cmd.Text, formVerb)
@@ -165,14 +169,14 @@ func (s *Service) formOf(ctx context.Context, in *models.ChatIntegration, c Comm
 		if f.run, err = tx.Command(id); err != nil {
 			return err
 		}
-		if f.run.IntegrationID == nil || *f.run.IntegrationID != in.ID {
+		if !runBy(f.run, in) {
 			return models.ErrNotFound
 		}
 		user, p, reads, err = s.reader(tx, in, c.Workspace, c.UserID)
 		return notThere(err)
 	})
 	if errors.Is(err, models.ErrNotFound) {
-		return f, fault.New(fault.Invalid, "the command is not kept any more; give it anew")
+		return f, errNotKept
 	}
 	if err != nil {
 		return f, err

@@ -248,7 +248,7 @@ func (s *Service) progress(ctx context.Context, c *models.ChatCommand, in *model
 		m.Kind = Succeeded
 		return m, nil
 	case shown == nil:
-		m.Text = fmt.Sprintf("is %s: %d of %d jobs are done", p.Status, done, len(jobs))
+		m.Text = fmt.Sprintf("is %s: %d of %d jobs are done", p.Status, done, len(jobs)) + byHand(jobs)
 	case shown != job:
 		m.Text = fmt.Sprintf("waits; %s is %s (%d of %d jobs are done)", shown.Name, s.standing(ctx, shown), done, len(jobs))
 	case shown.Status == enum.Manual && shown.StatusReason != "":

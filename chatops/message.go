@@ -35,7 +35,11 @@ const (
 	Progress                     // how a job stands that has not ended
 	Succeeded                    // a job's reply
 	Failed                       // a job that did not succeed
+	Waits                        // a pipeline of which nothing is left but jobs that somebody has to start
 )
+
+// Ends says whether a message is the reply, which takes the place of the one that followed the job.
+func (m Message) Ends() bool { return m.Kind == Succeeded || m.Kind == Failed || m.Kind == Waits }
 
 // Rich is a block that a job wrote as JSON into a chat_reply_json section.
 type Rich struct {

@@ -93,6 +93,8 @@ func (s *Service) replyTo(ctx context.Context, t try, c *models.ChatCommand, p *
 	switch {
 	case err != nil:
 		return err
+	case job == nil && !p.Status.Completed():
+		return nil // somebody let it go on meanwhile
 	case job == nil:
 		m, silent, err = s.summary(ctx, p, jobs, c)
 	case !job.Status.Completed():
@@ -157,11 +159,8 @@ func because(job *models.Job, jobs []*models.Job) string {
 // summary is the reply of a pipeline of several jobs: how it ended, what its jobs replied, and how the first failed.
 func (s *Service) summary(ctx context.Context, p *models.Pipeline, jobs []*models.Job, c *models.ChatCommand) (Message, bool, error) {
 	m := Message{Kind: Succeeded, ChatUserID: c.ChatUserID, JobName: "Pipeline", JobID: p.ID}
-	var replies, bad, waiting []string
+	var replies, bad []string
 	for _, j := range jobs {
-		if j.Status == enum.Manual {
-			waiting = append(waiting, fmt.Sprintf("%s (`play #%d`)", j.Name, j.ID))
-		}
 		one, _, err := s.message(ctx, j, c)
 		if err != nil {
 			return m, false, err
@@ -177,8 +176,13 @@ func (s *Service) summary(ctx context.Context, p *models.Pipeline, jobs []*model
 			replies = append(replies, one.Output)
 		}
 	}
-	m.Text = "passed"
-	if p.Status != enum.Success {
+	waiting := byHand(jobs)
+	switch {
+	case p.Status == enum.Success:
+		m.Text = "passed"
+	case p.Status == enum.Skipped && waiting != "":
+		m.Kind, m.Text = Waits, "waits"
+	default:
 		m.Kind, m.Text = Failed, string(p.Status)
 	}
 	if p.Duration != nil {
@@ -188,9 +192,7 @@ func (s *Service) summary(ctx context.Context, p *models.Pipeline, jobs []*model
 	if len(bad) > 0 {
 		m.Text += ", failed: " + strings.Join(bad, ", ")
 	}
-	if len(waiting) > 0 {
-		m.Text += ", to be started by hand: " + strings.Join(waiting, ", ")
-	}
+	m.Text += waiting
 	m.Output = strings.Join(replies, "\n")
 	err := s.names(ctx, p.ProjectID, p.UserID, &m)
 	m.JobURL = strings.Replace(m.JobURL, "/-/jobs/", "/-/pipelines/", 1)

@@ -141,6 +141,21 @@ func (tx *Tx) PipelineJobs(pipelineID int64, retried bool) ([]*Job, error) {
 	return rows, err
 }
 
+// WaitingJobs lists the jobs of pipelines that wait to be started by hand, by pipeline and in the order of stages; a thousand at most.
+func (tx *Tx) WaitingJobs(pipelineIDs []int64) (map[int64][]*Job, error) {
+	out := map[int64][]*Job{}
+	if len(pipelineIDs) == 0 {
+		return out, nil
+	}
+	var rows []*Job
+	err := tx.db.Where("pipeline_id IN ? AND retried = ? AND status = ?", pipelineIDs, false, enum.Manual).
+		Order("pipeline_id DESC, stage_index, position, id").Limit(1000).Find(&rows).Error
+	for _, j := range rows {
+		out[j.PipelineID] = append(out[j.PipelineID], j)
+	}
+	return out, err
+}
+
 // EarlierJobs lists the latest attempts of a pipeline's jobs that left something in the stages before one, or, if the stage
 // is negative, of the named ones. An index finds the former: those that left nothing cost nothing.
 func (tx *Tx) EarlierJobs(pipelineID int64, stageIndex int, names []string) ([]*Job, error) {

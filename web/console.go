@@ -109,7 +109,9 @@ func (s *Server) saidOf(r *request, c *inside, row chatops.Record, of subject, p
 		return one, err
 	}
 	if of.pipeline != nil {
-		one.Moves = chatops.PipelineMoves(of.pipeline, 0)
+		if one.Moves, err = s.chat.PipelineMoves(r.Context(), nil, of.pipeline, of.waiting, 0); err != nil {
+			return one, err
+		}
 	}
 	one.Again, err = s.chat.Again(r.Context(), row.ChatCommand, job)
 	return one, err
@@ -119,6 +121,7 @@ func (s *Server) saidOf(r *request, c *inside, row chatops.Record, of subject, p
 type subject struct {
 	job      *models.Job
 	pipeline *models.Pipeline
+	waiting  []*models.Job // jobs of the pipeline that wait to be started by hand
 }
 
 // subjectsOf finds what commands are about, by command.
@@ -136,6 +139,10 @@ func subjectsOf(tx *models.Tx, rows []*models.ChatCommand) (map[int64]subject, e
 	if err != nil {
 		return nil, err
 	}
+	waiting, err := tx.WaitingJobs(pipelines)
+	if err != nil {
+		return nil, err
+	}
 	found, err := tx.JobsByID(ids)
 	if err != nil {
 		return nil, err
@@ -147,7 +154,7 @@ func subjectsOf(tx *models.Tx, rows []*models.ChatCommand) (map[int64]subject, e
 	out := map[int64]subject{}
 	for _, c := range rows {
 		if c.JobID == nil && c.PipelineID != nil {
-			out[c.ID] = subject{pipeline: whole[*c.PipelineID]}
+			out[c.ID] = subject{pipeline: whole[*c.PipelineID], waiting: waiting[*c.PipelineID]}
 		}
 		if c.JobID == nil || byID[*c.JobID] == nil {
 			continue
@@ -194,6 +201,9 @@ func talkVersion(rows []*models.ChatCommand, jobs map[int64]subject, progress ma
 		}
 		if p := jobs[c.ID].pipeline; p != nil {
 			v += fmt.Sprint("p", p.ID, p.Status, " ")
+			for _, j := range jobs[c.ID].waiting {
+				v += fmt.Sprint(j.ID, " ")
+			}
 		}
 	}
 	return digest(v)

@@ -2,6 +2,7 @@ package discord
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf16"
 
@@ -73,6 +74,7 @@ const (
 const (
 	contentUnits = 2000
 	outputBytes  = 1500
+	textBytes    = 300 // what is said of a job; escaped it may be twice as long
 	embedBytes   = 4000
 	allEmbeds    = 5500
 	maxEmbeds    = 10
@@ -110,7 +112,7 @@ func render(m chatops.Message) body {
 	} else {
 		b.Content = content(m)
 	}
-	if m.ChatUserID != "" && (m.Kind == chatops.Succeeded || m.Kind == chatops.Failed) {
+	if m.ChatUserID != "" && m.Ends() {
 		b.Allowed.Users = []string{m.ChatUserID}
 	}
 	b.Embeds = append(b.Embeds, embeds(m)...)
@@ -121,26 +123,34 @@ func render(m chatops.Message) body {
 	return b
 }
 
-// buttons are one row of them, or none.
+// perRow is how many buttons Discord takes in a row; it takes five rows.
+const perRow = 5
+
+// buttons are rows of them.
 func buttons(list []chatops.Button) []row {
-	if len(list) == 0 {
-		return []row{}
+	out := []row{}
+	for part := range slices.Chunk(list, perRow) {
+		one := row{Type: 1}
+		for _, x := range part {
+			style := map[chatops.ButtonStyle]int{chatops.Primary: 1, chatops.Plain: 2, chatops.Danger: 4}[x.Style]
+			one.Components = append(one.Components, button{2, style, x.Label, x.Value})
+		}
+		out = append(out, one)
 	}
-	out := row{Type: 1}
-	for _, x := range list {
-		style := map[chatops.ButtonStyle]int{chatops.Primary: 1, chatops.Plain: 2, chatops.Danger: 4}[x.Style]
-		out.Components = append(out.Components, button{2, style, x.Label, x.Value})
-	}
-	return []row{out}
+	return out
 }
 
 // content is who asked, how the job is, and what it says.
 func content(m chatops.Message) string {
 	head := ""
-	if m.ChatUserID != "" && (m.Kind == chatops.Succeeded || m.Kind == chatops.Failed) {
+	if m.ChatUserID != "" && m.Ends() {
 		head = "<@" + m.ChatUserID + "> "
 	}
-	text, _ := chatops.Shorten(m.Text, 300)
+	limit := textBytes
+	if m.Output == "" {
+		limit *= 2
+	}
+	text, _ := chatops.Shorten(m.Text, limit)
 	head += strings.TrimSpace(fmt.Sprintf("[%s #%d](%s) %s", plain(m.JobName), m.JobID, m.JobURL, plain(text)))
 	language, output := "", m.Output
 	if m.KeepANSI && strings.Contains(output, "\x1b") {
@@ -151,7 +161,7 @@ func content(m chatops.Message) string {
 	if output == "" {
 		return head
 	}
-	for limit := outputBytes; ; limit = limit * 7 / 8 {
+	for limit = outputBytes; ; limit = limit * 7 / 8 {
 		part, cut := shown(output, limit)
 		all := head + "\n```" + language + "\n" + part + "\n```"
 		if cut {

@@ -62,7 +62,7 @@ func attachments(m chatops.Message) []attachment {
 	switch m.Kind {
 	case chatops.Failed:
 		a.Color, a.Text = red, "ChatOps job started by "+by+" "+plain(m.Text)
-	case chatops.Progress:
+	case chatops.Progress, chatops.Waits:
 		a.Color, a.Text = grey, "ChatOps job started by "+by+" "+plain(m.Text)
 	}
 	a.Fields = []field{
