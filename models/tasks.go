@@ -93,24 +93,18 @@ func (tx *Tx) HoldTask(t *Task, hold time.Duration) (bool, error) {
 
 // DueTasks says whether a claim would find something; it writes nothing.
 func (tx *Tx) DueTasks(lane Lane) (bool, error) {
-	var n int64
 	now := tx.now()
-	err := tx.db.Model(&Task{}).Where("lane = ? AND run_at <= ? AND (locked_until IS NULL OR locked_until <= ?)", lane, now, now).Limit(1).Count(&n).Error
-	return n > 0, err
+	return some(tx.db.Model(&Task{}).Where("lane = ? AND run_at <= ? AND (locked_until IS NULL OR locked_until <= ?)", lane, now, now))
 }
 
 // TasksLeft says whether a task is due or running; tests wait for that.
 func (tx *Tx) TasksLeft() (bool, error) {
-	var n int64
-	err := tx.db.Model(&Task{}).Where("run_at <= ?", tx.now()).Limit(1).Count(&n).Error
-	return n > 0, err
+	return some(tx.db.Model(&Task{}).Where("run_at <= ?", tx.now()))
 }
 
 // TasksHeld says whether a task is claimed; tests wait for that.
 func (tx *Tx) TasksHeld() (bool, error) {
-	var n int64
-	err := tx.db.Model(&Task{}).Where("locked_until > ?", unknown).Limit(1).Count(&n).Error
-	return n > 0, err
+	return some(tx.db.Model(&Task{}).Where("locked_until > ?", unknown))
 }
 
 // OpenTask finds a task that runs, or whose last run did not learn what it did.
@@ -296,12 +290,10 @@ func (tx *Tx) DeleteSession(hash string) error {
 
 // Stale says whether there are sessions or one-time pages that have ended.
 func (tx *Tx) Stale() (bool, error) {
-	var sessions, links int64
-	if err := tx.db.Model(&Session{}).Where("expires_at <= ?", tx.now()).Limit(1).Count(&sessions).Error; err != nil {
-		return false, err
+	if stale, err := some(tx.db.Model(&Session{}).Where("expires_at <= ?", tx.now())); stale || err != nil {
+		return stale, err
 	}
-	err := tx.db.Model(&ChatLink{}).Where("expires_at <= ?", tx.now()).Limit(1).Count(&links).Error
-	return sessions+links > 0, err
+	return some(tx.db.Model(&ChatLink{}).Where("expires_at <= ?", tx.now()))
 }
 
 // DeleteExpiredSessions removes sessions that have ended.
