@@ -117,7 +117,7 @@ func TestTheConsoleIsAConversation(t *testing.T) {
 			return strings.Contains(page, fmt.Sprintf(`value="retry pipeline #%d"`, group))
 		})
 
-		keeper.sends(at, at, "it has 1 job.", url.Values{"text": {"run stage deploy"}})
+		keeper.sends(at, at, "run stage deploy", url.Values{"text": {"run stage deploy"}})
 		play := fmt.Sprintf("play #%d", w.jobs(w.newest())["deploy"].ID)
 		_, page, _ = keeper.get(at)
 		if !strings.Contains(page, `value="`+play+`"`) || !strings.Contains(page, ">Start deploy</button>") {
