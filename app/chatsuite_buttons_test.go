@@ -162,6 +162,7 @@ func TestSuiteButtonsOfPipelines(t *testing.T) {
 		if n := len(r.pipelines()); n != runs+2 {
 			t.Errorf("%d pipelines after two presses", n-runs)
 		}
+		r.startByButtons()
 	})
 }
 
@@ -173,48 +174,47 @@ func (r *room) denied(user string, m chats.Message, label string) {
 	r.until("it is refused", func() bool { return len(r.saying(user, "You may not")) > before })
 }
 
-// TestSuiteButtonsOfManualJobs: the message about a pipeline has a button for each job that waits for somebody, up to a bound, and follows
-// what was started.
-func TestSuiteButtonsOfManualJobs(t *testing.T) {
-	eachRoom(t, withBot, false, func(t *testing.T, r *room) {
-		r.configure("workflow: {rules: [{if: $CI_PIPELINE_SOURCE == \"chat\"}]}\none: {script: x, when: manual}\ntwo: {script: x, when: manual}\n" +
-			"many: {script: x, when: manual, parallel: 11}\n")
-		runs := len(r.pipelines())
-		r.say(r.anna, "run pipeline")
-		r.eventually("it is there", func() bool { return len(r.pipelines()) == runs+1 })
-		id := r.newest()
-		m := r.lastWith("Start one")
-		if got := m.Labels(); len(got) != 10 || got[1] != "Start two" || got[9] != "Start many 8/11" {
-			t.Errorf("buttons %v", got)
-		}
-		if text := m.Read(); !strings.Contains(text, "waits: 13 jobs, to be started by hand: one (") || strings.Count(text, "many ") != 11 {
-			t.Errorf("%q", text)
-		}
-		r.denied(r.ben, m, "Start two")
-		if st := r.jobs(id)["two"].Status; st != "manual" {
-			t.Fatalf("those who may not have started it: %s", st)
-		}
-		r.Press(r.carl, m, "Start two")
-		r.Press(r.carl, m, "Start two")
-		r.eventually("it is started", func() bool { return r.jobs(id)["two"].Status == "pending" })
-		two := r.jobs(id)["two"]
-		now := r.lastWith("Cancel")
-		if now.ID != m.ID || slices.Contains(now.Labels(), "Start two") || !slices.Contains(now.Labels(), "Start many 9/11") || two.User.Username != "carl" {
-			t.Errorf("%q %v, by %s", now.Read(), now.Labels(), two.User.Username)
-		}
-		r.reply(two.ID, section("chat_reply", "this was by hand"))
-		r.until("the reply", func() bool { r.pass(300 * time.Millisecond); return len(r.saying(r.eve, "this was by hand")) == 1 })
-		now = r.lastWith("Run again")
-		if now.ID != m.ID || !slices.Contains(now.Labels(), "Start one") {
-			t.Errorf("%q %v", now.Read(), now.Labels())
-		}
-		r.Press(r.anna, m, "Start two") // an old button
-		r.told(r.anna, "does not wait to be started any more")
-		r.settled()
-		if again := r.jobs(id)["two"].ID; again != two.ID || len(r.pipelines()) != runs+1 {
-			t.Errorf("job %d after %d, %d pipelines", again, two.ID, len(r.pipelines())-runs)
-		}
-	})
+// startByButtons runs a pipeline of manual jobs alone: its message has a button for each job that waits for somebody, up to a bound, and
+// follows what was started.
+func (r *room) startByButtons() {
+	r.t.Helper()
+	r.configure("workflow: {rules: [{if: $CI_PIPELINE_SOURCE == \"chat\"}]}\none: {script: x, when: manual}\ntwo: {script: x, when: manual}\n" +
+		"many: {script: x, when: manual, parallel: 11}\n")
+	runs := len(r.pipelines())
+	r.say(r.anna, "run pipeline")
+	r.eventually("it is there", func() bool { return len(r.pipelines()) == runs+1 })
+	id := r.newest()
+	m := r.lastWith("Start one")
+	if got := m.Labels(); len(got) != 10 || got[1] != "Start two" || got[9] != "Start many 8/11" {
+		r.t.Errorf("buttons %v", got)
+	}
+	if text := m.Read(); !strings.Contains(text, "waits: 13 jobs, to be started by hand: one (") || strings.Count(text, "many ") != 11 {
+		r.t.Errorf("%q", text)
+	}
+	r.denied(r.ben, m, "Start two")
+	if st := r.jobs(id)["two"].Status; st != "manual" {
+		r.t.Fatalf("those who may not have started it: %s", st)
+	}
+	r.Press(r.carl, m, "Start two")
+	r.Press(r.carl, m, "Start two")
+	r.eventually("it is started", func() bool { return r.jobs(id)["two"].Status == "pending" })
+	two := r.jobs(id)["two"]
+	now := r.lastWith("Cancel")
+	if now.ID != m.ID || slices.Contains(now.Labels(), "Start two") || !slices.Contains(now.Labels(), "Start many 9/11") || two.User.Username != "carl" {
+		r.t.Errorf("%q %v, by %s", now.Read(), now.Labels(), two.User.Username)
+	}
+	r.reply(two.ID, section("chat_reply", "this was by hand"))
+	r.until("the reply", func() bool { r.pass(300 * time.Millisecond); return len(r.saying(r.eve, "this was by hand")) == 1 })
+	now = r.lastWith("Run again")
+	if now.ID != m.ID || !slices.Contains(now.Labels(), "Start one") {
+		r.t.Errorf("%q %v", now.Read(), now.Labels())
+	}
+	r.Press(r.anna, m, "Start two") // an old button
+	r.told(r.anna, "does not wait to be started any more")
+	r.settled()
+	if again := r.jobs(id)["two"].ID; again != two.ID || len(r.pipelines()) != runs+1 {
+		r.t.Errorf("job %d after %d, %d pipelines", again, two.ID, len(r.pipelines())-runs)
+	}
 }
 
 // TestSuiteApprovals are given in the chat by somebody else than who asked.
