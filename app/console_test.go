@@ -119,10 +119,10 @@ func TestTheConsoleIsAConversation(t *testing.T) {
 
 		keeper.sends(at, at, "run stage deploy", url.Values{"text": {"run stage deploy"}})
 		play := fmt.Sprintf("play #%d", w.jobs(w.newest())["deploy"].ID)
-		_, page, _ = keeper.get(at)
-		if !strings.Contains(page, `value="`+play+`"`) || !strings.Contains(page, ">Start deploy</button>") {
-			t.Error("the job of a stage cannot be started")
-		}
+		w.eventually("its job waits to be started", func() bool {
+			_, page, _ = keeper.get(at)
+			return strings.Contains(page, `value="`+play+`"`) && strings.Contains(page, ">Start deploy</button>") && strings.Contains(page, `class="status manual"`)
+		})
 		keeper.sends(at, at, "run stage deploy", url.Values{"text": {play}})
 		w.eventually("the stage can be run again", func() bool {
 			_, page, _ = keeper.get(at)

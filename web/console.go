@@ -130,6 +130,8 @@ func (s subject) status() enum.Status {
 	switch {
 	case s.job != nil:
 		return s.job.Status
+	case s.pipeline != nil && s.pipeline.Status == enum.Skipped && len(s.waiting) > 0: // as the chats' messages have it
+		return enum.Manual
 	case s.pipeline != nil:
 		return s.pipeline.Status
 	}
