@@ -30,7 +30,7 @@ const (
 )
 
 // eachChat checks a promise through both chats, with the built-in runner: one of them on SQLite and one on PostgreSQL, or with
-// SIGNALBOX_TEST_ALL both on both.
+// SIGNALBOX_TEST_ALL both on both. The web chat is on each.
 func eachChat(t *testing.T, config string, f func(t *testing.T, w *world, s chatSide), options ...option) {
 	t.Helper()
 	each(t, func(t *testing.T, o models.Options) {
@@ -276,6 +276,9 @@ func TestP1AJobRunsAndItsOutputReturnsToTheChannel(t *testing.T) {
 		if c.Reply == nil || *c.Reply != "Hello World" || c.PipelineID == nil {
 			t.Errorf("command %+v", c)
 		}
+		if c := w.give(rootToken, "run hello-world", "replied"); deref(c.Reply) != "Hello World" || c.PipelineID == nil {
+			t.Errorf("web chat: %+v", c)
+		}
 	})
 }
 
@@ -286,6 +289,10 @@ func TestP2TheActionIsRunWithAJobAndArguments(t *testing.T) {
 		} {
 			if status, a := w.say(s, "U1", text); status != 200 || !strings.Contains(a, want) {
 				t.Errorf("%q: %d %q", text, status, a)
+			}
+			state := map[bool]string{true: "replied", false: "refused"}[text == "help"]
+			if c := w.give(rootToken, text, state); !strings.Contains(deref(c.Reply)+deref(c.Refusal), want) {
+				t.Errorf("web chat, %q: %+v", text, c)
 			}
 		}
 		if n := len(w.pipelines()); n != 1 {
@@ -301,6 +308,11 @@ func TestP3ChatInputHoldsTheArguments(t *testing.T) {
 		}
 		if got := output(s, w.answer(s, "run vars")); !strings.HasPrefix(got, "[] ") {
 			t.Errorf("without arguments: %q", got)
+		}
+		for text, want := range map[string]string{"run vars one  'two' $HOME $(id)": "[one  'two' $HOME $(id)] ", "run vars": "[] "} {
+			if c := w.give(rootToken, text, "replied"); !strings.HasPrefix(deref(c.Reply), want) {
+				t.Errorf("web chat, %q: %q", text, deref(c.Reply))
+			}
 		}
 	})
 }
@@ -320,6 +332,13 @@ func TestP4ChatChannelNamesTheChannel(t *testing.T) {
 		if got := output(s, w.answer(s, "run vars")); !strings.HasPrefix(got, "[] [C1] [C1] [ops]") {
 			t.Errorf("by id: %q", got)
 		}
+		if c := w.give(rootToken, "run vars", "replied"); deref(c.Reply) != "[] [ops] [ops] [ops] [root] [root] [chat]" {
+			t.Errorf("web chat: %q", deref(c.Reply))
+		}
+		w.must(201, "POST", "/projects/"+w.project+"/chat/commands", map[string]any{"text": "run vars"}, nil)
+		if c := w.command("replied"); deref(c.Reply) != "[] [console] [console] [console] [root] [root] [chat]" {
+			t.Errorf("web chat, without a channel: %q", deref(c.Reply))
+		}
 	})
 }
 
@@ -328,8 +347,12 @@ func TestP5TheJobIsLookedUpOnTheDefaultBranch(t *testing.T) {
 		if out, err := w.tryPush("ops", rootToken, "other", map[string]string{".gitlab-ci.yml": "elsewhere: {script: echo x}"}); err != nil {
 			t.Fatal(err, out)
 		}
-		if _, a := w.say(s, "U1", "run elsewhere"); !strings.Contains(a, "no job `elsewhere` on the default branch `main`") {
+		const want = "no job `elsewhere` on the default branch `main`"
+		if _, a := w.say(s, "U1", "run elsewhere"); !strings.Contains(a, want) {
 			t.Errorf("%q", a)
+		}
+		if c := w.give(rootToken, "run elsewhere", "refused"); !strings.Contains(deref(c.Refusal), want) {
+			t.Errorf("web chat: %q", deref(c.Refusal))
 		}
 	})
 }
@@ -343,6 +366,12 @@ func TestP6ThePipelineHoldsOnlyThatJob(t *testing.T) {
 		if _, a := w.say(s, "U1", "run needy"); !strings.Contains(a, "needs") || !strings.Contains(a, "hello-world") {
 			t.Errorf("required need: %q", a)
 		}
+		if c := w.give(rootToken, "run hello-world", "replied"); len(w.jobs(*c.PipelineID)) != 1 {
+			t.Errorf("web chat: jobs %v", w.jobs(*c.PipelineID))
+		}
+		if c := w.give(rootToken, "run needy", "refused"); !strings.Contains(deref(c.Refusal), "needs 'hello-world' job") {
+			t.Errorf("web chat, required need: %q", deref(c.Refusal))
+		}
 	})
 }
 
@@ -350,6 +379,10 @@ func TestP7TheOutputOfAShortJobIsSent(t *testing.T) {
 	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
 		w.answer(s, "run hello-world")
 		w.command("replied")
+		if c := w.give(rootToken, "run hello-world", "replied"); deref(c.Reply) != "Hello World" || c.DeliveryError != nil {
+			t.Errorf("web chat: %+v", c)
+		}
+		w.settled()
 		if n := len(w.chat.all("/hooks/")); n != 1 {
 			t.Errorf("%d posts, want one", n)
 		}
@@ -385,30 +418,51 @@ func TestP8ALongJobIsSentByTheBotOrMarkedExpired(t *testing.T) {
 		if len(posts) != 1 || posts[0].Auth != "Bearer xoxb-bot" {
 			t.Errorf("posts of the bot: %v", posts)
 		}
+		third := w.give(rootToken, "run deploy at last", "running")
+		if strings.Contains(third.Acknowledgement, "30 minutes") {
+			t.Errorf("web chat, acknowledgement %q", third.Acknowledgement)
+		}
+		w.clock.set(93 * time.Minute)
+		w.must(200, "POST", fmt.Sprintf("/projects/%s/jobs/%d/play", w.project, *third.JobID), nil, nil)
+		if c := w.command("replied"); c.ID != third.ID || deref(c.Reply) != "deploying at last" {
+			t.Errorf("web chat, late reply: %+v", c)
+		}
 	})
 }
 
 func TestP9RunNeedsDeveloperAndTheBranch(t *testing.T) {
 	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
-		id, _ := w.user("ben")
+		id, token := w.user("ben")
+		typed := func(status int) {
+			t.Helper()
+			if got := w.apiAs(token, "POST", "/projects/"+w.project+"/chat/commands", map[string]any{"text": "run hello-world"}, nil); got != status {
+				t.Errorf("web chat: %d, want %d", got, status)
+			}
+		}
 		w.must(201, "POST", "/projects/"+w.project+"/members", map[string]any{"user_id": id, "access_level": 20}, nil)
 		_, a := w.say(s, "U2", "run hello-world")
 		w.link(linkIn(t, a), "ben", "ben-password")
 		if _, a := w.say(s, "U2", "run hello-world"); !strings.Contains(a, "may not run jobs") {
 			t.Errorf("a reporter: %q", a)
 		}
+		typed(403)
 		w.must(200, "PUT", fmt.Sprintf("/projects/%s/members/%d", w.project, id), map[string]any{"access_level": 30}, nil)
 		if _, a := w.say(s, "U2", "run hello-world"); !strings.Contains(a, "sufficient permission to run a pipeline on 'main'") {
 			t.Errorf("a developer on a protected branch: %q", a)
+		}
+		if c := w.give(token, "run hello-world", "refused"); !strings.Contains(deref(c.Refusal), "sufficient permission to run a pipeline on 'main'") {
+			t.Errorf("web chat, a developer on a protected branch: %q", deref(c.Refusal))
 		}
 		w.must(200, "PUT", fmt.Sprintf("/projects/%s/members/%d", w.project, id), map[string]any{"access_level": 40}, nil)
 		if _, a := w.say(s, "U2", "run hello-world"); !strings.Contains(a, "was started") {
 			t.Errorf("a maintainer: %q", a)
 		}
+		w.give(token, "run hello-world", "replied")
 		w.must(201, "POST", fmt.Sprintf("/users/%d/block", id), nil, nil)
 		if _, a := w.say(s, "U2", "run hello-world"); !strings.Contains(a, "blocked") {
 			t.Errorf("a blocked user: %q", a)
 		}
+		typed(403)
 	})
 }
 
@@ -419,6 +473,9 @@ func TestP10ExceptChatKeepsAJobOut(t *testing.T) {
 		}
 		if c := w.command("refused"); c.Refusal == nil || c.PipelineID != nil {
 			t.Errorf("%+v", c)
+		}
+		if c := w.give(rootToken, "run kept-out", "refused"); !strings.Contains(deref(c.Refusal), "except: [chat]") || c.PipelineID != nil {
+			t.Errorf("web chat: %+v", c)
 		}
 	})
 }
@@ -433,10 +490,16 @@ func TestP11AChatJobDoesWhatAnyJobCan(t *testing.T) {
 		if n := len(w.chat.all("/hooks/")); n != 1 {
 			t.Errorf("%d posts after three attempts, want one", n)
 		}
-		var all []jobJSON
-		w.must(200, "GET", fmt.Sprintf("/projects/%s/pipelines/%d/jobs?include_retried=true", w.project, w.pipelines()[0].ID), nil, &all)
-		if len(all) != 3 {
-			t.Errorf("%d attempts", len(all))
+		attempts := func(pipeline int64) int {
+			var all []jobJSON
+			w.must(200, "GET", fmt.Sprintf("/projects/%s/pipelines/%d/jobs?include_retried=true", w.project, pipeline), nil, &all)
+			return len(all)
+		}
+		if n := attempts(w.pipelines()[0].ID); n != 3 {
+			t.Errorf("%d attempts", n)
+		}
+		if c := w.give(rootToken, "run flaky", "replied"); !strings.Contains(deref(c.Reply), "failed") || attempts(*c.PipelineID) != 3 {
+			t.Errorf("web chat: %d attempts, %q", attempts(*c.PipelineID), deref(c.Reply))
 		}
 	})
 }
@@ -456,6 +519,9 @@ func TestP12OnlyChatKeepsAJobOutOfOtherPipelines(t *testing.T) {
 		if n := len(w.pipelines()); n != before+1 {
 			t.Errorf("%d pipelines, want %d: the push makes none", n, before+1)
 		}
+		if c := w.give(rootToken, "run a", "replied"); deref(c.Reply) != "only" {
+			t.Errorf("web chat: %q", deref(c.Reply))
+		}
 	})
 }
 
@@ -474,6 +540,15 @@ func TestP13AManualJobWaitsToBeStarted(t *testing.T) {
 		if got := output(s, w.posted(strings.TrimPrefix(f.Get("response_url"), w.chat.URL))); got != "deploying production" {
 			t.Errorf("%q", got)
 		}
+		c = w.give(rootToken, "run deploy staging", "running")
+		if st := w.jobs(*c.PipelineID)["deploy"].Status; st != "manual" || !strings.Contains(c.Acknowledgement, "waits to be started") {
+			t.Errorf("web chat: the job is %s, %q", st, c.Acknowledgement)
+		}
+		w.give(rootToken, fmt.Sprintf("play #%d", *c.JobID), "replied")
+		w.eventually("the reply in the web chat", func() bool {
+			w.must(200, "GET", fmt.Sprintf("/projects/%s/chat/commands/%d", w.project, c.ID), nil, &c)
+			return c.State == "replied" && deref(c.Reply) == "deploying staging"
+		})
 	})
 }
 
@@ -492,6 +567,9 @@ func TestP14TheJobKnowsItsUser(t *testing.T) {
 			c := w.commands()[0]
 			return c.State == "replied" && c.Reply != nil && *c.Reply == "root from the project"
 		})
+		if c := w.give(w.tokenOf("anna"), "run who", "replied"); deref(c.Reply) != "anna from the project" {
+			t.Errorf("web chat: %q", deref(c.Reply))
+		}
 	})
 }
 
@@ -503,6 +581,11 @@ func TestP15ASingleCommandRepliesWithItsOutput(t *testing.T) {
 		}
 		if got := w.answer(s, "run no-output"); !strings.Contains(got, "finished, no output") {
 			t.Errorf("no output: %q", got)
+		}
+		for job, want := range map[string]string{"hello-world": "Hello World", "no-output": "`no-output` finished, no output"} {
+			if c := w.give(rootToken, "run "+job, "replied"); deref(c.Reply) != want {
+				t.Errorf("web chat, %s: %q", job, deref(c.Reply))
+			}
 		}
 	})
 }
@@ -521,6 +604,9 @@ func TestP16SeveralCommandsAreReturnedWithTheirOutputs(t *testing.T) {
 		if kept != (s.name == "slack") {
 			t.Errorf("colours kept: %v", kept)
 		}
+		if got := deref(w.give(rootToken, "run several", "replied").Reply); got != *c.Reply {
+			t.Errorf("web chat: %q", got)
+		}
 	})
 }
 
@@ -535,6 +621,10 @@ func TestP17AChatReplySectionIsTheWholeReply(t *testing.T) {
 		if n := len(w.chat.all("/hooks/")); n != before {
 			t.Errorf("an empty chat_reply was posted")
 		}
+		if c := w.give(rootToken, "run ls", "replied"); deref(c.Reply) != "hello.txt" {
+			t.Errorf("web chat: %q", deref(c.Reply))
+		}
+		w.give(rootToken, "run silent", "silent")
 	})
 }
 
