@@ -72,6 +72,8 @@ func (r *room) wishes() {
 	r.eventually("it waits", func() bool { return r.jobs(r.newest())["locked"].Status == "waiting_for_resource" })
 	asks(r.carl, "status", "queued behind job #", "@anna")
 
+	r.must(201, "POST", "/projects/"+r.project+"/chat/rules", map[string]any{"pattern": "locked", "channels": []string{"elsewhere"}}, nil)
+	asks(r.anna, "run locked", "from the channels `elsewhere` alone")
 	r.must(201, "POST", "/projects/"+r.project+"/chat/rules", map[string]any{"pattern": "build", "cooldown_seconds": 600}, nil)
 	asks(r.anna, "run build", "you ran `build`", "it can be run again in")
 }
