@@ -14,6 +14,7 @@ import (
 
 	"signalbox/chatops/slack"
 	"signalbox/models"
+	"signalbox/models/modelstest"
 )
 
 // chatSide is one of the two chats that a promise is checked through.
@@ -189,7 +190,7 @@ func (w *world) command(state string) commandJSON {
 
 func freshPostgres(t *testing.T) models.Options {
 	t.Helper()
-	return models.Options{URL: testPostgres(t)}
+	return models.Options{URL: modelstest.Postgres(t)}
 }
 
 // pageConfig holds the jobs of GitLab's page, and what the promises need beside them.

@@ -19,7 +19,6 @@ import (
 	"testing"
 	"time"
 
-	"signalbox/internal/testenv"
 	"signalbox/models"
 	"signalbox/models/modelstest"
 )
@@ -68,6 +67,12 @@ func start(t *testing.T, o models.Options, options ...option) *world {
 	w.s.Now = w.clock.now
 	for _, set := range options {
 		set(&w.s)
+	}
+	if o.URL == "" {
+		if err := os.MkdirAll(w.s.Data, 0o711); err != nil {
+			t.Fatal(err)
+		}
+		modelstest.SQLite(t, w.s.Data)
 	}
 	w.up()
 	t.Cleanup(func() {
@@ -448,8 +453,6 @@ func each(t *testing.T, f func(t *testing.T, o models.Options)) {
 		f(t, o)
 	})
 }
-
-func testPostgres(t *testing.T) string { return testenv.Postgres(t) }
 
 // variable gives the project a variable.
 func (w *world) variable(key, value string) {

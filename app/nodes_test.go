@@ -15,13 +15,14 @@ import (
 
 	"signalbox/internal/testenv"
 	"signalbox/models"
+	"signalbox/models/modelstest"
 	"signalbox/runnerproto/shellrunner"
 )
 
 // twoNodes starts two nodes on one PostgreSQL, one Redis and shared folders.
 func twoNodes(t *testing.T, redisURL string, options ...option) (a, b *world) {
 	t.Helper()
-	return twoNodesOn(t, testPostgres(t), redisURL, options...)
+	return twoNodesOn(t, modelstest.Postgres(t), redisURL, options...)
 }
 
 func twoNodesOn(t *testing.T, postgresURL, redisURL string, options ...option) (a, b *world) {

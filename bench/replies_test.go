@@ -128,5 +128,5 @@ func (n *node) waitingReply(tx *models.Tx, in *models.ChatIntegration, i int, ch
 	if err := tx.CreateCommand(c); err != nil {
 		return err
 	}
-	return tx.AddTask(&models.Task{Kind: ci.TaskChatReply, Outside: true, Payload: fmt.Sprintf(`{"pipeline":%d}`, p.ID)})
+	return tx.AddTask(&models.Task{Kind: ci.TaskChatReply, Lane: models.LaneOutside, Payload: fmt.Sprintf(`{"pipeline":%d}`, p.ID)})
 }

@@ -25,7 +25,7 @@ func (s *Service) begin(tx *models.Tx, c *models.ChatCommand, in *models.ChatInt
 		return nil
 	}
 	key := liveKey(c.ID)
-	return tx.AddTask(&models.Task{Kind: taskLive, Outside: true, Key: &key, Payload: payload(c.ID)})
+	return tx.AddTask(&models.Task{Kind: taskLive, Lane: models.LaneOutside, Key: &key, Payload: payload(c.ID)})
 }
 
 func liveKey(command int64) string { return fmt.Sprintf("%s:%d", taskLive, command) }

@@ -52,7 +52,7 @@ func (s *Service) notify(ctx context.Context, t *models.Task) error {
 			}
 			key := fmt.Sprintf("%s:%d:%d", taskSend, n.ID, t.ID)
 			tx.AfterCommit(s.tasks.Wake)
-			if err := tx.AddTask(&models.Task{Kind: taskSend, Outside: true, Key: &key, Payload: string(raw)}); err != nil {
+			if err := tx.AddTask(&models.Task{Kind: taskSend, Lane: models.LaneOutside, Key: &key, Payload: string(raw)}); err != nil {
 				return err
 			}
 		}

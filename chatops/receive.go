@@ -18,29 +18,22 @@ import (
 	"signalbox/models/enum"
 )
 
-// answerWithin is how long a chat waits for us; chats give up after three seconds. While many commands come, each is answered
-// as soon as it is stored, and its result follows on its own.
+// answerWithin is how long a chat waits for us; chats give up after three seconds. Among many commands each is answered as soon
+// as it is stored, and its result follows on its own.
 const (
 	answerWithin = 2 * time.Second
 	busyFrom     = 20 // commands in a second
+	mostWaiting  = 2  // commands whose results are waited for at a time
 )
 
-// crowd counts the commands of this second and the one before.
+// crowd counts the commands of this second and the one before, and those whose results are waited for.
 type crowd struct {
 	mu            sync.Mutex
 	second        int64
 	count, before int
+	waiting       int
+	until         time.Time     // for which time there is a crowd because too many waited
 	rush          chan struct{} // closed when a crowd begins: who waits is answered, too
-}
-
-// begins is closed when many commands come.
-func (c *crowd) begins() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.rush == nil {
-		c.rush = make(chan struct{})
-	}
-	return c.rush
 }
 
 // patience is how long the answer to a command that comes now may take.
@@ -56,13 +49,41 @@ func (c *crowd) patience(now time.Time) time.Duration {
 	}
 	c.count++
 	if max(c.count, c.before) > busyFrom {
-		if c.rush != nil {
-			close(c.rush)
-			c.rush = nil
-		}
+		c.begin(now)
+	}
+	if now.Before(c.until) {
 		return 0
 	}
 	return answerWithin
+}
+
+// begin answers all who wait; c is locked.
+func (c *crowd) begin(now time.Time) {
+	c.until = now.Add(time.Second)
+	if c.rush != nil {
+		close(c.rush)
+		c.rush = nil
+	}
+}
+
+// join counts one more who waits. The channel is closed when nobody is to wait any more; leave must be called.
+func (c *crowd) join(now time.Time) (rush <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.rush == nil {
+		c.rush = make(chan struct{})
+	}
+	rush = c.rush
+	if c.waiting++; c.waiting > mostWaiting {
+		c.begin(now)
+	}
+	return rush
+}
+
+func (c *crowd) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting--
 }
 
 // DeliveryKey is the same for two deliveries of one command: by the id that the chat gives it, and all that it
@@ -181,7 +202,7 @@ func (s *Service) accept(tx *models.Tx, row *models.ChatCommand) error {
 		s.tasks.Wake()
 		s.hub.Publish(TopicCommands(row.ProjectID))
 	})
-	return tx.AddTask(&models.Task{Kind: taskRun, Key: &key, Payload: payload(row.ID)})
+	return tx.AddTask(&models.Task{Kind: taskRun, Lane: models.LaneCommands, Key: &key, Payload: payload(row.ID)})
 }
 
 func payload(id int64) string {
@@ -241,7 +262,8 @@ func (s *Service) byKey(ctx context.Context, key string) (c *models.ChatCommand,
 func (s *Service) wait(ctx context.Context, key string, wake <-chan struct{}, patience time.Duration) (Answer, error) {
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
-	rush := s.crowd.begins()
+	rush := s.crowd.join(time.Now())
+	defer s.crowd.leave()
 	for {
 		c, err := s.byKey(ctx, key)
 		if err != nil {

@@ -153,5 +153,5 @@ func (s *Service) lateAnswer(tx *models.Tx, c *models.ChatCommand) error {
 	}
 	key := fmt.Sprintf("%s:%d", taskAcknowledge, c.ID)
 	tx.AfterCommit(s.tasks.Wake)
-	return tx.AddTask(&models.Task{Kind: taskAcknowledge, Outside: true, Key: &key, Payload: payload(c.ID), RunAt: at})
+	return tx.AddTask(&models.Task{Kind: taskAcknowledge, Lane: models.LaneOutside, Key: &key, Payload: payload(c.ID), RunAt: at})
 }

@@ -13,8 +13,8 @@ import (
 )
 
 // compiled keeps configurations that were read, so that many commands on one commit read it once. One is used again only for
-// the same text with the same inputs at the same commit, and after all that it asked of repositories and rules was asked anew
-// and answered the same: who may read what, and what stands there, is as it is now. Configurations with mistakes, and those
+// the same text with the same inputs at the same commit, and after all that it asked of repositories, rules and a chat command
+// was asked anew and answered the same: who may read what, and what stands there, is as it is now. Configurations with mistakes, and those
 // that variables had a part in, are read each time.
 type compiled struct {
 	mu    sync.Mutex
@@ -46,13 +46,9 @@ func newCompiled() *compiled {
 	return &compiled{known: map[compiledKey]*compiledConfig{}, cores: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
 }
 
-// keyOf is what a configuration is made of besides what it asks; false if that cannot be told, as when its inputs are made of
-// somebody's words.
+// keyOf is what a configuration is made of besides what it asks; false if that cannot be told.
 func keyOf(f config.File, o config.Options) (key compiledKey, ok bool) {
-	if o.Given != nil {
-		return key, false
-	}
-	raw, err := json.Marshal([]any{f.Name, f.Content, o.Inputs, o.Inputs == nil, o.Project, o.SHA, o.Child, o.MaxIncludes})
+	raw, err := json.Marshal([]any{f.Name, f.Content, o.Inputs, o.Inputs == nil, o.Given == nil, o.Project, o.SHA, o.Child, o.MaxIncludes})
 	return sha256.Sum256(raw), err == nil
 }
 
@@ -62,6 +58,7 @@ type question struct {
 	include *config.Location
 	pattern string
 	rule    *config.Rule
+	inputs  []config.InputSpec
 	answer  any
 }
 
@@ -79,6 +76,8 @@ func (q question) ask(f *files) (any, error) {
 		return fetchedFile{sha256.Sum256(content), at}, err
 	case q.rule != nil:
 		return f.includeRule(q.from, *q.rule)
+	case q.inputs != nil:
+		return f.b.r.Chat.Configured(q.inputs)
 	}
 	return f.Match(q.from, q.pattern)
 }
@@ -121,6 +120,12 @@ func (l *listener) rule(from config.Context, r config.Rule) (bool, error) {
 	return holds, err
 }
 
+func (l *listener) given(specs []config.InputSpec) (map[string]any, error) {
+	values, err := l.f.b.r.Chat.Configured(specs)
+	l.asked = append(l.asked, question{inputs: specs, answer: values})
+	return values, err
+}
+
 func (c *compiled) enter() { c.cores <- struct{}{} }
 func (c *compiled) leave() { <-c.cores }
 
@@ -128,6 +133,9 @@ func (c *compiled) leave() { <-c.cores }
 func (f *files) compile(file config.File, o config.Options) (*config.Result, *listener, error) {
 	l := &listener{f: f}
 	o.Resolver, o.Rules = l, l.rule
+	if o.Given != nil {
+		o.Given = l.given
+	}
 	f.c.compiled.enter()
 	defer f.c.compiled.leave()
 	r, err := config.LoadWith(file, o)

@@ -86,6 +86,38 @@ func TestCompiledByRulesVariablesAndInputs(t *testing.T) {
 	}
 }
 
+// TestCompiledForChat: what a command gives counts for its own reading, and many commands that give the same share one.
+func TestCompiledForChat(t *testing.T) {
+	c := coordinatorWith(nil)
+	read := func(text string, inputs map[string]any) *config.Config {
+		t.Helper()
+		r := PipelineRequest{Project: &models.Project{FullPath: "a/b"}, Chat: ChatChoice{Configured: func([]config.InputSpec) (map[string]any, error) { return inputs, nil }}}
+		f := &files{c: c, ctx: t.Context(), b: &builder{c: c, r: r}}
+		found, err := f.load(config.File{Name: ".gitlab-ci.yml", Content: []byte(text)}, nil)
+		if err != nil || found.Errors != nil {
+			t.Fatal(err, found.Errors)
+		}
+		return found.Config
+	}
+	const plain = "a: {script: x}"
+	if !shared(read(plain, nil), read(plain, map[string]any{"what": "1"})) {
+		t.Error("a configuration that takes nothing is read twice")
+	}
+	const takes = "spec: {inputs: {what: {default: none}}}\n---\na: {script: '$[[ inputs.what ]]'}"
+	for _, what := range []string{"1", "2", "1"} {
+		one := read(takes, map[string]any{"what": what})
+		if one.Jobs[0].Script[0] != what || !shared(one, read(takes, map[string]any{"what": what})) {
+			t.Errorf("%s: %+v", what, one.Jobs[0])
+		}
+	}
+	refuse := fmt.Errorf("no")
+	r := PipelineRequest{Project: &models.Project{FullPath: "a/b"}, Chat: ChatChoice{Configured: func([]config.InputSpec) (map[string]any, error) { return nil, refuse }}}
+	f := &files{c: c, ctx: t.Context(), b: &builder{c: c, r: r}}
+	if _, err := f.load(config.File{Name: ".gitlab-ci.yml", Content: []byte(takes)}, nil); err != refuse {
+		t.Errorf("the refusal of a command is lost: %v", err)
+	}
+}
+
 // TestCompiledIsBounded: neither many configurations nor many who ask at once fill the memory.
 func TestCompiledIsBounded(t *testing.T) {
 	c := coordinatorWith(nil)

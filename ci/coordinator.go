@@ -106,6 +106,7 @@ type Coordinator struct {
 	settings Settings
 	remote   *remote
 	compiled *compiled
+	making   making
 	queue    *queue
 	runners  *runnerCache
 	contacts contacts
@@ -139,7 +140,7 @@ func New(p Parts) *Coordinator {
 	p.Settings.defaults()
 	c := &Coordinator{
 		db: p.DB, keys: p.Keys, repos: p.Repos, traces: p.Traces, blobs: p.Blobs, hub: p.Hub, tasks: p.Tasks, log: p.Log,
-		settings: p.Settings, remote: newRemote(p.Settings.IncludeHosts), compiled: newCompiled(), sender: newHookSender(p.Settings.HookHosts), reading: make(chan struct{}, 2), queue: newQueue(), runners: newRunnerCache(), lease: lease{holder: newKey()},
+		settings: p.Settings, remote: newRemote(p.Settings.IncludeHosts), compiled: newCompiled(), making: newMaking(), sender: newHookSender(p.Settings.HookHosts), reading: make(chan struct{}, 2), queue: newQueue(), runners: newRunnerCache(), lease: lease{holder: newKey()},
 	}
 	c.ears.listen(p.DB.Now(), c.settings.Steady())
 	p.Tasks.Handle(TaskPush, c.runPush)

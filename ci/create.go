@@ -98,7 +98,11 @@ func (c *Coordinator) CreatePipeline(ctx context.Context, r PipelineRequest) (*m
 			return p, err
 		}
 	}
-	b := &builder{c: c, r: r}
+	if err := c.making.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer c.making.leave()
+	b := &builder{c: c, r: r, entered: true}
 	err := b.gather(ctx)
 	if refused := new(plan.Refusal); errors.As(err, &refused) {
 		b.r.Variables = nil // a pipeline cannot keep the same one twice
@@ -144,6 +148,7 @@ type builder struct {
 	tag       bool
 	protected bool
 	commit    *gitrepo.Commit
+	entered   bool // it has its place among those that are made
 
 	merge  *variable.MergeRequest // that it is about; nil if it is about none
 	diff   *models.MergeRequestDiff

@@ -210,7 +210,11 @@ func (f *files) Fetch(from config.Context, l config.Location) ([]byte, config.Co
 	case "template":
 		return f.template(from, l)
 	case "remote":
-		return f.c.remote.fetch(f.ctx, l)
+		var text []byte
+		var at config.Context
+		var err error
+		f.b.aside(func() { text, at, err = f.c.remote.fetch(f.ctx, l) })
+		return text, at, err
 	case "artifact":
 		return f.artifact(from, l)
 	}

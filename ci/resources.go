@@ -15,7 +15,7 @@ import (
 // soon stores a task without a key, which may stand in the queue several times: it looks at what is there when it runs.
 func (c *Coordinator) soon(tx *models.Tx, kind string, id int64) error {
 	tx.AfterCommit(c.tasks.Wake)
-	return tx.AddTask(&models.Task{Kind: kind, Outside: outside(kind), Payload: strconv.FormatInt(id, 10)})
+	return tx.AddTask(&models.Task{Kind: kind, Lane: lane(kind), Payload: strconv.FormatInt(id, 10)})
 }
 
 // soonTo is soon with a payload of its own.
@@ -25,11 +25,15 @@ func (c *Coordinator) soonTo(tx *models.Tx, kind string, payload any) error {
 		return err
 	}
 	tx.AfterCommit(c.tasks.Wake)
-	return tx.AddTask(&models.Task{Kind: kind, Outside: outside(kind), Payload: string(text)})
+	return tx.AddTask(&models.Task{Kind: kind, Lane: lane(kind), Payload: string(text)})
 }
 
-// outside says whether tasks of a kind call servers of others.
-func outside(kind string) bool { return kind == TaskChatReply || kind == TaskDeliver }
+func lane(kind string) models.Lane {
+	if kind == TaskChatReply || kind == TaskDeliver {
+		return models.LaneOutside
+	}
+	return models.LaneInner
+}
 
 // idOf reads the payload that soon stores.
 func idOf(t *models.Task) (int64, error) {

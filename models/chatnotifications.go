@@ -54,9 +54,7 @@ func (tx *Tx) Notifies(projectID int64, jobs bool) (bool, error) {
 	} else {
 		q = q.Where("pipelines")
 	}
-	var n int64
-	err := q.Limit(1).Count(&n).Error
-	return n > 0, err
+	return some(q)
 }
 
 // EarlierStatus is how the pipeline before this one ended on the same ref; "" if none has ended.

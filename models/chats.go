@@ -307,9 +307,7 @@ func (tx *Tx) MarkAnswered(id int64) error {
 
 // Watched says whether a command waits for the end of a pipeline. It costs a look into an index.
 func (tx *Tx) Watched(pipelineID int64) (bool, error) {
-	var n int64
-	err := tx.db.Model(&ChatCommand{}).Where("pipeline_id = ? AND state = ?", pipelineID, enum.CommandRunning).Limit(1).Count(&n).Error
-	return n > 0, err
+	return some(tx.db.Model(&ChatCommand{}).Where("pipeline_id = ? AND state = ?", pipelineID, enum.CommandRunning))
 }
 
 // DeferCommand notes that the chat's request was answered without the result; an answer that waits already goes out now.
@@ -361,10 +359,8 @@ func (tx *Tx) LastRun(c *ChatCommand) (*ChatCommand, error) {
 
 // ReplyWaits says whether a reply that came before in the channel of a command could not be delivered yet.
 func (tx *Tx) ReplyWaits(c *ChatCommand) (bool, error) {
-	var n int64
-	err := tx.db.Model(&ChatCommand{}).Where("integration_id = ? AND channel_id = ? AND id < ? AND state = 'running' AND reply IS NOT NULL AND delivery_error <> ''",
-		c.IntegrationID, c.ChannelID, c.ID).Limit(1).Count(&n).Error
-	return n > 0, err
+	return some(tx.db.Model(&ChatCommand{}).Where("integration_id = ? AND channel_id = ? AND id < ? AND state = 'running' AND reply IS NOT NULL AND delivery_error <> ''",
+		c.IntegrationID, c.ChannelID, c.ID))
 }
 
 // NextReply finds the command in the same channel whose reply is the next to wait.

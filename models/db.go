@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -141,8 +142,9 @@ func (d *DB) openPostgres(o Options, cfg *gorm.Config) error {
 	}
 	d.reader, d.writer = db, db
 	pool, _ := db.DB()
-	pool.SetMaxOpenConns(24)
-	pool.SetMaxIdleConns(24)
+	most := min(24, max(8, 4*runtime.GOMAXPROCS(0))) // each new one begins slowly: few that are warm serve sooner than many
+	pool.SetMaxOpenConns(most)
+	pool.SetMaxIdleConns(most)
 	pool.SetConnMaxLifetime(time.Hour)
 	return nil
 }

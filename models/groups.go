@@ -99,12 +99,10 @@ func (tx *Tx) UpdateNamespace(n *Namespace) error { return translate(tx.db.Save(
 
 // HasInside says whether a group holds subgroups or projects.
 func (tx *Tx) HasInside(id int64) (bool, error) {
-	var groups, projects int64
-	if err := tx.db.Model(&Namespace{}).Where("parent_id = ?", id).Limit(1).Count(&groups).Error; err != nil {
-		return false, err
+	if groups, err := some(tx.db.Model(&Namespace{}).Where("parent_id = ?", id)); groups || err != nil {
+		return groups, err
 	}
-	err := tx.db.Model(&Project{}).Where("namespace_id = ?", id).Limit(1).Count(&projects).Error
-	return groups+projects > 0, err
+	return some(tx.db.Model(&Project{}).Where("namespace_id = ?", id))
 }
 
 // DeleteNamespace removes an empty group with its members, variables and runners.

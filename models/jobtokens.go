@@ -45,10 +45,7 @@ func (tx *Tx) JobTokensAllowed(projectID, sourceID int64) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	var n int64
-	err = tx.db.Model(&JobTokenScope{}).Where("project_id = ? AND (kind = 'project' AND source_id = ? OR kind = 'group' AND source_id IN ?)", projectID, sourceID, groups).
-		Limit(1).Count(&n).Error
-	return n > 0, err
+	return some(tx.db.Model(&JobTokenScope{}).Where("project_id = ? AND (kind = 'project' AND source_id = ? OR kind = 'group' AND source_id IN ?)", projectID, sourceID, groups))
 }
 
 // SigningKey is a private key of the instance.

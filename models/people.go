@@ -174,10 +174,7 @@ func (tx *Tx) ListUsers(f UserFilter, p Page) ([]*User, int64, error) {
 
 // OwnsProjects says whether a user still has projects of its own.
 func (tx *Tx) OwnsProjects(userID int64) (bool, error) {
-	var n int64
-	err := tx.db.Model(&Project{}).Where("namespace_id IN (?)", tx.db.Model(&Namespace{}).Select("id").Where("owner_id = ?", userID)).
-		Limit(1).Count(&n).Error
-	return n > 0, err
+	return some(tx.db.Model(&Project{}).Where("namespace_id IN (?)", tx.db.Model(&Namespace{}).Select("id").Where("owner_id = ?", userID)))
 }
 
 // DeleteUser removes a user with its namespace, tokens, roles and chat accounts. What it started keeps its id.

@@ -80,6 +80,13 @@ func first[T any](q *gorm.DB) (*T, error) {
 	return &row, nil
 }
 
+// some says whether a query finds a row. It reads one at most.
+func some(q *gorm.DB) (bool, error) {
+	var found []int
+	err := q.Select("1").Limit(1).Scan(&found).Error
+	return len(found) > 0, err
+}
+
 // list returns one page and the number of all rows, which stops above CountedRows; 0 if nobody counts.
 func list[T any](q *gorm.DB, by string, p Page) ([]*T, int64, error) {
 	q = q.Session(&gorm.Session{})

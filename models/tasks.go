@@ -21,9 +21,19 @@ type Task struct {
 	LockedUntil *time.Time
 	LastError   string
 	CreatedAt   time.Time
-	Outside     bool // it calls servers of others, which may take their time: nothing else waits behind it
+	Lane        Lane
 	Unsure      bool `gorm:"-"` // an earlier run may have done something without learning of it
 }
+
+// Lane is a part of the tasks behind which the others do not wait.
+type Lane int16
+
+// The lanes.
+const (
+	LaneInner    Lane = iota // what the coordinator does by itself
+	LaneOutside              // calls of servers of others, which may take their time
+	LaneCommands             // commands of chats, of which many may come at once
+)
 
 // unknown is until when a task is locked whose last run did not learn what it did. A run that never ended leaves a lock, too.
 var unknown = time.Unix(0, 0).UTC()
@@ -39,7 +49,7 @@ func (tx *Tx) AddTask(t *Task) error {
 
 // ClaimTasks takes due tasks that nobody holds, for the given time. Claims go by the database's clock, which
 // all nodes share; what is due, by that or the node's own, whichever is later. At most limit rows are touched.
-func (tx *Tx) ClaimTasks(outside bool, limit int, hold time.Duration) ([]*Task, error) {
+func (tx *Tx) ClaimTasks(lane Lane, limit int, hold time.Duration) ([]*Task, error) {
 	now, err := tx.databaseTime()
 	if err != nil {
 		return nil, err
@@ -48,7 +58,7 @@ func (tx *Tx) ClaimTasks(outside bool, limit int, hold time.Duration) ([]*Task, 
 	if own := tx.now(); own.After(due) {
 		due = own
 	}
-	q := tx.db.Where("outside = ? AND run_at <= ? AND (locked_until IS NULL OR locked_until <= ?)", outside, due, now).Order("run_at, id").Limit(limit)
+	q := tx.db.Where("lane = ? AND run_at <= ? AND (locked_until IS NULL OR locked_until <= ?)", lane, due, now).Order("run_at, id").Limit(limit)
 	if tx.postgres {
 		q = q.Clauses(clause.Locking{Strength: "UPDATE", Options: "SKIP LOCKED"})
 	}
@@ -82,25 +92,19 @@ func (tx *Tx) HoldTask(t *Task, hold time.Duration) (bool, error) {
 }
 
 // DueTasks says whether a claim would find something; it writes nothing.
-func (tx *Tx) DueTasks(outside bool) (bool, error) {
-	var n int64
+func (tx *Tx) DueTasks(lane Lane) (bool, error) {
 	now := tx.now()
-	err := tx.db.Model(&Task{}).Where("outside = ? AND run_at <= ? AND (locked_until IS NULL OR locked_until <= ?)", outside, now, now).Limit(1).Count(&n).Error
-	return n > 0, err
+	return some(tx.db.Model(&Task{}).Where("lane = ? AND run_at <= ? AND (locked_until IS NULL OR locked_until <= ?)", lane, now, now))
 }
 
 // TasksLeft says whether a task is due or running; tests wait for that.
 func (tx *Tx) TasksLeft() (bool, error) {
-	var n int64
-	err := tx.db.Model(&Task{}).Where("run_at <= ?", tx.now()).Limit(1).Count(&n).Error
-	return n > 0, err
+	return some(tx.db.Model(&Task{}).Where("run_at <= ?", tx.now()))
 }
 
 // TasksHeld says whether a task is claimed; tests wait for that.
 func (tx *Tx) TasksHeld() (bool, error) {
-	var n int64
-	err := tx.db.Model(&Task{}).Where("locked_until > ?", unknown).Limit(1).Count(&n).Error
-	return n > 0, err
+	return some(tx.db.Model(&Task{}).Where("locked_until > ?", unknown))
 }
 
 // OpenTask finds a task that runs, or whose last run did not learn what it did.
@@ -286,12 +290,10 @@ func (tx *Tx) DeleteSession(hash string) error {
 
 // Stale says whether there are sessions or one-time pages that have ended.
 func (tx *Tx) Stale() (bool, error) {
-	var sessions, links int64
-	if err := tx.db.Model(&Session{}).Where("expires_at <= ?", tx.now()).Limit(1).Count(&sessions).Error; err != nil {
-		return false, err
+	if stale, err := some(tx.db.Model(&Session{}).Where("expires_at <= ?", tx.now())); stale || err != nil {
+		return stale, err
 	}
-	err := tx.db.Model(&ChatLink{}).Where("expires_at <= ?", tx.now()).Limit(1).Count(&links).Error
-	return sessions+links > 0, err
+	return some(tx.db.Model(&ChatLink{}).Where("expires_at <= ?", tx.now()))
 }
 
 // DeleteExpiredSessions removes sessions that have ended.

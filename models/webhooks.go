@@ -122,7 +122,5 @@ func (tx *Tx) DeleteOldDeliveries(before time.Time, limit int) (int64, error) {
 
 // HasOldDeliveries says whether there are deliveries of before a time.
 func (tx *Tx) HasOldDeliveries(before time.Time) (bool, error) {
-	var n int64
-	err := tx.db.Model(&WebhookDelivery{}).Where("created_at < ?", before).Limit(1).Count(&n).Error
-	return n > 0, err
+	return some(tx.db.Model(&WebhookDelivery{}).Where("created_at < ?", before))
 }

@@ -40,12 +40,15 @@ type Runner struct {
 	working  sync.WaitGroup
 }
 
-// lane is a part of the tasks that has handlers of its own: those that call servers of others, and all else.
+// lane is a lane's handlers.
 type lane struct {
-	outside bool
-	wake    chan struct{}
-	slots   chan struct{}
+	lane  models.Lane
+	wake  chan struct{}
+	slots chan struct{}
 }
+
+// handlers are how many tasks of each lane run at a time.
+var handlers = map[models.Lane]int{models.LaneInner: 8, models.LaneOutside: 6, models.LaneCommands: 8}
 
 const (
 	// hold is how long a claimed task is nobody else's. It is renewed while its handler works, so that the
@@ -61,9 +64,8 @@ const (
 // NewRunner makes a runner of the given handlers.
 func NewRunner(db *models.DB, log *slog.Logger) *Runner {
 	r := &Runner{db: db, log: log, handlers: map[string]Handler{}}
-	for _, l := range []*lane{{outside: false, slots: make(chan struct{}, 8)}, {outside: true, slots: make(chan struct{}, 6)}} {
-		l.wake = make(chan struct{}, 1)
-		r.lanes = append(r.lanes, l)
+	for l, n := range handlers {
+		r.lanes = append(r.lanes, &lane{lane: l, wake: make(chan struct{}, 1), slots: make(chan struct{}, n)})
 	}
 	return r
 }
@@ -116,7 +118,7 @@ func (r *Runner) run(ctx context.Context, l *lane) {
 func (r *Runner) runOnce(ctx context.Context, l *lane) (more bool, err error) {
 	due := false
 	err = r.db.Read(ctx, func(tx *models.Tx) error {
-		due, err = tx.DueTasks(l.outside)
+		due, err = tx.DueTasks(l.lane)
 		return err
 	})
 	if err != nil || !due {
@@ -128,7 +130,7 @@ func (r *Runner) runOnce(ctx context.Context, l *lane) (more bool, err error) {
 	}
 	var claimed []*models.Task
 	err = r.db.Write(ctx, func(tx *models.Tx) error {
-		claimed, err = tx.ClaimTasks(l.outside, min(batch, free), hold)
+		claimed, err = tx.ClaimTasks(l.lane, min(batch, free), hold)
 		return err
 	})
 	if err != nil {

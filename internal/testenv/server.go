@@ -96,7 +96,7 @@ func StartPostgres(dir string, durable bool) (*Server, error) {
 		sync = "on"
 	}
 	cmd := exec.Command(postgres, "-D", data, "-p", strconv.Itoa(port), "-h", "127.0.0.1", "-k", home,
-		"-c", "fsync="+sync, "-c", "full_page_writes="+sync, "-c", "max_connections=300", "-c", "log_min_messages=fatal")
+		"-c", "fsync="+sync, "-c", "full_page_writes="+sync, "-c", "max_connections=300", "-c", "log_min_messages=fatal", "-c", "wal_level=minimal", "-c", "max_wal_senders=0")
 	cmd.SysProcAttr, cmd.Dir = attr, home
 	s, err := launch(cmd, fmt.Sprintf("postgres://signalbox@127.0.0.1:%d", port))
 	if err != nil {

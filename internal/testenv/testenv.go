@@ -52,7 +52,23 @@ func Main(m *testing.M) {
 var databases atomic.Int64
 
 // Postgres makes an empty database for one test and returns its URL. The database goes with the test.
-func Postgres(t testing.TB) string {
+func Postgres(t testing.TB) string { return PostgresLike(t, "template1") }
+
+// PostgresLike makes a database for one test that holds what another holds, to which nobody may be connected, and returns its
+// URL. The database goes with the test.
+func PostgresLike(t testing.TB, template string) string {
+	t.Helper()
+	url, drop := NewPostgres(t, template)
+	t.Cleanup(func() {
+		if err := drop(); err != nil {
+			t.Errorf("drop database: %v", err)
+		}
+	})
+	return url
+}
+
+// NewPostgres makes a database like another one that is there until it is dropped, or the server ends with the tests.
+func NewPostgres(t testing.TB, template string) (url string, drop func() error) {
 	t.Helper()
 	server := shared(t, PostgresEnv, "PostgreSQL", StartPostgres)
 	name := fmt.Sprintf("t%d_%d", os.Getpid(), databases.Add(1))
@@ -60,16 +76,14 @@ func Postgres(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := admin.Exec("CREATE DATABASE " + name); err != nil {
+	if _, err := admin.Exec("CREATE DATABASE " + name + " TEMPLATE " + template); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if _, err := admin.Exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
-			t.Errorf("drop database: %v", err)
-		}
-		admin.Close()
-	})
-	return server + "/" + name + "?sslmode=disable"
+	return server + "/" + name + "?sslmode=disable", func() error {
+		defer admin.Close()
+		_, err := admin.Exec("DROP DATABASE " + name + " WITH (FORCE)")
+		return err
+	}
 }
 
 // Redis returns the URL of the private Redis.
