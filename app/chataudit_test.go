@@ -92,6 +92,14 @@ private:
 		if c.User != nil || c.ChatUserID != "U7" || c.ChatUser != "name-U7" {
 			t.Errorf("of somebody unknown: %+v", c)
 		}
+		for _, user := range []string{"U7", "NAME-u7"} {
+			if got := w.found("user=" + user); len(got) != 1 || got[0] != "run hello-world" {
+				t.Errorf("commands of %s: %q", user, got)
+			}
+		}
+		if got := w.found("user=U1"); len(got) != 1 || got[0] != "run anything" { // before the account was linked
+			t.Errorf("commands of U1: %q", got)
+		}
 		export := "/projects/" + w.project + "/chat/commands/export?state=undeliverable&format="
 		_, body := w.download(export + "jsonl")
 		c = auditJSON{}

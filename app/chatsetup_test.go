@@ -26,8 +26,8 @@ func TestSetUpPagesHoldEverythingReadyToPaste(t *testing.T) {
 		dev.shut(at, at, at+"/test", at+"/deliveries/1/replay")
 		_, page, _ := keeper.get(at)
 		codes := regexp.MustCompile(`(?s)<pre><code>(.*?)</code></pre>`).FindAllStringSubmatch(page, -1)
-		if len(codes) != 4 {
-			t.Fatalf("%d texts to paste", len(codes))
+		if len(codes) != 4 || !strings.Contains(page, "/assets/bot-512.png") {
+			t.Fatalf("%d texts to paste, or no icon", len(codes))
 		}
 		for i, c := range codes {
 			text := html.UnescapeString(c[1])
