@@ -629,34 +629,69 @@ func TestP17AChatReplySectionIsTheWholeReply(t *testing.T) {
 	})
 }
 
-// TestP18ExamplesArePointedTo, and those of the documentation are right.
-func TestP18ExamplesArePointedTo(t *testing.T) {
-	page, err := os.ReadFile("../docs/chatops.md")
-	if err != nil || !strings.Contains(string(page), "https://gitlab.com/gitlab-com/chatops") {
-		t.Fatalf("the page for those who write chat jobs points to no examples: %v", err)
+// Programs that the examples of the documentation call, and what is run of them, by job: a command, and a part of its reply.
+var (
+	programsOfExamples = map[string]string{
+		"deploy":  "#!/bin/sh\nprintf 'section_start:1:chat_reply\\r\\033[0K\\nbrought to %s\\nsection_end:2:chat_reply\\r\\033[0K\\n' \"$*\"\n",
+		"measure": "#!/bin/sh\necho measured > \"$2\"\n",
+		"release": "#!/bin/sh\necho released \"$@\"\n",
 	}
+	runOfExamples = map[string][2]string{
+		"deploy": {"run deploy production replicas=3", "brought to production 3"}, "bring": {"run pipeline production", "brought to production 1"},
+		"ls": {"run ls", ".gitlab-ci.yml"}, "report": {"run report", "All quiet"}, "release": {"run release v1.2", "released v1.2"},
+		"hello-world": {"run hello-world", "Hello World"},
+	}
+)
+
+// TestP18ExamplesArePointedTo, and those of the documentation are right, and do what they say.
+func TestP18ExamplesArePointedTo(t *testing.T) {
 	w := start(t, models.Options{Dir: t.TempDir()})
 	w.newProject("ops")
-	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
-	for _, e := range examples {
-		header, content, specified := strings.Cut(e[1], "---\n")
-		if !specified {
-			header, content = "", e[1]
-		} else {
-			header += "---\n"
+	w.runner()
+	w.variable("RELEASE_MANAGERS", "anna root")
+	ran := 0
+	for _, name := range []string{"../docs/chatops.md", "../README.md"} {
+		page, err := os.ReadFile(name)
+		if err != nil || name == "../docs/chatops.md" && !strings.Contains(string(page), "https://gitlab.com/gitlab-com/chatops") {
+			t.Fatalf("the page for those who write chat jobs points to no examples: %v", err)
 		}
-		w.push("ops", map[string]string{".gitlab-ci.yml": header + "stages: [chatops]\n" + content})
-		var got struct {
-			Valid  bool
-			Errors []string
-		}
-		w.must(200, "GET", "/projects/"+w.project+"/ci/lint", nil, &got)
-		if !got.Valid {
-			t.Errorf("%s\n%v", e[1], got.Errors)
+		for _, e := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1) {
+			header, content, specified := strings.Cut(e[1], "---\n")
+			if !specified {
+				header, content = "", e[1]
+			} else {
+				header += "---\n"
+			}
+			if !strings.Contains(content, "stages:") {
+				content = "stages: [chatops]\n" + content
+			}
+			files := map[string]string{".gitlab-ci.yml": header + content}
+			for program, text := range programsOfExamples {
+				files[program] = text
+			}
+			w.push("ops", files)
+			var got struct {
+				Valid  bool
+				Errors []string
+			}
+			w.must(200, "GET", "/projects/"+w.project+"/ci/lint", nil, &got)
+			if !got.Valid {
+				t.Errorf("%s\n%v", e[1], got.Errors)
+				continue
+			}
+			for job, run := range runOfExamples {
+				if !strings.Contains("\n"+content, "\n"+job+":\n") {
+					continue
+				}
+				ran++
+				if c := w.give(rootToken, run[0], "replied"); !strings.Contains(deref(c.Reply), run[1]) {
+					t.Errorf("%s: %q, want %q", run[0], deref(c.Reply), run[1])
+				}
+			}
 		}
 	}
-	if len(examples) < 4 {
-		t.Errorf("%d examples", len(examples))
+	if ran != len(runOfExamples) {
+		t.Errorf("%d examples were run", ran)
 	}
 }
 
