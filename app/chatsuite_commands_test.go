@@ -34,6 +34,10 @@ func (r *room) wishes() {
 	asks := func(user, text string, wants ...string) {
 		t.Helper()
 		got := r.say(user, text).Message.Read()
+		if strings.Contains(got, "Working on it") || strings.Contains(got, "thinking") { // many commands came in this second
+			r.until("the answer to "+text, func() bool { return len(r.saying(user, wants[0])) > 0 })
+			got = r.saying(user, wants[0])[0].Read()
+		}
 		for _, want := range wants {
 			if !strings.Contains(got, want) {
 				t.Errorf("%s: %q, want %q", text, got, want)
