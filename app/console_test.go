@@ -115,7 +115,7 @@ func TestTheConsoleIsAConversation(t *testing.T) {
 		keeper.sends(at, at, "is canceled.", url.Values{"text": {fmt.Sprintf("cancel pipeline #%d", group)}})
 		w.eventually("it can be tried again", func() bool {
 			_, page, _ = keeper.get(at)
-			return strings.Contains(page, fmt.Sprintf(`value="retry pipeline #%d"`, group))
+			return strings.Contains(page, fmt.Sprintf(`value="retry pipeline #%d"`, group)) && strings.Contains(page, `class="status canceled"`)
 		})
 
 		if _, page, _ := keeper.get(at + "?search=deploy"); strings.Contains(page, "The shop is open.") || !strings.Contains(page, "deployed v3") || !strings.Contains(page, "export?format=csv&amp;search=deploy") {

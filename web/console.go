@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -78,8 +79,8 @@ func (s *Server) saidOf(r *request, c *inside, row chatops.Record, of subject, p
 	if row.User != nil {
 		one.Who = row.User.Name
 	}
-	if one.Shown = string(row.State); job != nil && (!row.Ended() || row.State == enum.CommandReplied || row.State == enum.CommandSilent) {
-		one.Shown = string(job.Status)
+	if one.Shown = string(row.State); !row.Ended() || row.State == enum.CommandReplied || row.State == enum.CommandSilent {
+		one.Shown = cmp.Or(string(of.status()), one.Shown)
 	}
 	text, blocks := s.chat.Reply(c.project, row.ChatCommand)
 	switch {
@@ -119,6 +120,17 @@ func (s *Server) saidOf(r *request, c *inside, row chatops.Record, of subject, p
 type subject struct {
 	job      *models.Job
 	pipeline *models.Pipeline
+}
+
+// status is how the job or the pipeline stands; "" if there is none.
+func (s subject) status() enum.Status {
+	switch {
+	case s.job != nil:
+		return s.job.Status
+	case s.pipeline != nil:
+		return s.pipeline.Status
+	}
+	return ""
 }
 
 // subjectsOf finds what commands are about, by command.
