@@ -26,6 +26,8 @@ type commandEntity struct {
 	Chat            enum.Chat         `json:"chat"`
 	ChannelID       string            `json:"channel_id"`
 	User            *commandUser      `json:"user"`
+	ChatUserID      string            `json:"chat_user_id"`
+	ChatUserName    string            `json:"chat_user_name"`
 	Thread          *string           `json:"thread"`
 	Decision        *string           `json:"decision"`
 	PrivateReply    *string           `json:"private_reply"` // null for everybody but the asker
@@ -52,7 +54,7 @@ func (c *call) command(r chatops.Record) commandEntity {
 	e := commandEntity{
 		ID: r.ID, Text: r.Text, Channel: r.ChannelName, State: r.State, Acknowledgement: r.Acknowledgement, PipelineID: r.PipelineID, JobID: r.JobID,
 		Reply: r.Reply, CreatedAt: httpapi.Time(r.CreatedAt), FinishedAt: httpapi.TimeOf(r.FinishedAt), Refusal: given(r.Refusal), DeliveryError: given(r.DeliveryError),
-		Chat: r.Chat, ChannelID: r.ChannelID, Thread: given(r.Link), Decision: given(r.Decision), Deliveries: each(r.Posts, postOf),
+		Chat: r.Chat, ChannelID: r.ChannelID, ChatUserID: r.ChatUserID, ChatUserName: r.ChatUserName, Thread: given(r.Link), Decision: given(r.Decision), Deliveries: each(r.Posts, postOf),
 	}
 	if r.User != nil {
 		e.User = &commandUser{r.User.ID, r.User.Username}
@@ -84,7 +86,7 @@ type commandFilter struct {
 	User    string            `param:"user" max:"255"`
 	Chat    string            `param:"chat" max:"50"`
 	Channel string            `param:"channel" max:"255"`
-	State   string            `param:"state" values:"accepted refused running replied silent expired undeliverable"`
+	State   string            `param:"state" values:"accepted waiting refused running replied silent expired undeliverable"`
 	Search  string            `param:"search" max:"1000"`
 	After   httpapi.Timestamp `param:"created_after"`
 	Before  httpapi.Timestamp `param:"created_before"`

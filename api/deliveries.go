@@ -43,7 +43,37 @@ func (s *Server) connected(c *call) (*models.ChatIntegration, error) {
 	return in, missing(err, "Integration")
 }
 
+// chatSetUp is what a chat is told when the project is connected to it.
+type chatSetUp struct {
+	Address        string                     `json:"address,omitempty"`
+	Manifest       *chatops.SlackManifest     `json:"manifest,omitempty"`
+	SocketManifest *chatops.SlackManifest     `json:"socket_mode_manifest,omitempty"`
+	Command        *chatops.MattermostCommand `json:"command,omitempty"`
+	BotIcon        string                     `json:"bot_icon"`
+}
+
+// setUp gives what the page of a chat has ready to paste.
+func (s *Server) setUp(c *call) (any, error) {
+	_, chat, err := s.integration(c)
+	if err != nil {
+		return nil, err
+	}
+	out := chatSetUp{BotIcon: s.chat.BotIcon()}
+	switch chat {
+	case enum.Slack:
+		reached, socket := s.chat.SlackManifest(c.project, false), s.chat.SlackManifest(c.project, true)
+		out.Address, out.Manifest, out.SocketManifest = s.chat.Endpoint(c.project, chat, "trigger"), &reached, &socket
+	case enum.Mattermost:
+		command := s.chat.MattermostCommand(c.project)
+		out.Address, out.Command = command.URL, &command
+	case enum.Discord:
+		out.Address = s.chat.Endpoint(c.project, chat, "interactions")
+	}
+	return out, nil
+}
+
 func (s *Server) deliveryRoutes(r routes, path string) {
+	r.get(path+"/setup", project(access.AdminProject), s.setUp)
 	r.get(path+"/deliveries", project(access.AdminProject), with(func(c *call, p *struct{ httpapi.Page }) (any, error) {
 		in, err := s.connected(c)
 		if err != nil {

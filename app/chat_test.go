@@ -31,7 +31,7 @@ const (
 )
 
 // eachChat checks a promise through both chats, with the built-in runner: one of them on SQLite and one on PostgreSQL, or with
-// SIGNALBOX_TEST_ALL both on both.
+// SIGNALBOX_TEST_ALL both on both. The web chat is on each.
 func eachChat(t *testing.T, config string, f func(t *testing.T, w *world, s chatSide), options ...option) {
 	t.Helper()
 	each(t, func(t *testing.T, o models.Options) {
@@ -277,6 +277,9 @@ func TestP1AJobRunsAndItsOutputReturnsToTheChannel(t *testing.T) {
 		if c.Reply == nil || *c.Reply != "Hello World" || c.PipelineID == nil {
 			t.Errorf("command %+v", c)
 		}
+		if c := w.give(rootToken, "run hello-world", "replied"); deref(c.Reply) != "Hello World" || c.PipelineID == nil {
+			t.Errorf("web chat: %+v", c)
+		}
 	})
 }
 
@@ -287,6 +290,10 @@ func TestP2TheActionIsRunWithAJobAndArguments(t *testing.T) {
 		} {
 			if status, a := w.say(s, "U1", text); status != 200 || !strings.Contains(a, want) {
 				t.Errorf("%q: %d %q", text, status, a)
+			}
+			state := map[bool]string{true: "replied", false: "refused"}[text == "help"]
+			if c := w.give(rootToken, text, state); !strings.Contains(deref(c.Reply)+deref(c.Refusal), want) {
+				t.Errorf("web chat, %q: %+v", text, c)
 			}
 		}
 		if n := len(w.pipelines()); n != 1 {
@@ -302,6 +309,11 @@ func TestP3ChatInputHoldsTheArguments(t *testing.T) {
 		}
 		if got := output(s, w.answer(s, "run vars")); !strings.HasPrefix(got, "[] ") {
 			t.Errorf("without arguments: %q", got)
+		}
+		for text, want := range map[string]string{"run vars one  'two' $HOME $(id)": "[one  'two' $HOME $(id)] ", "run vars": "[] "} {
+			if c := w.give(rootToken, text, "replied"); !strings.HasPrefix(deref(c.Reply), want) {
+				t.Errorf("web chat, %q: %q", text, deref(c.Reply))
+			}
 		}
 	})
 }
@@ -321,6 +333,13 @@ func TestP4ChatChannelNamesTheChannel(t *testing.T) {
 		if got := output(s, w.answer(s, "run vars")); !strings.HasPrefix(got, "[] [C1] [C1] [ops]") {
 			t.Errorf("by id: %q", got)
 		}
+		if c := w.give(rootToken, "run vars", "replied"); deref(c.Reply) != "[] [ops] [ops] [ops] [root] [root] [chat]" {
+			t.Errorf("web chat: %q", deref(c.Reply))
+		}
+		w.must(201, "POST", "/projects/"+w.project+"/chat/commands", map[string]any{"text": "run vars"}, nil)
+		if c := w.command("replied"); deref(c.Reply) != "[] [console] [console] [console] [root] [root] [chat]" {
+			t.Errorf("web chat, without a channel: %q", deref(c.Reply))
+		}
 	})
 }
 
@@ -329,8 +348,12 @@ func TestP5TheJobIsLookedUpOnTheDefaultBranch(t *testing.T) {
 		if out, err := w.tryPush("ops", rootToken, "other", map[string]string{".gitlab-ci.yml": "elsewhere: {script: echo x}"}); err != nil {
 			t.Fatal(err, out)
 		}
-		if _, a := w.say(s, "U1", "run elsewhere"); !strings.Contains(a, "no job `elsewhere` on the default branch `main`") {
+		const want = "no job `elsewhere` on the default branch `main`"
+		if _, a := w.say(s, "U1", "run elsewhere"); !strings.Contains(a, want) {
 			t.Errorf("%q", a)
+		}
+		if c := w.give(rootToken, "run elsewhere", "refused"); !strings.Contains(deref(c.Refusal), want) {
+			t.Errorf("web chat: %q", deref(c.Refusal))
 		}
 	})
 }
@@ -344,6 +367,12 @@ func TestP6ThePipelineHoldsOnlyThatJob(t *testing.T) {
 		if _, a := w.say(s, "U1", "run needy"); !strings.Contains(a, "needs") || !strings.Contains(a, "hello-world") {
 			t.Errorf("required need: %q", a)
 		}
+		if c := w.give(rootToken, "run hello-world", "replied"); len(w.jobs(*c.PipelineID)) != 1 {
+			t.Errorf("web chat: jobs %v", w.jobs(*c.PipelineID))
+		}
+		if c := w.give(rootToken, "run needy", "refused"); !strings.Contains(deref(c.Refusal), "needs 'hello-world' job") {
+			t.Errorf("web chat, required need: %q", deref(c.Refusal))
+		}
 	})
 }
 
@@ -351,6 +380,10 @@ func TestP7TheOutputOfAShortJobIsSent(t *testing.T) {
 	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
 		w.answer(s, "run hello-world")
 		w.command("replied")
+		if c := w.give(rootToken, "run hello-world", "replied"); deref(c.Reply) != "Hello World" || c.DeliveryError != nil {
+			t.Errorf("web chat: %+v", c)
+		}
+		w.settled()
 		if n := len(w.chat.all("/hooks/")); n != 1 {
 			t.Errorf("%d posts, want one", n)
 		}
@@ -386,30 +419,51 @@ func TestP8ALongJobIsSentByTheBotOrMarkedExpired(t *testing.T) {
 		if len(posts) != 1 || posts[0].Auth != "Bearer xoxb-bot" {
 			t.Errorf("posts of the bot: %v", posts)
 		}
+		third := w.give(rootToken, "run deploy at last", "running")
+		if strings.Contains(third.Acknowledgement, "30 minutes") {
+			t.Errorf("web chat, acknowledgement %q", third.Acknowledgement)
+		}
+		w.clock.set(93 * time.Minute)
+		w.must(200, "POST", fmt.Sprintf("/projects/%s/jobs/%d/play", w.project, *third.JobID), nil, nil)
+		if c := w.command("replied"); c.ID != third.ID || deref(c.Reply) != "deploying at last" {
+			t.Errorf("web chat, late reply: %+v", c)
+		}
 	})
 }
 
 func TestP9RunNeedsDeveloperAndTheBranch(t *testing.T) {
 	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
-		id, _ := w.user("ben")
+		id, token := w.user("ben")
+		typed := func(status int) {
+			t.Helper()
+			if got := w.apiAs(token, "POST", "/projects/"+w.project+"/chat/commands", map[string]any{"text": "run hello-world"}, nil); got != status {
+				t.Errorf("web chat: %d, want %d", got, status)
+			}
+		}
 		w.must(201, "POST", "/projects/"+w.project+"/members", map[string]any{"user_id": id, "access_level": 20}, nil)
 		_, a := w.say(s, "U2", "run hello-world")
 		w.link(linkIn(t, a), "ben", "ben-password")
 		if _, a := w.say(s, "U2", "run hello-world"); !strings.Contains(a, "may not run jobs") {
 			t.Errorf("a reporter: %q", a)
 		}
+		typed(403)
 		w.must(200, "PUT", fmt.Sprintf("/projects/%s/members/%d", w.project, id), map[string]any{"access_level": 30}, nil)
 		if _, a := w.say(s, "U2", "run hello-world"); !strings.Contains(a, "sufficient permission to run a pipeline on 'main'") {
 			t.Errorf("a developer on a protected branch: %q", a)
+		}
+		if c := w.give(token, "run hello-world", "refused"); !strings.Contains(deref(c.Refusal), "sufficient permission to run a pipeline on 'main'") {
+			t.Errorf("web chat, a developer on a protected branch: %q", deref(c.Refusal))
 		}
 		w.must(200, "PUT", fmt.Sprintf("/projects/%s/members/%d", w.project, id), map[string]any{"access_level": 40}, nil)
 		if _, a := w.say(s, "U2", "run hello-world"); !strings.Contains(a, "was started") {
 			t.Errorf("a maintainer: %q", a)
 		}
+		w.give(token, "run hello-world", "replied")
 		w.must(201, "POST", fmt.Sprintf("/users/%d/block", id), nil, nil)
 		if _, a := w.say(s, "U2", "run hello-world"); !strings.Contains(a, "blocked") {
 			t.Errorf("a blocked user: %q", a)
 		}
+		typed(403)
 	})
 }
 
@@ -420,6 +474,9 @@ func TestP10ExceptChatKeepsAJobOut(t *testing.T) {
 		}
 		if c := w.command("refused"); c.Refusal == nil || c.PipelineID != nil {
 			t.Errorf("%+v", c)
+		}
+		if c := w.give(rootToken, "run kept-out", "refused"); !strings.Contains(deref(c.Refusal), "except: [chat]") || c.PipelineID != nil {
+			t.Errorf("web chat: %+v", c)
 		}
 	})
 }
@@ -434,10 +491,16 @@ func TestP11AChatJobDoesWhatAnyJobCan(t *testing.T) {
 		if n := len(w.chat.all("/hooks/")); n != 1 {
 			t.Errorf("%d posts after three attempts, want one", n)
 		}
-		var all []jobJSON
-		w.must(200, "GET", fmt.Sprintf("/projects/%s/pipelines/%d/jobs?include_retried=true", w.project, w.pipelines()[0].ID), nil, &all)
-		if len(all) != 3 {
-			t.Errorf("%d attempts", len(all))
+		attempts := func(pipeline int64) int {
+			var all []jobJSON
+			w.must(200, "GET", fmt.Sprintf("/projects/%s/pipelines/%d/jobs?include_retried=true", w.project, pipeline), nil, &all)
+			return len(all)
+		}
+		if n := attempts(w.pipelines()[0].ID); n != 3 {
+			t.Errorf("%d attempts", n)
+		}
+		if c := w.give(rootToken, "run flaky", "replied"); !strings.Contains(deref(c.Reply), "failed") || attempts(*c.PipelineID) != 3 {
+			t.Errorf("web chat: %d attempts, %q", attempts(*c.PipelineID), deref(c.Reply))
 		}
 	})
 }
@@ -457,6 +520,9 @@ func TestP12OnlyChatKeepsAJobOutOfOtherPipelines(t *testing.T) {
 		if n := len(w.pipelines()); n != before+1 {
 			t.Errorf("%d pipelines, want %d: the push makes none", n, before+1)
 		}
+		if c := w.give(rootToken, "run a", "replied"); deref(c.Reply) != "only" {
+			t.Errorf("web chat: %q", deref(c.Reply))
+		}
 	})
 }
 
@@ -475,6 +541,15 @@ func TestP13AManualJobWaitsToBeStarted(t *testing.T) {
 		if got := output(s, w.posted(strings.TrimPrefix(f.Get("response_url"), w.chat.URL))); got != "deploying production" {
 			t.Errorf("%q", got)
 		}
+		c = w.give(rootToken, "run deploy staging", "running")
+		if st := w.jobs(*c.PipelineID)["deploy"].Status; st != "manual" || !strings.Contains(c.Acknowledgement, "waits to be started") {
+			t.Errorf("web chat: the job is %s, %q", st, c.Acknowledgement)
+		}
+		w.give(rootToken, fmt.Sprintf("play #%d", *c.JobID), "replied")
+		w.eventually("the reply in the web chat", func() bool {
+			w.must(200, "GET", fmt.Sprintf("/projects/%s/chat/commands/%d", w.project, c.ID), nil, &c)
+			return c.State == "replied" && deref(c.Reply) == "deploying staging"
+		})
 	})
 }
 
@@ -493,6 +568,9 @@ func TestP14TheJobKnowsItsUser(t *testing.T) {
 			c := w.commands()[0]
 			return c.State == "replied" && c.Reply != nil && *c.Reply == "root from the project"
 		})
+		if c := w.give(w.tokenOf("anna"), "run who", "replied"); deref(c.Reply) != "anna from the project" {
+			t.Errorf("web chat: %q", deref(c.Reply))
+		}
 	})
 }
 
@@ -504,6 +582,11 @@ func TestP15ASingleCommandRepliesWithItsOutput(t *testing.T) {
 		}
 		if got := w.answer(s, "run no-output"); !strings.Contains(got, "finished, no output") {
 			t.Errorf("no output: %q", got)
+		}
+		for job, want := range map[string]string{"hello-world": "Hello World", "no-output": "`no-output` finished, no output"} {
+			if c := w.give(rootToken, "run "+job, "replied"); deref(c.Reply) != want {
+				t.Errorf("web chat, %s: %q", job, deref(c.Reply))
+			}
 		}
 	})
 }
@@ -522,6 +605,9 @@ func TestP16SeveralCommandsAreReturnedWithTheirOutputs(t *testing.T) {
 		if kept != (s.name == "slack") {
 			t.Errorf("colours kept: %v", kept)
 		}
+		if got := deref(w.give(rootToken, "run several", "replied").Reply); got != *c.Reply {
+			t.Errorf("web chat: %q", got)
+		}
 	})
 }
 
@@ -536,37 +622,76 @@ func TestP17AChatReplySectionIsTheWholeReply(t *testing.T) {
 		if n := len(w.chat.all("/hooks/")); n != before {
 			t.Errorf("an empty chat_reply was posted")
 		}
+		if c := w.give(rootToken, "run ls", "replied"); deref(c.Reply) != "hello.txt" {
+			t.Errorf("web chat: %q", deref(c.Reply))
+		}
+		w.give(rootToken, "run silent", "silent")
 	})
 }
 
-// TestP18ExamplesArePointedTo, and those of the documentation are right.
-func TestP18ExamplesArePointedTo(t *testing.T) {
-	page, err := os.ReadFile("../docs/chatops.md")
-	if err != nil || !strings.Contains(string(page), "https://gitlab.com/gitlab-com/chatops") {
-		t.Fatalf("the page for those who write chat jobs points to no examples: %v", err)
+// Programs that the examples of the documentation call, and what is run of them, by job: a command, and a part of its reply.
+var (
+	programsOfExamples = map[string]string{
+		"deploy":  "#!/bin/sh\nprintf 'section_start:1:chat_reply\\r\\033[0K\\nbrought to %s\\nsection_end:2:chat_reply\\r\\033[0K\\n' \"$*\"\n",
+		"measure": "#!/bin/sh\necho measured > \"$2\"\n",
+		"release": "#!/bin/sh\necho released \"$@\"\n",
 	}
+	runOfExamples = map[string][2]string{
+		"deploy": {"run deploy production replicas=3", "brought to production 3"}, "bring": {"run pipeline production", "brought to production 1"},
+		"ls": {"run ls", ".gitlab-ci.yml"}, "report": {"run report", "All quiet"}, "release": {"run release v1.2", "released v1.2"},
+		"hello-world": {"run hello-world", "Hello World"},
+	}
+)
+
+// TestP18ExamplesArePointedTo, and those of the documentation are right, and do what they say.
+func TestP18ExamplesArePointedTo(t *testing.T) {
 	w := start(t, models.Options{Dir: t.TempDir()})
 	w.newProject("ops")
-	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
-	for _, e := range examples {
-		header, content, specified := strings.Cut(e[1], "---\n")
-		if !specified {
-			header, content = "", e[1]
-		} else {
-			header += "---\n"
+	w.runner()
+	w.variable("RELEASE_MANAGERS", "anna root")
+	ran := 0
+	for _, name := range []string{"../docs/chatops.md", "../README.md"} {
+		page, err := os.ReadFile(name)
+		if err != nil || name == "../docs/chatops.md" && !strings.Contains(string(page), "https://gitlab.com/gitlab-com/chatops") {
+			t.Fatalf("the page for those who write chat jobs points to no examples: %v", err)
 		}
-		w.push("ops", map[string]string{".gitlab-ci.yml": header + "stages: [chatops]\n" + content})
-		var got struct {
-			Valid  bool
-			Errors []string
-		}
-		w.must(200, "GET", "/projects/"+w.project+"/ci/lint", nil, &got)
-		if !got.Valid {
-			t.Errorf("%s\n%v", e[1], got.Errors)
+		for _, e := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1) {
+			header, content, specified := strings.Cut(e[1], "---\n")
+			if !specified {
+				header, content = "", e[1]
+			} else {
+				header += "---\n"
+			}
+			if !strings.Contains(content, "stages:") {
+				content = "stages: [chatops]\n" + content
+			}
+			files := map[string]string{".gitlab-ci.yml": header + content}
+			for program, text := range programsOfExamples {
+				files[program] = text
+			}
+			w.push("ops", files)
+			var got struct {
+				Valid  bool
+				Errors []string
+			}
+			w.must(200, "GET", "/projects/"+w.project+"/ci/lint", nil, &got)
+			if !got.Valid {
+				t.Errorf("%s\n%v", e[1], got.Errors)
+				continue
+			}
+			for job, run := range runOfExamples {
+				if !strings.Contains("\n"+content, "\n"+job+":\n") {
+					continue
+				}
+				ran++
+				if c := w.give(rootToken, run[0], "replied"); !strings.Contains(deref(c.Reply), run[1]) {
+					t.Errorf("%s: %q, want %q", run[0], deref(c.Reply), run[1])
+				}
+			}
 		}
 	}
-	if len(examples) < 4 {
-		t.Errorf("%d examples", len(examples))
+	if ran != len(runOfExamples) {
+		t.Errorf("%d examples were run", ran)
 	}
 }
 

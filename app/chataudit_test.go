@@ -17,6 +17,8 @@ type auditJSON struct {
 	Chat       string
 	Text       string
 	ChannelID  string `json:"channel_id"`
+	ChatUserID string `json:"chat_user_id"`
+	ChatUser   string `json:"chat_user_name"`
 	User       *struct{ Username string }
 	Thread     *string
 	Decision   *string
@@ -58,7 +60,7 @@ private:
 		at := fmt.Sprintf("/projects/%s/chat/commands/%d", w.project, id)
 		var c auditJSON
 		w.must(200, "GET", at, nil, &c)
-		if c.Chat != s.name || c.ChannelID != "C1" || c.User == nil || c.User.Username != "anna" || c.Decision != nil || c.Private != nil {
+		if c.Chat != s.name || c.ChannelID != "C1" || c.User == nil || c.User.Username != "anna" || c.ChatUserID != "U1" || c.ChatUser != "name-U1" || c.Decision != nil || c.Private != nil {
 			t.Errorf("to root: %+v", c)
 		}
 		if s.name == "mattermost" && (c.Thread == nil || *c.Thread != w.chat.URL+"/team/pl/root1") {
@@ -84,6 +86,28 @@ private:
 		}
 		if raw := fmt.Sprintf("%+v", c); strings.Contains(raw, "hooks/") {
 			t.Errorf("the response address is told: %s", raw)
+		}
+		w.say(s, "U7", "run hello-world")
+		w.must(200, "GET", fmt.Sprintf("/projects/%s/chat/commands/%d", w.project, w.command("refused").ID), nil, &c)
+		if c.User != nil || c.ChatUserID != "U7" || c.ChatUser != "name-U7" {
+			t.Errorf("of somebody unknown: %+v", c)
+		}
+		for _, user := range []string{"U7", "NAME-u7"} {
+			if got := w.found("user=" + user); len(got) != 1 || got[0] != "run hello-world" {
+				t.Errorf("commands of %s: %q", user, got)
+			}
+		}
+		if got := w.found("user=U1"); len(got) != 1 || got[0] != "run anything" { // before the account was linked
+			t.Errorf("commands of U1: %q", got)
+		}
+		export := "/projects/" + w.project + "/chat/commands/export?state=undeliverable&format="
+		_, body := w.download(export + "jsonl")
+		c = auditJSON{}
+		if err := json.Unmarshal([]byte(body), &c); err != nil || len(c.Deliveries) != 1 || c.Deliveries[0].Outcome != "refused" || c.Deliveries[0].Times != 1 {
+			t.Errorf("deliveries in lines of JSON: %v %s", err, body)
+		}
+		if _, body = w.download(export + "csv"); !strings.Contains(body, "message by response address: refused (the response address answers 410)") {
+			t.Errorf("deliveries in a table: %s", body)
 		}
 	})
 }

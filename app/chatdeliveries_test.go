@@ -261,6 +261,10 @@ func TestStrangersDoNotFillTheLogOfDeliveries(t *testing.T) {
 		if len(all) != 50 || all[0].Verdict != "taken" || all[49].Verdict != "taken" {
 			t.Errorf("%d entries are kept", len(all))
 		}
+		_, page, _ := w.visitor("root", "root-password").get("/root/ops/-/settings/integrations/mattermost")
+		if rows := strings.Count(page, `<span class="status success">taken</span>`); rows != 10 {
+			t.Errorf("the page shows %d requests", rows)
+		}
 	})
 }
 

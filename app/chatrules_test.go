@@ -59,6 +59,13 @@ func TestChatRules(t *testing.T) {
 		if c.State != "waiting" || c.PipelineID != nil || !strings.Contains(c.Acknowledgement, "1 approval of somebody else is missing") {
 			t.Fatalf("%+v", c)
 		}
+		if got := w.found("state=waiting"); len(got) != 1 || got[0] != "run deploy-prod now" {
+			t.Errorf("commands that wait: %q", got)
+		}
+		var told auditJSON
+		if w.must(200, "GET", fmt.Sprintf("/projects/%s/chat/commands/%d", w.project, c.ID), nil, &told); deref(told.Decision) != "it waits for the approval of others" {
+			t.Errorf("%+v", told)
+		}
 		answer := fmt.Sprintf("approve command %d", c.ID)
 		refused("ada", "ops", answer, "somebody else has to approve")
 		refused("cyn", "ops", answer, "lets you neither run nor approve")
@@ -86,6 +93,10 @@ func TestChatRules(t *testing.T) {
 		runs("ben", "random", "run build")
 		w.clock.set(11 * time.Minute)
 		runs("cyn", "random", "run build")
+
+		w.must(201, "POST", rules, map[string]any{"pattern": "build", "cooldown_seconds": 600, "cooldown_of": "channel"}, nil)
+		refused("ada", "random", "run build", "somebody in this channel ran `build`")
+		runs("ada", "ops", "run build")
 
 		first := runs("ada", "ops", "run locked")
 		w.eventually("the first has the resource", func() bool { return w.jobs(*first.PipelineID)["locked"].Status == "pending" })

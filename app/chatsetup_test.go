@@ -26,8 +26,8 @@ func TestSetUpPagesHoldEverythingReadyToPaste(t *testing.T) {
 		dev.shut(at, at, at+"/test", at+"/deliveries/1/replay")
 		_, page, _ := keeper.get(at)
 		codes := regexp.MustCompile(`(?s)<pre><code>(.*?)</code></pre>`).FindAllStringSubmatch(page, -1)
-		if len(codes) != 4 {
-			t.Fatalf("%d texts to paste", len(codes))
+		if len(codes) != 4 || !strings.Contains(page, "/assets/bot-512.png") {
+			t.Fatalf("%d texts to paste, or no icon", len(codes))
 		}
 		for i, c := range codes {
 			text := html.UnescapeString(c[1])
@@ -69,6 +69,22 @@ func TestSetUpPagesHoldEverythingReadyToPaste(t *testing.T) {
 				t.Errorf("an address in the manifest of Socket Mode: %s", text)
 			}
 		}
+		var ready struct {
+			Address  string
+			Manifest struct {
+				Features struct {
+					Commands []struct{ URL string } `json:"slash_commands"`
+				}
+			}
+			Socket  map[string]any `json:"socket_mode_manifest"`
+			Command map[string]any
+			Icon    string `json:"bot_icon"`
+		}
+		integration := "/projects/" + w.project + "/integrations/"
+		w.must(200, "GET", integration+"slack-slash-commands/setup", nil, &ready)
+		if c := ready.Manifest.Features.Commands; len(c) != 1 || c[0].URL != ready.Address || !strings.HasSuffix(ready.Address, "/slack_slash_commands/trigger") || ready.Socket == nil || ready.Command != nil {
+			t.Errorf("ready to paste by the API: %+v", ready)
+		}
 		form := url.Values{
 			"all": {"1"}, "token": {chatToken}, "signing_secret": {signing}, "bot_token": {"xoxb-secret"}, "app_token": {"xapp-secret"}, "reply_hosts": {"a.example.com, b.example.com:8443"},
 			"channel_variable": {"id"}, "quiet": {"1"}, "keep_ansi": {"1"},
@@ -106,6 +122,14 @@ func TestSetUpPagesHoldEverythingReadyToPaste(t *testing.T) {
 		if posts := w.chat.all("/api/chat.postMessage"); len(posts) != 1 || posts[0].Body["channel"] != "C77" || posts[0].Auth != "Bearer xoxb-other" {
 			t.Errorf("the test message %+v", posts)
 		}
+		var tried struct {
+			Message string
+			Sent    bool
+		}
+		w.must(201, "POST", integration+"slack-slash-commands/test", map[string]any{"channel": "C78"}, &tried)
+		if posts := w.chat.all("/api/chat.postMessage"); len(posts) != 2 || posts[1].Body["channel"] != "C78" || !tried.Sent || !strings.Contains(tried.Message, "This chat can run:") {
+			t.Errorf("the test by the API: %+v %+v", tried, posts)
+		}
 		w.chat.mu.Lock()
 		w.chat.answer = func(int) int { return 403 }
 		w.chat.mu.Unlock()
@@ -117,6 +141,10 @@ func TestSetUpPagesHoldEverythingReadyToPaste(t *testing.T) {
 			if !strings.Contains(html.UnescapeString(page), want) {
 				t.Errorf("the page of Mattermost has no %q", want)
 			}
+		}
+		w.must(200, "GET", integration+"mattermost-slash-commands/setup", nil, &ready)
+		if raw, err := json.Marshal(ready.Command["url"]); err != nil || !strings.Contains(html.UnescapeString(page), `"url": `+string(raw)) || ready.Command["trigger"] != "app" || ready.Icon == "" {
+			t.Errorf("ready to paste by the API: %+v", ready)
 		}
 		keeper.sends(at, at, "Saved", url.Values{"all": {"1"}, "active": {"1"}, "token": {chatToken}, "server_url": {"https://chat.example.com/"}, "reply_hosts": {"chat.example.com"}})
 		if got := properties("mattermost-slash-commands"); got["server_url"] != "https://chat.example.com" {

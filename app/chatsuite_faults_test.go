@@ -103,7 +103,8 @@ func TestSuiteFaults(t *testing.T) {
 	}
 }
 
-// TestSuiteOtherWays: an address that is over or refused gives way to the bot, and a message that was removed to a new one.
+// TestSuiteOtherWays: an address that is over or refused gives way to the bot; where it is not in the channel either, the reply stands
+// on the command's page.
 func TestSuiteOtherWays(t *testing.T) {
 	eachRoom(t, map[string]any{"bot_token": true, "quiet": true}, false, func(t *testing.T, r *room) {
 		id, _ := r.run("build")
@@ -119,6 +120,15 @@ func TestSuiteOtherWays(t *testing.T) {
 		r.reply(id, section("chat_reply", "said late"))
 		if m := r.once(r.eve, "said late"); m.Handle {
 			t.Errorf("%+v", m)
+		}
+		id, _ = r.run("start")
+		r.pass(r.handleFor + time.Minute)
+		r.Leave(r.channel)
+		r.must(200, "POST", fmt.Sprintf("/projects/%s/jobs/%d/play", r.project, id), nil, nil)
+		r.reply(id, section("chat_reply", "said to nobody"))
+		r.until("it cannot be said", func() bool { return r.commands()[0].State == "undeliverable" })
+		if c := r.commands()[0]; deref(c.Reply) != "said to nobody" || c.DeliveryError == nil {
+			t.Errorf("without the bot: %+v", c)
 		}
 	})
 }

@@ -14,7 +14,8 @@ import (
 
 var withBot = map[string]any{"bot_token": true}
 
-// TestSuiteAnswers: without a bot, a command is acknowledged to everyone, refusals to the asker alone, and the reply comes once.
+// TestSuiteAnswers: without a bot, a command is acknowledged to everyone, refusals to the asker alone, and the reply comes once; what
+// people type and what jobs print is understood.
 func TestSuiteAnswers(t *testing.T) {
 	eachRoom(t, nil, false, func(t *testing.T, r *room) {
 		if got := r.say(r.anna, "run nothing-like-it").Message; got.To != r.anna || !strings.Contains(got.Read(), "no job `nothing-like-it`") {
@@ -44,6 +45,8 @@ func TestSuiteAnswers(t *testing.T) {
 		if m := r.once(r.eve, "exit status 1"); !strings.Contains(m.Read(), "no rule to make it") {
 			t.Errorf("failure %q", m.Read())
 		}
+		r.wishes()
+		r.replies()
 	})
 }
 
@@ -82,12 +85,25 @@ func TestSuiteLivingMessage(t *testing.T) {
 		if said := r.Said(r.channel, r.eve); len(said) != 1 {
 			t.Errorf("%d messages, want one: %+v", len(said), said)
 		}
+		var all []auditJSON
+		r.must(200, "GET", "/projects/"+r.project+"/chat/commands", nil, &all)
+		if got := deref(all[0].Thread); got != r.permalink(r.server.URL, m.ID) {
+			t.Errorf("the record leads to %q", got)
+		}
 		last := m.At
 		for i, e := range m.Edits {
 			if e.At.Sub(last) < time.Second && i < len(m.Edits)-1 {
 				t.Errorf("edit %d comes %s after the one before", i, e.At.Sub(last))
 			}
 			last = e.At
+		}
+		if r.chatKind.name != "mattermost" { // in threads of Slack people mention the bot, and those of Discord are channels
+			return
+		}
+		r.Say(chats.Command{Channel: r.channel, ChannelName: "ops", User: r.anna, Text: "run other", Thread: m.ID})
+		r.until("the message in the thread", func() bool { return len(r.saying(r.eve, "other")) == 1 })
+		if in := r.saying(r.eve, "other")[0]; in.Thread != m.ID {
+			t.Errorf("it is not in the thread: %+v", in)
 		}
 	})
 }

@@ -46,7 +46,8 @@ type chatKind struct {
 	forge                func(r *http.Request)
 	refusal              int // status for a forged request
 	signed               bool
-	inThread             bool // files come below the message that lives
+	inThread             bool                           // files come below the message that lives
+	permalink            func(server, id string) string // of a message in the channel
 }
 
 // opened is a chat that was started.
@@ -62,6 +63,9 @@ var chatKinds = []chatKind{
 	{
 		name: "slack", slug: "slack-slash-commands", channel: "C1", anna: "U1", ben: "U2", carl: "U3", eve: "U9", transient: "internal_error", handleFor: 30 * time.Minute,
 		refusal: 404, signed: true, inThread: true,
+		permalink: func(_, id string) string {
+			return "https://team.slack.com/archives/C1/p" + strings.Replace(id, ".", "", 1)
+		},
 		forge: func(r *http.Request) { r.Header.Set("X-Slack-Signature", "v0="+strings.Repeat("0", 64)) },
 		open: func(t *testing.T, clock func() time.Time) opened {
 			s := chats.NewSlack(t)
@@ -78,6 +82,7 @@ var chatKinds = []chatKind{
 	{
 		name: "mattermost", slug: "mattermost-slash-commands", channel: "chan1", anna: "u1", ben: "u2", carl: "u3", eve: "u9", transient: "<html>starting</html>", handleFor: 30 * time.Minute,
 		refusal: 404, inThread: true,
+		permalink: func(server, id string) string { return server + "/team/pl/" + id },
 		forge: func(r *http.Request) {
 			raw, _ := io.ReadAll(r.Body)
 			raw = bytes.Replace(raw, []byte("mm-command-token"), []byte("mm-command-tokem"), 1)
@@ -94,6 +99,9 @@ var chatKinds = []chatKind{
 	{
 		name: "discord", slug: "discord", channel: "400000000000000001", anna: "110", ben: "120", carl: "130", eve: "190", transient: "<html>cloudflare</html>", handleFor: 15 * time.Minute,
 		refusal: 401, signed: true,
+		permalink: func(_, id string) string {
+			return "https://discord.com/channels/300000000000000001/400000000000000001/" + id
+		},
 		forge: func(r *http.Request) { r.Header.Set("X-Signature-Ed25519", strings.Repeat("0", 128)) },
 		open: func(t *testing.T, clock func() time.Time) opened {
 			s := chats.NewDiscord(t)

@@ -90,12 +90,16 @@ type commandAnswer struct {
 	Acknowledgement string  `json:"acknowledgement"`
 	Refusal         *string `json:"refusal"`
 	Reply           *string `json:"reply"`
+	PrivateReply    *string `json:"private_reply"`
 	Message         string  `json:"message"`
 	Error           string  `json:"error"`
 }
 
 // Run gives the command and prints acknowledgement and reply as they come.
-func (c *ChatCommand) Run(ctx context.Context) error {
+func (c *ChatCommand) Run(ctx context.Context) error { return c.talk(ctx, os.Stdout, os.Stderr) }
+
+// talk writes replies to one place, and what is said beside them to another.
+func (c *ChatCommand) talk(ctx context.Context, out, beside io.Writer) error {
 	base := fmt.Sprintf("%s/api/v4/projects/%s/chat/commands", strings.TrimRight(c.URL, "/"), url.PathEscape(c.Project))
 	body, err := json.Marshal(map[string]string{"text": strings.Join(c.Text, " "), "channel": c.Channel})
 	if err != nil {
@@ -110,9 +114,9 @@ func (c *ChatCommand) Run(ctx context.Context) error {
 	said := false
 	for pause := 200 * time.Millisecond; ; pause = min(2*pause, 3*time.Second) {
 		if a.Acknowledgement != "" && !said {
-			to := os.Stderr
+			to := beside
 			if a.Reply != nil && *a.Reply == a.Acknowledgement { // an answer is a reply, and goes where replies go
-				to = os.Stdout
+				to = out
 			}
 			fmt.Fprintln(to, a.Acknowledgement)
 			said = true
@@ -123,8 +127,12 @@ func (c *ChatCommand) Run(ctx context.Context) error {
 		case "silent":
 			return nil
 		case "replied", "expired", "undeliverable":
-			if a.Reply != nil && *a.Reply != a.Acknowledgement { // which is out already
-				fmt.Println(*a.Reply)
+			if a.Reply != nil && *a.Reply != "" && *a.Reply != a.Acknowledgement { // which is out already
+				fmt.Fprintln(out, *a.Reply)
+			}
+			if a.PrivateReply != nil {
+				fmt.Fprintln(beside, "Only you see this:")
+				fmt.Fprintln(out, *a.PrivateReply)
 			}
 			return nil
 		}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"fmt"
 	"html"
 	"net/url"
@@ -138,6 +139,29 @@ func TestTheConsoleIsAConversation(t *testing.T) {
 		if status, body, _ := keeper.get(at + "/export?format=csv&search=deploy"); status != 200 || !strings.Contains(body, "run deploy v3") || strings.Contains(body, "run report") {
 			t.Errorf("the export: %d %s", status, body)
 		}
+		// The same from a shell: replies go to one place, what is said beside them to another.
+		var out, beside bytes.Buffer
+		shell := func(token string, words ...string) error {
+			out.Reset()
+			beside.Reset()
+			return (&ChatCommand{URL: w.node.Local + "/", Token: token, Project: "root/app", Channel: "ops", Wait: patience, Text: words}).talk(t.Context(), &out, &beside)
+		}
+		if err := shell(rootToken, "run", "hello", "there"); err != nil || out.String() != "\x1b[32mHello\x1b[0m there\n" || !strings.Contains(beside.String(), "was started") {
+			t.Errorf("from a shell: %v %q %q", err, out.String(), beside.String())
+		}
+		if err := shell(rootToken, "run report"); err != nil || !strings.Contains(out.String(), "The shop is open.\nAll is well") || !strings.HasSuffix(out.String(), "Your own sales are 7.\n") {
+			t.Errorf("from a shell: %v %q", err, out.String())
+		}
+		if err := shell(rootToken, "jobs"); err != nil || !strings.Contains(out.String(), "`run hello`") || beside.Len() != 0 {
+			t.Errorf("from a shell: %v %q %q", err, out.String(), beside.String())
+		}
+		if err := shell(rootToken, "run", "helo"); err == nil || !strings.Contains(err.Error(), "did you mean `hello`") || out.Len() != 0 {
+			t.Errorf("refused to a shell: %v %q", err, out.String())
+		}
+		if err := shell("wrong", "jobs"); err == nil || !strings.Contains(err.Error(), "401") {
+			t.Errorf("a shell with a wrong token: %v", err)
+		}
+
 		evil := `help <img src=x onerror=1> [x](javascript:alert(1)) ` + "`<b>`"
 		page = keeper.sends(at, at, "did you mean", url.Values{"text": {"help repotr"}})
 		page = keeper.sends(at, at, "there is no job", url.Values{"text": {evil}})

@@ -58,6 +58,10 @@ func TestDiscordSetsUp(t *testing.T) {
 	if _, page, _ := v.get("/root/ops/-/settings/integrations/discord"); !strings.Contains(page, "/integrations/discord/interactions") || !strings.Contains(page, d.Public) {
 		t.Errorf("the page: %s", page)
 	}
+	var ready struct{ Address string }
+	if r.must(200, "GET", "/projects/"+r.project+"/integrations/discord/setup", nil, &ready); !strings.HasSuffix(ready.Address, "/integrations/discord/interactions") {
+		t.Errorf("the address by the API: %q", ready.Address)
+	}
 	if _, err := r.node.Chat.Test(t.Context(), r.projectRow(), "discord"); err != nil {
 		t.Error(err)
 	}

@@ -30,7 +30,7 @@ var hostileRoutes = []string{
 	"/projects/#/repository/files/#", "/projects/#/repository/files/#/raw", "/projects/#/repository/tree", "/projects/#/repository/archive.zip", "/projects/#/ci/lint",
 	"/projects/#/runners", "/projects/#/runners/#", "/projects/#/integrations/#", "/projects/#/access_tokens", "/projects/#/access_tokens/#/rotate", "/projects/#/audit_events",
 	"/projects/#/chat/commands", "/projects/#/chat/commands/#", "/projects/#/chat/commands/export", "/projects/#/integrations/slack-slash-commands/deliveries",
-	"/projects/#/integrations/slack-slash-commands/deliveries/#/replay", "/projects/#/integrations/#/test", "/groups", "/groups/#", "/groups/#/members", "/groups/#/variables", "/groups/#/projects", "/groups/#/runners",
+	"/projects/#/integrations/slack-slash-commands/deliveries/#/replay", "/projects/#/integrations/#/test", "/projects/#/integrations/#/setup", "/groups", "/groups/#", "/groups/#/members", "/groups/#/variables", "/groups/#/projects", "/groups/#/runners",
 	"/namespaces/#", "/users", "/users/#", "/users/#/projects", "/users/#/block", "/personal_access_tokens", "/personal_access_tokens/#", "/personal_access_tokens/#/rotate",
 	"/runners", "/runners/all", "/runners/#", "/runners/#/jobs", "/runners/#/managers", "/user/runners", "/admin/ci/variables", "/admin/ci/variables/#", "/audit_events",
 	"/application/settings", "/application/slack_app/workspaces", "/application/slack_app/workspaces/#", "/application/slack_app/manifest", "/jobs/request", "/jobs/#/trace", "/jobs/#/artifacts", "/runners/verify", "/jobs/#",

@@ -215,6 +215,11 @@ func TestSlackNeedsNoInboundPort(t *testing.T) {
 		if got := len(w.pipelines()); got != 2 {
 			t.Errorf("%d pipelines, want 2", got)
 		}
+		var told []auditJSON
+		w.must(200, "GET", "/projects/"+w.project+"/chat/commands", nil, &told)
+		if got := deref(told[0].Thread); got != "https://app.slack.com/client/T1/C1/thread/C1-4.4" {
+			t.Errorf("the thread of the mention is at %q", got)
+		}
 
 		// Slack changes its servers under way.
 		noError(t, wsjson.Write(ctx, ws, map[string]any{"type": "disconnect", "reason": "refresh_requested"}))

@@ -77,6 +77,30 @@ func TestUnknownChatUsersProjectsAndTokens(t *testing.T) {
 	if _, a := w.say(s, "U9", "run hello-world"); !strings.Contains(a, "may not run") {
 		t.Errorf("linked, but no member: %q", a)
 	}
+	at, err := url.Parse(link)
+	noError(t, err)
+	w.user("mallory")
+	for _, name := range []string{"ben", "mallory"} { // a page is good once, whoever comes
+		v := w.visitor(name, name+"-password")
+		if status, page, _ := v.get(at.RequestURI()); status != 404 || !strings.Contains(page, "used before") {
+			t.Errorf("the page of a link that %s opens again: %d", name, status)
+		}
+		if status, _, _ := v.post(at.Path, url.Values{"token": {at.Query().Get("token")}, "decision": {"authorize"}}, at.RequestURI()); status != 404 {
+			t.Errorf("a link that %s uses again: %d", name, status)
+		}
+	}
+	var who auditJSON
+	w.must(200, "GET", "/projects/"+w.project+"/chat/commands/"+itoa(w.commands()[0].ID), nil, &who)
+	if who.User == nil || who.User.Username != "ben" {
+		t.Errorf("it was given by %+v", who.User)
+	}
+	_, a = w.say(s, "U8", "run hello-world")
+	at, err = url.Parse(linkIn(t, a))
+	noError(t, err)
+	w.clock.set(11 * time.Minute)
+	if status, _, _ := w.visitor("mallory", "mallory-password").get(at.RequestURI()); status != 404 {
+		t.Errorf("a link after eleven minutes: %d", status)
+	}
 	_, wrong := w.say(s, "U1", "run hello-world")
 	if !strings.Contains(wrong, "was started") {
 		t.Fatalf("%q", wrong)

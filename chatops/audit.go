@@ -40,6 +40,8 @@ func Decision(c *models.ChatCommand) string {
 		return "its job left an empty chat_reply section"
 	case enum.CommandAccepted:
 		return "it waits for its turn"
+	case enum.CommandWaiting:
+		return "it waits for the approval of others"
 	case enum.CommandRunning:
 		return cmp.Or(c.DeliveryError, "its job has not ended")
 	}
@@ -111,17 +113,44 @@ type exported struct {
 	JobID        *int64     `json:"job_id"`
 	Thread       string     `json:"thread"`
 	Reply        *string    `json:"reply"`
+	Deliveries   []sent     `json:"deliveries"`
+}
+
+// sent is a try to send something of a command, in an export.
+type sent struct {
+	Kind      enum.PostKind    `json:"kind"`
+	Via       string           `json:"via"`
+	Outcome   enum.PostOutcome `json:"outcome"`
+	Detail    string           `json:"detail"`
+	Times     int64            `json:"times"`
+	CreatedAt time.Time        `json:"created_at"`
+	LastAt    time.Time        `json:"last_at"`
+}
+
+func (s sent) String() string {
+	text := fmt.Sprintf("%s by %s: %s", s.Kind, s.Via, s.Outcome)
+	if s.Times > 1 {
+		text += fmt.Sprintf(" %d times", s.Times)
+	}
+	if s.Detail != "" {
+		text += " (" + s.Detail + ")"
+	}
+	return text
 }
 
 var exportedColumns = []string{
 	"id", "created_at", "finished_at", "chat", "channel", "channel_id", "username", "chat_user_id", "chat_user_name", "text", "state", "decision", "pipeline_id",
-	"job_id", "thread", "reply",
+	"job_id", "thread", "reply", "deliveries",
 }
 
 func exportedOf(r Record) exported {
 	e := exported{
 		ID: r.ID, CreatedAt: r.CreatedAt.UTC(), FinishedAt: r.FinishedAt, Chat: r.Chat, Channel: r.ChannelName, ChannelID: r.ChannelID, ChatUserID: r.ChatUserID,
 		ChatUserName: r.ChatUserName, Text: r.Text, State: string(r.State), Decision: r.Decision, PipelineID: r.PipelineID, JobID: r.JobID, Thread: r.Link, Reply: r.Reply,
+		Deliveries: []sent{},
+	}
+	for _, p := range r.Posts {
+		e.Deliveries = append(e.Deliveries, sent{p.Kind, p.Via, p.Outcome, p.Detail, p.Times, p.CreatedAt.UTC(), p.LastAt.UTC()})
 	}
 	if e.FinishedAt != nil {
 		at := e.FinishedAt.UTC()
@@ -147,9 +176,13 @@ func (e exported) cells() []string {
 	if e.Reply != nil {
 		reply = StripANSI(*e.Reply)
 	}
+	var tries []string
+	for _, s := range e.Deliveries {
+		tries = append(tries, s.String())
+	}
 	cells := []string{
 		fmt.Sprint(e.ID), e.CreatedAt.Format(time.RFC3339), finished, string(e.Chat), e.Channel, e.ChannelID, e.Username, e.ChatUserID, e.ChatUserName, e.Text,
-		e.State, e.Decision, number(e.PipelineID), number(e.JobID), e.Thread, reply,
+		e.State, e.Decision, number(e.PipelineID), number(e.JobID), e.Thread, reply, strings.Join(tries, "\n"),
 	}
 	for i, c := range cells {
 		cells[i] = inert(c)

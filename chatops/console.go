@@ -1,6 +1,7 @@
 package chatops
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,13 +17,14 @@ import (
 )
 
 // Give takes a command from signalbox's own endpoint, as the authenticated user, and returns it with its
-// acknowledgement if that came in time. The reply is read from the command.
+// acknowledgement if that came in time. The reply is read from the command. A channel there is no more than a name, and its own id.
 func (s *Service) Give(ctx context.Context, a access.Actor, p *models.Project, text, channel string) (*models.ChatCommand, error) {
 	if len(text) > maxText {
 		return nil, fault.New(fault.Invalid, "the command is too long")
 	}
+	channel = cmp.Or(channel, string(enum.Console))
 	row := &models.ChatCommand{
-		ProjectID: p.ID, Chat: enum.Console, DeliveryKey: "console:" + secret.NewToken(""), ChannelName: channel, ChatUserID: a.User.Username,
+		ProjectID: p.ID, Chat: enum.Console, DeliveryKey: "console:" + secret.NewToken(""), ChannelID: channel, ChannelName: channel, ChatUserID: a.User.Username,
 		ChatUserName: a.User.Username, UserID: &a.User.ID, Text: text, State: enum.CommandAccepted,
 	}
 	wake, stop := s.hub.Subscribe(topic(row.DeliveryKey))

@@ -122,6 +122,31 @@ func slackManifest(command, hint, runs string, socket bool) (m SlackManifest) {
 	return m
 }
 
+// MattermostCommand is a slash command as Mattermost's API makes it.
+type MattermostCommand struct {
+	TeamID       string `json:"team_id"` // to be filled in
+	Trigger      string `json:"trigger"`
+	Method       string `json:"method"`
+	URL          string `json:"url"`
+	DisplayName  string `json:"display_name"`
+	Username     string `json:"username"`
+	IconURL      string `json:"icon_url"`
+	AutoComplete bool   `json:"auto_complete"`
+	Hint         string `json:"auto_complete_hint"`
+	Description  string `json:"auto_complete_desc"`
+}
+
+// MattermostCommand is the slash command that commands of a project need.
+func (s *Service) MattermostCommand(p *models.Project) MattermostCommand {
+	return MattermostCommand{
+		TeamID: "TEAM_ID", Trigger: TriggerWord(p), Method: "P", URL: s.Endpoint(p, enum.Mattermost, "trigger"), DisplayName: "signalbox " + p.FullPath,
+		Username: "signalbox", IconURL: s.BotIcon(), AutoComplete: true, Hint: "run job arguments", Description: "Runs jobs of " + p.FullPath,
+	}
+}
+
+// BotIcon is where chats find a picture for the bot.
+func (s *Service) BotIcon() string { return s.ci.URL() + "/assets/bot-512.png" }
+
 func cutTo(s string, characters int) string {
 	if r := []rune(s); len(r) > characters {
 		return string(r[:characters-1]) + "…"

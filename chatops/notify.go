@@ -67,14 +67,8 @@ func wanted(tx *models.Tx, n *models.ChatNotification, p *models.Pipeline, e ci.
 		n.Branches != "" && !access.MatchesWildcard(n.Branches, p.Ref) {
 		return false, nil
 	}
-	commands, err := tx.CommandsByPipeline(p.ID)
-	if err != nil {
+	if known, err := told(tx, n, p, e.Job); err != nil || known {
 		return false, err
-	}
-	for _, c := range commands {
-		if c.Chat == n.Chat && c.ChannelID == n.Channel {
-			return false, nil
-		}
 	}
 	if !n.OnlyChanges {
 		return true, nil
@@ -89,6 +83,49 @@ func wanted(tx *models.Tx, n *models.ChatNotification, p *models.Pipeline, e ci.
 		}
 	}
 	return before != e.Status, err
+}
+
+// told says whether the reply to a command in a channel tells how a pipeline, or one of its jobs, ended. All of what chat started is
+// told; of what was there already, what a command waited for when it ended.
+func told(tx *models.Tx, n *models.ChatNotification, p *models.Pipeline, jobID int64) (bool, error) {
+	commands, err := tx.CommandsByPipeline(p.ID)
+	if err != nil {
+		return false, err
+	}
+	name, ended := "", p.FinishedAt
+	if jobID != 0 {
+		j, err := tx.Job(jobID)
+		if err != nil {
+			return false, err
+		}
+		name, ended = j.Name, j.FinishedAt
+	}
+	for _, c := range commands {
+		switch {
+		case c.Chat != n.Chat || c.ChannelID != n.Channel:
+			continue
+		case p.Source == enum.SourceChat:
+			return true, nil
+		case c.FinishedAt != nil && ended != nil && c.FinishedAt.Before(*ended):
+			continue
+		case c.JobID == nil:
+			return true, nil
+		}
+		if same, err := tellsAs(tx, c, p, name); err != nil || same {
+			return same, err
+		}
+	}
+	return false, nil
+}
+
+// tellsAs says whether a reply about one job tells of the job of a name or, if that is "", of all of a pipeline.
+func tellsAs(tx *models.Tx, c *models.ChatCommand, p *models.Pipeline, name string) (bool, error) {
+	if name == "" {
+		jobs, err := tx.PipelineJobs(p.ID, false)
+		return len(jobs) == 1, err
+	}
+	j, err := tx.Job(*c.JobID)
+	return err == nil && j.Name == name, err
 }
 
 // sendNotification posts one message as the bot of the project's integration.

@@ -8,7 +8,7 @@ import (
 
 // CommandFilter narrows a list of commands; what is empty does not.
 type CommandFilter struct {
-	User    string // id or name of who gave it
+	User    string // id or name of who gave it; in the chat, if that is nobody known
 	Chat    enum.Chat
 	Channel string // id or name
 	State   enum.CommandState
@@ -22,7 +22,8 @@ func (f CommandFilter) apply(q *query) {
 		*text = cutText(*text, deliveryText)
 	}
 	if f.User != "" {
-		q.where("user_id IN (SELECT id FROM users WHERE lower(username) = lower(?) OR CAST(id AS TEXT) = ?)", f.User, f.User)
+		q.where(`(user_id IN (SELECT id FROM users WHERE lower(username) = lower(?) OR CAST(id AS TEXT) = ?)
+			OR user_id IS NULL AND (chat_user_id = ? OR lower(chat_user_name) = lower(?)))`, f.User, f.User, f.User, f.User)
 	}
 	if f.Chat != "" {
 		q.where("chat = ?", f.Chat)

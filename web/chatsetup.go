@@ -38,15 +38,11 @@ func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) +
 
 // mattermostLines make the command from a shell.
 func (s *Server) mattermostLines(p *models.Project, server string) (mmctl, bot, curl string, err error) {
-	word, address, icon := chatops.TriggerWord(p), s.chat.Endpoint(p, enum.Mattermost, "trigger"), s.ci.URL()+"/assets/bot-512.png"
-	title, says := "signalbox "+p.FullPath, "Runs jobs of "+p.FullPath
+	c := s.chat.MattermostCommand(p)
 	mmctl = fmt.Sprintf("mmctl command create TEAM --creator YOUR_NAME --trigger-word %s --post \\\n  --url %s \\\n  --title %s --response-username signalbox --icon %s \\\n  --autocomplete --autocompleteHint %s --autocompleteDesc %s",
-		word, quoted(address), quoted(title), quoted(icon), quoted(chatops.UsageHint), quoted(says))
+		c.Trigger, quoted(c.URL), quoted(c.DisplayName), quoted(c.IconURL), quoted(chatops.UsageHint), quoted(c.Description))
 	bot = "mmctl bot create signalbox --display-name signalbox --with-token\nmmctl team users add TEAM signalbox"
-	body, err := json.MarshalIndent(map[string]any{
-		"team_id": "TEAM_ID", "trigger": word, "method": "P", "url": address, "display_name": title, "username": "signalbox", "icon_url": icon,
-		"auto_complete": true, "auto_complete_hint": "run job arguments", "auto_complete_desc": says,
-	}, "", "  ")
+	body, err := json.MarshalIndent(c, "", "  ")
 	if server == "" {
 		server = "https://chat.example.com"
 	}
@@ -68,7 +64,7 @@ func (s *Server) chatSetUp(r *request, c *inside) error {
 			return err
 		}
 		d := data{
-			"Title": k.Name, "Chat": k, "Integration": in, "BotIcon": s.ci.URL() + "/assets/bot-512.png", "Trigger": chatops.TriggerWord(c.project), "Hint": chatops.UsageHint,
+			"Title": k.Name, "Chat": k, "Integration": in, "BotIcon": s.chat.BotIcon(), "Trigger": chatops.TriggerWord(c.project), "Hint": chatops.UsageHint,
 			"At": "/" + c.project.FullPath + "/-/settings/integrations/" + k.Slug, "Address": s.chat.Endpoint(c.project, k.Chat, "trigger"), "Scopes": chatops.SlackScopes,
 			"Secure": strings.HasPrefix(s.ci.URL(), "https://"),
 		}

@@ -249,7 +249,7 @@ func (s *Server) liveCommands(r *request, c *inside) error {
 }
 
 var commandStates = []enum.CommandState{
-	enum.CommandAccepted, enum.CommandRunning, enum.CommandReplied, enum.CommandSilent, enum.CommandRefused, enum.CommandExpired, enum.CommandUndeliverable,
+	enum.CommandAccepted, enum.CommandWaiting, enum.CommandRunning, enum.CommandReplied, enum.CommandSilent, enum.CommandRefused, enum.CommandExpired, enum.CommandUndeliverable,
 }
 
 // commandFilter reads the filter of the address.

@@ -190,10 +190,12 @@ func author(i interaction) person {
 	return i.User
 }
 
-// workspace is the server; direct messages belong to none.
+// direct stands for the server of direct messages, which belong to none.
+const direct = "@me"
+
 func workspace(i interaction) string {
 	if i.GuildID == "" {
-		return "@me"
+		return direct
 	}
 	return i.GuildID
 }
