@@ -1,6 +1,7 @@
 package chatops
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -19,29 +20,34 @@ func TestCrowdOfWaiting(t *testing.T) {
 	var c crowd
 	now := time.Unix(1_000_000, 0)
 	var rush []<-chan struct{}
-	for range mostWaiting {
+	for i := range mostWaiting {
 		if c.patience(now) != answerWithin {
 			t.Fatal("nobody waits yet")
 		}
-		rush = append(rush, c.join(now))
+		rush = append(rush, c.join(fmt.Sprint(i), now))
 	}
+	rush = append(rush, c.join("0", now))
 	if closed(rush[0]) {
-		t.Fatal("as many may wait")
+		t.Fatal("as many may wait, and one of them twice")
 	}
 	if c.patience(now) != answerWithin {
 		t.Fatal("one more cannot be told apart yet")
 	}
-	rush = append(rush, c.join(now))
+	rush = append(rush, c.join("one more", now))
 	for i, r := range rush {
 		if !closed(r) {
 			t.Errorf("%d still waits", i)
 		}
-		c.leave()
+	}
+	c.leave("one more")
+	c.leave("0")
+	for i := range mostWaiting {
+		c.leave(fmt.Sprint(i))
 	}
 	if c.patience(now.Add(999*time.Millisecond)) != 0 || c.patience(now.Add(time.Second)) != answerWithin {
 		t.Error("a crowd lasts a second")
 	}
-	if closed(c.join(now.Add(time.Second))) {
+	if closed(c.join("later", now.Add(time.Second))) {
 		t.Error("who comes after it waits again")
 	}
 }
@@ -50,7 +56,7 @@ func TestCrowdOfWaiting(t *testing.T) {
 func TestCrowdByRate(t *testing.T) {
 	var c crowd
 	now := time.Unix(1_000_000, 0)
-	waits := c.join(now)
+	waits := c.join("0", now)
 	for i := range busyFrom {
 		if c.patience(now) != answerWithin {
 			t.Fatalf("command %d does not wait", i)

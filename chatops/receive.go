@@ -23,7 +23,7 @@ import (
 const (
 	answerWithin = 2 * time.Second
 	busyFrom     = 20 // commands in a second
-	mostWaiting  = 2  // commands whose results are waited for at a time
+	mostWaiting  = 5  // commands whose results are waited for at a time
 )
 
 // crowd counts the commands of this second and the one before, and those whose results are waited for.
@@ -31,9 +31,9 @@ type crowd struct {
 	mu            sync.Mutex
 	second        int64
 	count, before int
-	waiting       int
-	until         time.Time     // for which time there is a crowd because too many waited
-	rush          chan struct{} // closed when a crowd begins: who waits is answered, too
+	waiting       map[string]int // by delivery: each may have come more than once
+	until         time.Time      // for which time there is a crowd because too many waited
+	rush          chan struct{}  // closed when a crowd begins: who waits is answered, too
 }
 
 // patience is how long the answer to a command that comes now may take.
@@ -66,24 +66,30 @@ func (c *crowd) begin(now time.Time) {
 	}
 }
 
-// join counts one more who waits. The channel is closed when nobody is to wait any more; leave must be called.
-func (c *crowd) join(now time.Time) (rush <-chan struct{}) {
+// join counts one more who waits for the result of a delivery. The channel is closed when nobody is to wait any more; leave must be
+// called.
+func (c *crowd) join(delivery string, now time.Time) (rush <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.rush == nil {
 		c.rush = make(chan struct{})
 	}
 	rush = c.rush
-	if c.waiting++; c.waiting > mostWaiting {
+	if c.waiting == nil {
+		c.waiting = map[string]int{}
+	}
+	if c.waiting[delivery]++; len(c.waiting) > mostWaiting {
 		c.begin(now)
 	}
 	return rush
 }
 
-func (c *crowd) leave() {
+func (c *crowd) leave(delivery string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.waiting--
+	if c.waiting[delivery]--; c.waiting[delivery] == 0 {
+		delete(c.waiting, delivery)
+	}
 }
 
 // DeliveryKey is the same for two deliveries of one command: by the id that the chat gives it, and all that it
@@ -152,7 +158,7 @@ func (s *Service) Receive(ctx context.Context, in *models.ChatIntegration, c Com
 		if c.Deferred {
 			return Answer{}, nil
 		}
-		answer, err := s.repeated(ctx, row.DeliveryKey)
+		answer, err := s.repeated(ctx, row.DeliveryKey, patience)
 		return s.withForm(in, answer), err
 	}
 	if err != nil {
@@ -237,7 +243,7 @@ func unknownUser(link string) Answer {
 }
 
 // repeated answers a delivery that came before: with what became of it.
-func (s *Service) repeated(ctx context.Context, key string) (Answer, error) {
+func (s *Service) repeated(ctx context.Context, key string, patience time.Duration) (Answer, error) {
 	wake, stop := s.hub.Subscribe(topic(key))
 	defer stop()
 	c, err := s.byKey(ctx, key)
@@ -247,7 +253,7 @@ func (s *Service) repeated(ctx context.Context, key string) (Answer, error) {
 	if c.UserID == nil {
 		return Answer{Text: "This command was answered before: connect your account first, then give it again."}, nil
 	}
-	return s.wait(ctx, key, wake, s.crowd.patience(time.Now()))
+	return s.wait(ctx, key, wake, patience)
 }
 
 func (s *Service) byKey(ctx context.Context, key string) (c *models.ChatCommand, err error) {
@@ -262,8 +268,8 @@ func (s *Service) byKey(ctx context.Context, key string) (c *models.ChatCommand,
 func (s *Service) wait(ctx context.Context, key string, wake <-chan struct{}, patience time.Duration) (Answer, error) {
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
-	rush := s.crowd.join(time.Now())
-	defer s.crowd.leave()
+	rush := s.crowd.join(key, time.Now())
+	defer s.crowd.leave(key)
 	for {
 		c, err := s.byKey(ctx, key)
 		if err != nil {
