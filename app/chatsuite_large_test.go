@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"signalbox/models"
+	"signalbox/models/modelstest"
 )
 
 // TestALargeReply: a job whose reply is as large as logs may be is answered with its beginning and its end, and with a link;
@@ -18,10 +19,7 @@ func TestALargeReply(t *testing.T) {
 	if os.Getenv(crowdEnv) != "" {
 		size = 97 << 20
 	}
-	each(t, func(t *testing.T, o models.Options) {
-		if o.URL != "" {
-			o = freshPostgres(t)
-		}
+	modelstest.Each(t, func(t *testing.T, o models.Options) { // alone: it looks at the memory of all
 		const hidden = "value-that-nobody-may-read"
 		r := enter(t, chatKinds[0], o, withBot)
 		r.must(201, "POST", "/projects/"+r.project+"/variables", map[string]any{"key": "TOKEN", "value": hidden, "masked": true}, nil)

@@ -143,6 +143,7 @@ start: {script: x, when: manual}
 // both. SIGNALBOX_TEST_ALL runs it in every chat on both.
 func eachRoom(t *testing.T, more map[string]any, both bool, f func(t *testing.T, r *room)) {
 	t.Helper()
+	beside(t)
 	all := os.Getenv(allEnv) != ""
 	for i, k := range chatKinds {
 		t.Run(k.name, func(t *testing.T) {

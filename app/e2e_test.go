@@ -452,10 +452,21 @@ func (w *world) link(link, login, password string) {
 // each runs a test of the whole product on both databases, side by side: such tests mostly wait.
 func each(t *testing.T, f func(t *testing.T, o models.Options)) {
 	t.Helper()
+	beside(t)
 	modelstest.Each(t, func(t *testing.T, o models.Options) {
 		t.Parallel()
 		f(t, o)
 	})
+}
+
+// besides are the tests that beside was told of.
+var besides sync.Map
+
+// beside lets a test run beside others: it waits for processes more than it works.
+func beside(t *testing.T) {
+	if _, known := besides.LoadOrStore(t, true); !known {
+		t.Parallel()
+	}
 }
 
 // variable gives the project a variable.
