@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -69,7 +70,22 @@ func asYAML(root map[string]any) string {
 	return string(text)
 }
 
-// TestCasesThroughTheCoordinator plays GitLab's cases once more: each as a configuration that is pushed, with a runner
+// branches pushes a branch for each configuration at once, which are too many for pipelines to begin by themselves.
+func (w *world) branches(path string, configs []string) {
+	w.t.Helper()
+	var stream strings.Builder
+	for i, text := range configs {
+		fmt.Fprintf(&stream, "commit refs/heads/case-%d\ncommitter Root <root@example.com> 1700000000 +0000\ndata 1\nx\nM 644 inline .gitlab-ci.yml\ndata %d\n%s\n", i, len(text), text)
+	}
+	address := strings.Replace(w.node.Local, "http://", "http://oauth2:"+rootToken+"@", 1) + "/root/" + path + ".git"
+	cmd := exec.Command("bash", "-c", `set -e; git init -q "$1"; cd "$1"; git fast-import --quiet; git push -q "$2" 'refs/heads/*:refs/heads/*'`, "x", w.t.TempDir(), address)
+	cmd.Stdin, cmd.Env = strings.NewReader(stream.String()), gitEnv(w.t.TempDir())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		w.t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// TestCasesThroughTheCoordinator plays GitLab's cases once more: each as a configuration of a branch, with a runner
 // and a person that do what the steps say over HTTP.
 func TestCasesThroughTheCoordinator(t *testing.T) {
 	raw, err := os.ReadFile("../ci/process/testdata/pipeline.json")
@@ -85,17 +101,22 @@ func TestCasesThroughTheCoordinator(t *testing.T) {
 		w := start(t, o, func(s *Settings) { s.Now, s.AcceptWithin = clock.now, 24*time.Hour })
 		hands := map[bool]*hand{true: w.hand(true), false: w.hand(false)}
 		var shift time.Duration
+		var configs []string
+		for _, c := range cases {
+			configs = append(configs, c.config())
+		}
+		w.newProject("cases")
+		w.branches("cases", configs)
 		for i, c := range cases {
 			t.Run(c.ID, func(t *testing.T) {
 				w := w.in(t)
-				w.newProject(fmt.Sprintf("case-%d", i))
-				w.push(fmt.Sprintf("case-%d", i), map[string]string{".gitlab-ci.yml": c.config()})
-				w.eventually("a pipeline", func() bool { return len(w.pipelines()) == 1 })
+				var made struct{ ID int64 }
+				w.must(201, "POST", "/projects/"+w.project+"/pipeline", map[string]any{"ref": fmt.Sprintf("case-%d", i)}, &made)
 				graceful := false
 				for _, s := range c.Steps {
 					graceful = graceful || s.Event == "cancel_graceful"
 				}
-				p := &played{w: w, c: &c, id: w.pipelines()[0].ID, hand: hands[graceful], clock: clock, shift: &shift}
+				p := &played{w: w, c: &c, id: made.ID, hand: hands[graceful], clock: clock, shift: &shift}
 				p.hand.t = t
 				p.play(t)
 			})

@@ -226,7 +226,7 @@ func (w *world) tryPush(path, token, ref string, files map[string]string, args .
 	address := strings.Replace(w.node.Local, "http://", "http://oauth2:"+token+"@", 1) + "/" + path + ".git"
 	script := `set -e
 git clone -q "$1" "$2" 2>/dev/null || git init -q "$2"
-cd "$2"; git config user.name Root; git config user.email root@example.com
+cd "$2"
 git checkout -q -B "$3" 2>/dev/null || git checkout -q --orphan "$3"; cp -r "$4"/. .; git add -A; git commit -q --allow-empty -m "Change"; shift 4
 git push -q "$@" 2>&1`
 	src := filepath.Join(w.t.TempDir(), "src")
@@ -252,9 +252,15 @@ git push -q "$@" 2>&1`
 		args = append([]string{}, append(args[:len(args):len(args)], address, "HEAD:refs/heads/"+ref)...)
 	}
 	cmd := exec.Command("bash", append([]string{"-c", script, "x", address, dir, ref, src}, args...)...)
-	cmd.Env = append(os.Environ(), "HOME="+w.t.TempDir(), "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0")
+	cmd.Env = gitEnv(w.t.TempDir())
 	out, err := cmd.CombinedOutput()
 	return string(out), err
+}
+
+// gitEnv lets git work as Root, with nothing of the machine's own settings.
+func gitEnv(home string) []string {
+	return append(os.Environ(), "HOME="+home, "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0",
+		"GIT_AUTHOR_NAME=Root", "GIT_AUTHOR_EMAIL=root@example.com", "GIT_COMMITTER_NAME=Root", "GIT_COMMITTER_EMAIL=root@example.com")
 }
 
 const patience = 30 * time.Second
