@@ -92,7 +92,9 @@ func TestTheConsoleIsAConversation(t *testing.T) {
 			t.Error("what is for the asker alone is shown to somebody else, or the reply is not")
 		}
 
-		keeper.sends(at, at, "run deploy v3", url.Values{"text": {"run deploy v3"}})
+		if page = keeper.sends(at, at, "run deploy v3", url.Values{"text": {"run deploy v3"}}); strings.Contains(page, "console #console") {
+			t.Error("the web chat's own channel is named for nothing")
+		}
 		w.eventually("the job waits", func() bool {
 			_, page, _ = keeper.get(at)
 			return strings.Contains(page, ">Start</button>")
