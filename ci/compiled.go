@@ -151,10 +151,16 @@ func (f *files) compiled(file config.File, inputs map[string]any) (*config.Resul
 		if mine {
 			return f.keep(key, entry, file, o)
 		}
-		select {
-		case <-entry.made:
-		case <-f.ctx.Done():
-			return &config.Result{}, context.Cause(f.ctx)
+		var err error
+		f.b.aside(func() { // whoever makes it may need the place
+			select {
+			case <-entry.made:
+			case <-f.ctx.Done():
+				err = context.Cause(f.ctx)
+			}
+		})
+		if err != nil {
+			return &config.Result{}, err
 		}
 		if entry.result == nil {
 			break

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"signalbox/ci/config"
@@ -116,6 +117,41 @@ func TestCompiledForChat(t *testing.T) {
 	if _, err := f.load(config.File{Name: ".gitlab-ci.yml", Content: []byte(takes)}, nil); err != refuse {
 		t.Errorf("the refusal of a command is lost: %v", err)
 	}
+}
+
+// slowFile plays a server that answers once it may.
+type slowFile struct{ may chan struct{} }
+
+func (s *slowFile) RoundTrip(*http.Request) (*http.Response, error) {
+	<-s.may
+	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("b: {script: one}"))}, nil
+}
+
+// TestCompiledWhileOthersWait: who reads a configuration for all gets its place back, although everybody who waits for that
+// reading came meanwhile.
+func TestCompiledWhileOthersWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &slowFile{make(chan struct{})}
+		c := &Coordinator{compiled: newCompiled(), making: make(making, 1), remote: &remote{after: time.After, client: &http.Client{Transport: server}}}
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				if err := c.making.enter(t.Context()); err != nil {
+					t.Error(err)
+					return
+				}
+				defer c.making.leave()
+				f := &files{c: c, ctx: t.Context(), b: &builder{c: c, entered: true, r: PipelineRequest{Project: &models.Project{FullPath: "a/b"}}}}
+				r, err := f.load(config.File{Name: ".gitlab-ci.yml", Content: []byte("include: https://example.com/b.yml")}, nil)
+				if err != nil || r.Errors != nil {
+					t.Errorf("%v %v", err, r.Errors)
+				}
+			})
+			synctest.Wait()
+		}
+		close(server.may)
+		wg.Wait()
+	})
 }
 
 // TestCompiledIsBounded: neither many configurations nor many who ask at once fill the memory.
