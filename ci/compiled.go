@@ -151,15 +151,7 @@ func (f *files) compiled(file config.File, inputs map[string]any) (*config.Resul
 		if mine {
 			return f.keep(key, entry, file, o)
 		}
-		var err error
-		f.b.aside(func() { // whoever makes it may need the place
-			select {
-			case <-entry.made:
-			case <-f.ctx.Done():
-				err = context.Cause(f.ctx)
-			}
-		})
-		if err != nil {
+		if err := f.await(entry); err != nil {
 			return &config.Result{}, err
 		}
 		if entry.result == nil {
@@ -172,6 +164,23 @@ func (f *files) compiled(file config.File, inputs map[string]any) (*config.Resul
 	}
 	r, _, err := f.compile(file, o)
 	return r, err
+}
+
+// await waits until an entry is made, while another pipeline may be: that may be its maker's.
+func (f *files) await(entry *compiledConfig) (err error) {
+	select {
+	case <-entry.made:
+		return nil
+	default:
+	}
+	f.b.aside(func() {
+		select {
+		case <-entry.made:
+		case <-f.ctx.Done():
+			err = context.Cause(f.ctx)
+		}
+	})
+	return err
 }
 
 func (f *files) keep(key compiledKey, entry *compiledConfig, file config.File, o config.Options) (*config.Result, error) {

@@ -23,7 +23,7 @@ func (m making) enter(ctx context.Context) error {
 
 func (m making) leave() { <-m }
 
-// aside runs f, which waits for a server elsewhere, while another pipeline may be made.
+// aside runs f, which waits for a server elsewhere or for another pipeline's reading, while another pipeline may be made.
 func (b *builder) aside(f func()) {
 	if !b.entered { // nothing is made: somebody wants to know whether a configuration is right
 		f()
