@@ -16,6 +16,7 @@ import (
 	"signalbox/internal/blob"
 	"signalbox/internal/events"
 	"signalbox/internal/gitrepo"
+	limits "signalbox/internal/limit"
 	"signalbox/internal/secret"
 	"signalbox/models"
 )
@@ -95,31 +96,31 @@ func (s *Settings) defaults() {
 
 // Coordinator is the engine of one node.
 type Coordinator struct {
-	db       *models.DB
-	keys     *secret.Keyring
-	repos    *gitrepo.Store
-	traces   trace.Store
-	blobs    blob.Store
-	hub      *events.Hub
-	tasks    *tasks.Runner
-	log      *slog.Logger
-	settings Settings
-	remote   *remote
-	compiled *compiled
-	making   making
-	queue    *queue
-	runners  *runnerCache
-	contacts contacts
-	ears     ears
-	cached   atomic.Pointer[cachedSettings]
-	lease    lease
-	signer   atomic.Pointer[signingKey]
-	hooks    hookCache
-	matched  atomic.Pointer[time.Time] // when jobs that no runner can take were looked for
-	aged     atomic.Pointer[time.Time] // when old pipelines were looked for
-	forgot   atomic.Pointer[time.Time] // when old commands were looked for
-	sender   *hookSender
-	reading  chan struct{} // how many test reports are read at a time
+	db        *models.DB
+	keys      *secret.Keyring
+	repos     *gitrepo.Store
+	traces    trace.Store
+	blobs     blob.Store
+	hub       *events.Hub
+	tasks     *tasks.Runner
+	log       *slog.Logger
+	settings  Settings
+	remote    *remote
+	compiled  *compiled
+	creations *limits.Places
+	queue     *queue
+	runners   *runnerCache
+	contacts  contacts
+	ears      ears
+	cached    atomic.Pointer[cachedSettings]
+	lease     lease
+	signer    atomic.Pointer[signingKey]
+	hooks     hookCache
+	matched   atomic.Pointer[time.Time] // when jobs that no runner can take were looked for
+	aged      atomic.Pointer[time.Time] // when old pipelines were looked for
+	forgot    atomic.Pointer[time.Time] // when old commands were looked for
+	sender    *hookSender
+	reading   chan struct{} // how many test reports are read at a time
 }
 
 // Parts are what a Coordinator is made of.
@@ -140,7 +141,7 @@ func New(p Parts) *Coordinator {
 	p.Settings.defaults()
 	c := &Coordinator{
 		db: p.DB, keys: p.Keys, repos: p.Repos, traces: p.Traces, blobs: p.Blobs, hub: p.Hub, tasks: p.Tasks, log: p.Log,
-		settings: p.Settings, remote: newRemote(p.Settings.IncludeHosts), compiled: newCompiled(), making: newMaking(), sender: newHookSender(p.Settings.HookHosts), reading: make(chan struct{}, 2), queue: newQueue(), runners: newRunnerCache(), lease: lease{holder: newKey()},
+		settings: p.Settings, remote: newRemote(p.Settings.IncludeHosts), compiled: newCompiled(), creations: newCreations(), sender: newHookSender(p.Settings.HookHosts), reading: make(chan struct{}, 2), queue: newQueue(), runners: newRunnerCache(), lease: lease{holder: newKey()},
 	}
 	c.ears.listen(p.DB.Now(), c.settings.Steady())
 	p.Tasks.Handle(TaskPush, c.runPush)
