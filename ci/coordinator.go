@@ -144,24 +144,7 @@ func New(p Parts) *Coordinator {
 		settings: p.Settings, remote: newRemote(p.Settings.IncludeHosts), compiled: newCompiled(), creations: newCreations(), sender: newHookSender(p.Settings.HookHosts), reading: make(chan struct{}, 2), queue: newQueue(), runners: newRunnerCache(), lease: lease{holder: newKey()},
 	}
 	c.ears.listen(p.DB.Now(), c.settings.Steady())
-	p.Tasks.Handle(TaskPush, c.runPush)
-	p.Tasks.Handle(TaskArchive, c.runArchive)
-	p.Tasks.Handle(TaskDownstream, c.runDownstream)
-	p.Tasks.Handle(TaskUpstream, c.runUpstream)
-	p.Tasks.Handle(TaskMirrored, c.runMirrored)
-	p.Tasks.Handle(TaskCancel, c.runCancel)
-	p.Tasks.Handle(TaskDeployed, c.runDeployed)
-	p.Tasks.Handle(TaskSchedule, c.runSchedule)
-	p.Tasks.Handle(TaskHooks, c.runHooks)
-	p.Tasks.Handle(TaskDeliver, c.runDeliver)
-	p.Tasks.Handle(TaskUnlock, c.runUnlock)
-	p.Tasks.Handle(TaskForget, c.runForget)
-	p.Tasks.Handle(TaskResource, c.runResource)
-	p.Tasks.Handle(TaskRedundant, c.runRedundant)
-	p.Tasks.Handle(TaskMergeRequest, c.runMergeRequest)
-	p.Tasks.Handle(TaskPurge, c.runPurge)
-	p.Tasks.Handle(TaskDeleteProject, c.runDeleteProject)
-	p.Tasks.Handle(TaskDropArtifacts, c.runDropArtifacts)
+	c.handleTasks(p.Tasks)
 	return c
 }
 
