@@ -16,6 +16,7 @@ import (
 	"signalbox/chatops/slack"
 	"signalbox/ci/access"
 	"signalbox/internal/httpapi"
+	"signalbox/internal/limit"
 	"signalbox/runnerproto/server"
 	"signalbox/web"
 )
@@ -31,15 +32,23 @@ func (n *Node) handler(trusted []netip.Prefix, auth *access.Authenticator) (http
 	discord.Register(v4, n.Chat, discord.Chat{API: n.settings.DiscordAPI}, n.db.Now, n.log)
 	engine.NoRoute(func(c *gin.Context) { c.JSON(http.StatusNotFound, gin.H{"error": "404 Not Found"}) })
 	engine.NoMethod(func(c *gin.Context) { c.JSON(http.StatusMethodNotAllowed, gin.H{"error": "405 Not Allowed"}) })
-	repositories := git.New(n.CI, auth, n.log)
+	repositories := git.New(n.CI, auth, n.log, trusted)
 	pages, err := web.New(n.CI, auth, n.Chat, n.log, web.Options{
 		Secure: strings.HasPrefix(n.URL, "https://"), Trusted: trusted, Stopping: n.stopping,
 	})
 	if err != nil {
 		return nil, err
 	}
+	crowd := limit.NewPlaces(1<<20, inFlight)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _, isGit := git.Split(r.URL.Path)
+		if !isGit && !heldOpen(r) {
+			give, err := crowd.Take(r.Context(), httpapi.Network(httpapi.Address(r, trusted)).String())
+			if err != nil {
+				return // nobody waits for the answer
+			}
+			defer give()
+		}
 		switch {
 		case strings.HasPrefix(r.URL.Path, "/api/v3/"):
 			writeJSON(w, http.StatusGone, map[string]string{"error": "API V3 is no longer supported. Use API V4 instead."})
@@ -62,6 +71,16 @@ func (n *Node) handler(trusted []netip.Prefix, auth *access.Authenticator) (http
 			pages.ServeHTTP(w, r)
 		}
 	}), nil
+}
+
+// inFlight is how many requests of one address are worked on at a time. The others wait for them, so that those of other
+// addresses do not.
+const inFlight = 256
+
+// heldOpen says whether a request waits for something to happen. Those are not counted: a company's runners may have one
+// address. Git counts its clients itself.
+func heldOpen(r *http.Request) bool {
+	return r.URL.Path == "/api/v4/jobs/request" || strings.HasSuffix(r.URL.Path, "/live")
 }
 
 // readiness says whether the node can serve: with ?all=1 part by part.

@@ -27,6 +27,7 @@ import (
 	"signalbox/internal/blob"
 	"signalbox/internal/events"
 	"signalbox/internal/gitrepo"
+	"signalbox/internal/httpapi"
 	"signalbox/internal/limit"
 	"signalbox/internal/outbound"
 	"signalbox/internal/secret"
@@ -86,6 +87,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (*Node, error) {
 	if n.listener, err = net.Listen("tcp", s.Listen); err != nil {
 		return nil, fmt.Errorf("--listen: %w", err)
 	}
+	n.listener = httpapi.Listen(n.listener, trusted)
 	n.Local = "http://" + localHost(n.listener.Addr().String())
 	if n.URL = s.ExternalURL; n.URL == "" {
 		n.URL = n.Local
@@ -212,7 +214,7 @@ func (n *Node) run(handler http.Handler) {
 	n.working.Go(func() { n.tasks.Run(ctx) })
 	n.working.Go(func() { n.sockets.Run(ctx) })
 	n.server = &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: httpapi.LeastSpeed(handler), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
 	}
 	n.server.ConnState = n.unused.note
@@ -220,8 +222,12 @@ func (n *Node) run(handler http.Handler) {
 	n.ready.Store(true)
 }
 
-// stopTimeout is how long requests under way may take when a node stops.
-const stopTimeout = 20 * time.Second
+// How long requests under way may take when a node stops, and after that what goes on by itself. What takes longer is cut
+// off: an orderly end within ten seconds, which is what Docker waits, is better than to be killed.
+const (
+	stopTimeout = 6 * time.Second
+	workTimeout = 2 * time.Second
+)
 
 // Wait returns when the node cannot serve any more.
 func (n *Node) Wait() error {
@@ -245,8 +251,21 @@ func (n *Node) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	err := n.server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		n.log.Warn("requests are cut off", "after", stopTimeout)
+		err = n.server.Close()
+	}
 	n.stop()
-	n.working.Wait()
+	done := make(chan struct{})
+	go func() {
+		n.working.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(workTimeout):
+		n.log.Warn("tasks under way are left to the next start", "after", workTimeout)
+	}
 	return errors.Join(err, n.release())
 }
 

@@ -28,6 +28,7 @@ const (
 	WrongMethod   // the thing cannot be asked in this way
 	Precondition  // the thing was changed since the caller looked
 	Unprocessable // what was given is understood and cannot be used
+	TooSlow       // the caller did not do its part in time
 )
 
 // Error is a failure with a message that is safe to show.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"signalbox/internal/fault"
+	"signalbox/internal/limit"
 )
 
 // ErrNotFound says that a ref, a commit or a path does not exist.
@@ -29,7 +30,9 @@ var ErrBadName = fault.New(fault.Invalid, "400 Bad request - not a valid name or
 type Store struct {
 	root     string
 	env      []string
-	slots    chan struct{} // bounds the number of git processes that serve fetches and pushes
+	tmp      string
+	serving  *limit.Places // of git processes that serve fetches, pushes and archives
+	asking   *limit.Places // of those that answer a question
 	mu       sync.Mutex
 	readers  map[string]*reader
 	lastUsed []string
@@ -39,7 +42,8 @@ type Store struct {
 type Options struct {
 	Root string // the folder of the repositories
 	Home string // a folder of git's own, apart from any user's settings
-	// Processes bounds the fetches and pushes served at once; 0 means 32.
+	// Processes bounds the fetches and pushes served at once, and the questions asked at once; 0 means 32. One repository has
+	// half of them at most.
 	Processes int
 }
 
@@ -77,7 +81,8 @@ func New(o Options) (*Store, error) {
 	if o.Processes == 0 {
 		o.Processes = 32
 	}
-	for _, dir := range []string{o.Root, o.Home} {
+	tmp := filepath.Join(o.Home, "tmp")
+	for _, dir := range []string{o.Root, o.Home, tmp} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("repositories: %w", err)
 		}
@@ -94,7 +99,8 @@ func New(o Options) (*Store, error) {
 		return nil, fmt.Errorf("repositories: %w", err)
 	}
 	return &Store{
-		root: root, slots: make(chan struct{}, o.Processes), readers: map[string]*reader{},
+		root: root, tmp: tmp, readers: map[string]*reader{},
+		serving: limit.NewPlaces(o.Processes, o.Processes/2), asking: limit.NewPlaces(o.Processes, o.Processes/2),
 		env: []string{
 			"HOME=" + home, "PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8",
 			"GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0", "GIT_NO_REPLACE_OBJECTS=1",
@@ -164,6 +170,11 @@ const commandTimeout = 30 * time.Second
 func (r *Repo) command(ctx context.Context, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
+	give, err := r.store.asking.Take(ctx, r.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer give()
 	cmd := r.store.git(ctx, args...)
 	out := &limited{limit: 64 << 20}
 	errs := &limited{limit: 8 << 10}

@@ -122,7 +122,7 @@ var statuses = map[fault.Kind]int{
 	fault.Invalid: http.StatusBadRequest, fault.Conflict: http.StatusConflict, fault.TooLarge: http.StatusRequestEntityTooLarge,
 	fault.Unavailable: http.StatusServiceUnavailable, fault.NotAllowed: http.StatusUnprocessableEntity,
 	fault.TooMany: http.StatusTooManyRequests, fault.WrongMethod: http.StatusMethodNotAllowed, fault.Precondition: http.StatusPreconditionFailed,
-	fault.Unprocessable: http.StatusUnprocessableEntity,
+	fault.Unprocessable: http.StatusUnprocessableEntity, fault.TooSlow: http.StatusRequestTimeout,
 }
 
 // plain are the kinds whose text stands under the key error.
