@@ -52,7 +52,7 @@ type Node struct {
 	hub        *events.Hub
 	bus        *events.Bus   // nil on a single node
 	redis      *redis.Client // the same
-	limiter    access.Limiter
+	brakes     access.Brakes
 	auth       *access.Authenticator
 	tasks      *tasks.Runner
 	listener   net.Listener
@@ -115,7 +115,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (*Node, error) {
 	if n.RootPassword, err = n.CI.Bootstrap(ctx, s.RootPassword, s.RootToken); err != nil {
 		return nil, fmt.Errorf("first user: %w", err)
 	}
-	n.auth = access.NewAuthenticator(n.db, n.limiter)
+	n.auth = access.NewAuthenticator(n.db, n.brakes)
 	handler, err := n.handler(trusted, n.auth)
 	if err != nil {
 		return nil, err
@@ -180,7 +180,7 @@ func (n *Node) open(ctx context.Context) (*secret.Keyring, error) {
 // Redis that is away does not keep a node from starting.
 func (n *Node) openLive() (err error) {
 	n.hub = events.NewHub()
-	n.limiter = limit.NewLocal(loginEvery, loginBurst)
+	n.brakes = brakes(func(burst int) access.Limiter { return limit.NewLocal(access.BrakeEvery, burst) })
 	if n.settings.RedisURL == "" {
 		n.traces, err = trace.NewFiles(filepath.Join(n.settings.Data, "traces"), n.blobs)
 		return err
@@ -193,15 +193,13 @@ func (n *Node) openLive() (err error) {
 	n.redis = redis.NewClient(o)
 	n.bus = events.NewBus(n.hub, n.redis, n.log)
 	n.traces = trace.NewRedis(n.redis, n.blobs)
-	n.limiter = limit.NewRedis(n.redis, loginEvery, loginBurst)
+	n.brakes = brakes(func(burst int) access.Limiter { return limit.NewRedis(n.redis, access.BrakeEvery, burst) })
 	return nil
 }
 
-// Wrong passwords that one account may be tried with: ten at once, then one in six seconds.
-const (
-	loginEvery = 6 * time.Second
-	loginBurst = 10
-)
+func brakes(limiter func(burst int) access.Limiter) access.Brakes {
+	return access.Brakes{Login: limiter(access.LoginBurst), Network: limiter(access.NetworkBurst), Name: limiter(access.NameBurst)}
+}
 
 // run starts everything that goes on by itself.
 func (n *Node) run(handler http.Handler) {

@@ -221,7 +221,7 @@ func (h *Handler) actor(r *http.Request) (access.Actor, error) {
 	case fault.KindOf(err) != fault.Unauthorized:
 		return actor, err
 	}
-	actor, err = h.auth.Password(r.Context(), name, password)
+	actor, err = h.auth.Password(r.Context(), name, password, httpapi.Network(httpapi.Address(r, h.trusted)).String())
 	if fault.KindOf(err) == fault.Unauthorized {
 		return access.Actor{}, fault.Wrap(fault.Unauthorized, err, "HTTP Basic: Access denied. Use your password or a personal access token")
 	}

@@ -84,10 +84,10 @@ type Outlet struct {
 	done   chan struct{}
 	mu     sync.Mutex
 	change *sync.Cond
-	file   *os.File // a ring of size bytes
-	direct bool     // there is no room for the ring: the writer waits for the reader
-	in     int64    // bytes that were written
-	out    int64    // bytes that were taken
+	file   *os.File  // a ring of size bytes
+	direct bool      // there is no room for the ring: the writer waits for the reader
+	in     int64     // bytes that were written
+	out    int64     // bytes that were taken
 	since  time.Time // when the writer began to wait for room; zero: the reader keeps up
 	taken  int64     // bytes that were taken then
 	closed bool
