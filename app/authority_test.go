@@ -218,3 +218,41 @@ func TestALateFormIsJudgedByWhoSendsItThen(t *testing.T) {
 		t.Errorf("a blocked user made a variable: %d", got)
 	}
 }
+
+// TestALateRequestIsJudgedByWhoSendsItThen is the same of the API, for bodies of known and unknown size.
+func TestALateRequestIsJudgedByWhoSendsItThen(t *testing.T) {
+	w := start(t, models.Options{})
+	w.newProject("app")
+	body := `{"key": "LATE", "value": "late-value"}`
+	for name, size := range map[string]int64{"known": int64(len(body)), "unknown": -1} {
+		t.Run(name, func(t *testing.T) {
+			id, token := w.user(name)
+			w.must(201, "POST", "/projects/"+w.project+"/members", map[string]any{"user_id": id, "access_level": 40}, nil)
+			in, out := io.Pipe()
+			req, err := http.NewRequest("POST", w.node.Local+"/api/v4/projects/"+w.project+"/variables", in)
+			noError(t, err)
+			req.ContentLength = size
+			req.Header.Set("Content-Type", "application/json")
+			req.Header.Set("PRIVATE-TOKEN", token)
+			done := make(chan int, 1)
+			go func() {
+				res, err := http.DefaultClient.Do(req)
+				if err != nil {
+					done <- 0
+					return
+				}
+				res.Body.Close()
+				done <- res.StatusCode
+			}()
+			_, err = io.WriteString(out, body[:10])
+			noError(t, err)
+			w.must(201, "POST", fmt.Sprintf("/users/%d/block", id), nil, nil)
+			_, err = io.WriteString(out, body[10:])
+			noError(t, err)
+			out.Close()
+			if got := <-done; got != 403 {
+				t.Errorf("the answer is %d", got)
+			}
+		})
+	}
+}
