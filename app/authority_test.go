@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -255,4 +256,34 @@ func TestALateRequestIsJudgedByWhoSendsItThen(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAPipelineIsMadeForWhoMayThen: reading a configuration may take long, and who loses the right meanwhile gets no
+// pipeline.
+func TestAPipelineIsMadeForWhoMayThen(t *testing.T) {
+	modelstest.Each(t, func(t *testing.T, o models.Options) {
+		var during func()
+		remote := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+			during()
+			io.WriteString(rw, "job: {script: x}")
+		}))
+		defer remote.Close()
+		u, err := url.Parse(remote.URL)
+		noError(t, err)
+		w := start(t, o, func(s *Settings) { s.IncludeHosts = []string{u.Host} })
+		w.newProject("app")
+		id, token := w.user("ada")
+		during = func() {}
+		w.push("app", map[string]string{".gitlab-ci.yml": "include: [{remote: '" + remote.URL + "/x.yml'}]"})
+		w.pipeline("pending")
+		w.must(201, "POST", "/projects/"+w.project+"/members", map[string]any{"user_id": id, "access_level": 40}, nil)
+		during = func() { w.must(204, "DELETE", fmt.Sprintf("/projects/%s/members/%d", w.project, id), nil, nil) }
+		var refused struct{ Message any }
+		if got := w.apiAs(token, "POST", "/projects/"+w.project+"/pipeline", map[string]any{"ref": "main"}, &refused); got != 400 && got != 403 {
+			t.Errorf("a pipeline for somebody who was taken out meanwhile: %d %v", got, refused.Message)
+		}
+		if all := w.pipelines(); len(all) != 1 {
+			t.Errorf("%d pipelines", len(all))
+		}
+	})
 }
