@@ -32,12 +32,16 @@ type PushOptions struct {
 	None      bool                `json:"none,omitempty"` // there are none
 	Variables []variable.Variable `json:"variables,omitempty"`
 	Inputs    map[string]any      `json:"inputs,omitempty"`
+	Known     []string            `json:"known,omitempty"` // those that GitLab knows, as given, for webhooks
 }
 
 // ParsePushOptions reads ci.skip, ci.no_pipeline, ci.variable="K=V" and ci.input="k=v"; others are not for us.
 func ParsePushOptions(options []string) PushOptions {
 	var o PushOptions
 	for _, text := range options {
+		if _, _, _, known := knownPushOption(text); known {
+			o.Known = append(o.Known, text)
+		}
 		name, value, _ := strings.Cut(text, "=")
 		switch name {
 		case "ci.skip":
@@ -203,19 +207,8 @@ func (c *Coordinator) runPush(ctx context.Context, t *models.Task) error {
 }
 
 func (c *Coordinator) pushPipeline(ctx context.Context, t *models.Task, p *models.Project, u *models.User, push pushTask, i int, ch RefChange) error {
-	repo := c.Repo(p)
-	head, err := repo.Resolve(ctx, ch.Ref)
-	if errors.Is(err, gitrepo.ErrNotFound) {
-		return nil // the push was not taken, or the ref is gone again
-	}
-	if err != nil {
-		return err
-	}
-	sha, err := repo.Resolve(ctx, ch.New)
-	if errors.Is(err, gitrepo.ErrNotFound) || head != sha && head == ch.Old {
-		return nil // git refused this ref
-	}
-	if err != nil {
+	sha, taken, err := landed(ctx, c.Repo(p), ch)
+	if err != nil || !taken {
 		return err
 	}
 	_, err = c.CreatePipeline(ctx, PipelineRequest{
@@ -230,27 +223,70 @@ func (c *Coordinator) pushPipeline(ctx context.Context, t *models.Task, p *model
 	return err
 }
 
+// landed says whether git took a change of a push, and which commit the ref came to; a ref that others moved since was taken.
+func landed(ctx context.Context, repo *gitrepo.Repo, ch RefChange) (sha string, taken bool, err error) {
+	resolve := func(name string) (string, error) {
+		id, err := repo.Resolve(ctx, name)
+		if errors.Is(err, gitrepo.ErrNotFound) {
+			err = nil
+		}
+		return id, err
+	}
+	head, err := resolve(ch.Ref)
+	if err != nil {
+		return "", false, err
+	}
+	old, err := resolve(ch.Old)
+	if err != nil {
+		return "", false, err
+	}
+	if ch.Deletes() {
+		return "", head == "" || head != old, nil
+	}
+	if sha, err = resolve(ch.New); err != nil || sha == "" || head == "" {
+		return "", false, err
+	}
+	return sha, head == sha || head != old, nil
+}
+
 // tellPush lets webhooks know of the refs that a push changed. A push that is processed again may tell them again.
 func (c *Coordinator) tellPush(ctx context.Context, p *models.Project, push pushTask) error {
-	wanted := false
-	err := c.db.Read(ctx, func(tx *models.Tx) error {
+	wanted := map[string]bool{}
+	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
 		for _, event := range []string{PushEvents, TagPushEvents} {
-			one, err := c.wanted(tx, p.ID, event)
-			if err != nil {
+			if wanted[event], err = c.wanted(tx, p.ID, event); err != nil {
 				return err
 			}
-			wanted = wanted || one
 		}
 		return nil
 	})
-	if err != nil || !wanted {
+	if err != nil {
 		return err
 	}
+	var told []happening
+	counts := map[string]int{}
+	for _, ch := range push.Changes {
+		event := pushEvent(ch.Ref)
+		if counts[event]++; !wanted[event] {
+			continue
+		}
+		_, taken, err := landed(ctx, c.Repo(p), ch)
+		if err != nil {
+			return err
+		}
+		if taken {
+			told = append(told, happening{
+				Event: event, Project: p.ID, Push: &ch, User: push.User, Ref: strings.TrimPrefix(ch.Ref, "refs/heads/"), Options: push.Options.Known,
+			})
+		}
+	}
+	if len(told) == 0 {
+		return nil
+	}
 	return c.db.Write(ctx, func(tx *models.Tx) error {
-		for _, ch := range push.Changes {
-			h := happening{Event: PushEvents, Project: p.ID, Push: &ch, User: push.User, Ref: strings.TrimPrefix(ch.Ref, "refs/heads/")}
-			if strings.HasPrefix(ch.Ref, "refs/tags/") {
-				h.Event = TagPushEvents
+		for _, h := range told {
+			if counts[h.Event] > maxHookRefs {
+				continue
 			}
 			if err := c.happens(tx, h); err != nil {
 				return err
@@ -258,6 +294,17 @@ func (c *Coordinator) tellPush(ctx context.Context, p *models.Project, push push
 		}
 		return nil
 	})
+}
+
+// pushEvent is the event that the push of a ref is; "" for refs that are neither branch nor tag.
+func pushEvent(ref string) string {
+	switch {
+	case strings.HasPrefix(ref, "refs/heads/"):
+		return PushEvents
+	case strings.HasPrefix(ref, "refs/tags/"):
+		return TagPushEvents
+	}
+	return ""
 }
 
 // branchGone stops what a deleted branch was deployed to.

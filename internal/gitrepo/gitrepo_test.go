@@ -157,3 +157,42 @@ func TestAdvertise(t *testing.T) {
 		t.Errorf("v2: %q", v2.String())
 	}
 }
+
+func TestNewCommitsAndTheirPaths(t *testing.T) {
+	r, head, first := fixture(t)
+	for _, c := range []struct {
+		from, to     string
+		limit, total int
+		titles       string
+	}{
+		{first, head, 20, 1, "Second"},
+		{"", head, 20, 2, "Second First"},
+		{"", head, 1, 2, "Second"},
+		{head, head, 20, 0, ""},
+		{head, first, 20, 0, ""},
+	} {
+		commits, total, err := r.Since(ctx, c.from, c.to, c.limit)
+		var titles []string
+		for _, k := range commits {
+			titles = append(titles, k.Title())
+		}
+		if err != nil || total != c.total || strings.Join(titles, " ") != c.titles {
+			t.Errorf("%+v: %v, %d, %v", c, titles, total, err)
+		}
+	}
+	if _, _, err := r.Since(ctx, strings.Repeat("1", 40), head, 20); !errors.Is(err, ErrNotFound) {
+		t.Errorf("since a commit that is gone: %v", err)
+	}
+	all, _, err := r.Since(ctx, "", head, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := r.PathChanges(ctx, all)
+	want := map[string]*PathChanges{
+		head:  {Added: []string{"b.txt"}, Modified: []string{"dir/a.txt"}},
+		first: {Added: []string{"dir/a.txt", "link", "odd name.txt"}},
+	}
+	if d := cmp.Diff(want, got); err != nil || d != "" {
+		t.Errorf("%v %s", err, d)
+	}
+}
