@@ -99,27 +99,38 @@ func (c *Coordinator) CheckPush(ctx context.Context, a access.Actor, p *models.P
 	return gitSettings, nil
 }
 
+// checkRef asks for one change of a push. Branches and tags have their rules; every other ref, such as refs/notes/…, takes the
+// right to push code at all, but for the ones that the server itself writes.
 func checkRef(a access.Actor, s access.Subject, ch RefChange) error {
-	branch, isBranch := strings.CutPrefix(ch.Ref, "refs/heads/")
-	tag, isTag := strings.CutPrefix(ch.Ref, "refs/tags/")
-	if !gitrepo.ValidRef(ch.Ref) || !isBranch && !isTag {
-		return fault.New(fault.Forbidden, "%s cannot be pushed: only branches and tags can", ch.Ref)
+	short, kind := gitrepo.ShortName(ch.Ref)
+	switch kind {
+	case gitrepo.Internal:
+		return fault.New(fault.Forbidden, "%s cannot be pushed: the server keeps such refs for itself", ch.Ref)
+	case gitrepo.NoRef:
+		return fault.New(fault.Forbidden, "%q is not a valid name of a ref", ch.Ref)
+	case gitrepo.OtherRef:
+		if !access.Allowed(a, access.PushRef, s) {
+			return errNoPush
+		}
+		return nil
 	}
-	short := branch
-	if isTag {
-		short = tag
+	isTag := kind == gitrepo.Tag
+	if !ch.Deletes() && !gitrepo.ValidName(short) {
+		return fault.New(fault.Forbidden, "%q is not a valid name of a %s", short, map[bool]string{false: "branch", true: "tag"}[isTag])
 	}
 	if !access.Allowed(a, access.PushRef, s.On(short, isTag)) {
 		if len(access.Matching(s.Protected, short, isTag)) > 0 {
 			return fault.New(fault.Forbidden, "You are not allowed to push to the protected ref %s of this project", short)
 		}
-		return fault.New(fault.Forbidden, "You are not allowed to push code to this project")
+		return errNoPush
 	}
-	if ch.Deletes() && isBranch && (short == s.Project.DefaultBranch || len(access.Matching(s.Protected, short, false)) > 0) {
+	if ch.Deletes() && !isTag && (short == s.Project.DefaultBranch || len(access.Matching(s.Protected, short, false)) > 0) {
 		return fault.New(fault.Forbidden, "The branch %s is protected or the default one and cannot be deleted", short)
 	}
 	return nil
 }
+
+var errNoPush = fault.New(fault.Forbidden, "You are not allowed to push code to this project")
 
 // BeginPush stores, before git takes a push, that its pipelines are to be made: if the node dies in between,
 // the task finds out later whether the refs moved. done must be called with whether git took it.
@@ -196,7 +207,7 @@ func (c *Coordinator) runPush(ctx context.Context, t *models.Task) error {
 				return err
 			}
 		}
-		if ch.Deletes() || push.Options.None || i >= pushLimit {
+		if pushEvent(ch.Ref) == "" || ch.Deletes() || push.Options.None || i >= pushLimit {
 			continue
 		}
 		if err := c.pushPipeline(ctx, t, project, user, push, i, ch); err != nil {
@@ -296,12 +307,12 @@ func (c *Coordinator) tellPush(ctx context.Context, p *models.Project, push push
 	})
 }
 
-// pushEvent is the event that the push of a ref is; "" for refs that are neither branch nor tag.
+// pushEvent is the event that the push of a ref is; "" for refs that are neither branch nor tag, which start nothing.
 func pushEvent(ref string) string {
-	switch {
-	case strings.HasPrefix(ref, "refs/heads/"):
+	switch _, kind := gitrepo.ShortName(ref); kind {
+	case gitrepo.Branch:
 		return PushEvents
-	case strings.HasPrefix(ref, "refs/tags/"):
+	case gitrepo.Tag:
 		return TagPushEvents
 	}
 	return ""

@@ -196,3 +196,23 @@ func TestNewCommitsAndTheirPaths(t *testing.T) {
 		t.Errorf("%v %s", err, d)
 	}
 }
+
+func TestKindsOfRefs(t *testing.T) {
+	for ref, want := range map[string]RefKind{
+		"refs/heads/main": Branch, "refs/heads/a/b": Branch, "refs/heads/-x": Branch, "refs/tags/v1": Tag,
+		"refs/notes/semantic-release": OtherRef, "refs/notes/a/b": OtherRef, "refs/stash": NoRef, "refs/for/main": OtherRef, "refs/meta/config": OtherRef,
+		"refs/pipelines/1": Internal, "refs/merge-requests/1/head": Internal, "refs/keep-around/abc": Internal, "refs/environments/x": Internal,
+		"refs/tmp/x": Internal, "refs/remotes/origin/main": Internal, "refs/pipelines": Internal,
+		"refs/heads": NoRef, "refs/tags": NoRef, "refs/": NoRef, "refs": NoRef, "HEAD": NoRef, "refs/notes/a..b": NoRef, "refs/notes/": NoRef, "refs/a b": NoRef,
+		"refs/x.lock": NoRef, "": NoRef,
+	} {
+		if _, got := ShortName(ref); got != want {
+			t.Errorf("%q is of kind %d, want %d", ref, got, want)
+		}
+	}
+	for name, want := range map[string]bool{"main": true, "a-b": true, "-x": false, "HEAD": false, "refs/heads/x": false, strings.Repeat("a", 40): false, strings.Repeat("A1", 32): false, "a..b": false} {
+		if ValidName(name) != want {
+			t.Errorf("%q may be made: %v", name, !want)
+		}
+	}
+}
