@@ -13,6 +13,7 @@ import (
 	"signalbox/ci/trace"
 	"signalbox/internal/fault"
 	"signalbox/internal/secret"
+	"signalbox/internal/terminal"
 	"signalbox/models"
 	"signalbox/models/enum"
 )
@@ -304,7 +305,7 @@ const tailBytes = 32 << 10
 
 // tail is the end of a job's log as it stands, without markers and colours, and with secrets masked.
 func (s *Service) tail(ctx context.Context, job *models.Job, lines int) (string, error) {
-	r, err := s.ci.OpenTrace(ctx, job.ID)
+	r, err := s.ci.ReplyLog(ctx, job)
 	if err != nil {
 		return "", err
 	}
@@ -317,7 +318,7 @@ func (s *Service) tail(ctx context.Context, job *models.Job, lines int) (string,
 	if err != nil {
 		return "", err
 	}
-	out := strings.Split(strings.TrimRight(StripANSI(secret.MaskEverywhere(printable(valid(clean(text))), masked)), "\n"), "\n")
+	out := strings.Split(strings.TrimRight(terminal.Strip(secret.MaskEverywhere(printable(valid(clean(text))), masked)), "\n"), "\n")
 	return strings.Join(out[max(0, len(out)-lines):], "\n"), nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"path"
 
 	"signalbox/internal/fault"
+	"signalbox/internal/terminal"
 	"signalbox/models"
 	"signalbox/models/enum"
 )
@@ -59,7 +60,7 @@ func (s *Service) upload(ctx context.Context, t *models.Task) error {
 	if err != nil || in == nil || !in.Active || c.Reply == nil {
 		return notThere(err)
 	}
-	f := File{Name: fmt.Sprintf("reply-%d.txt", c.ID), Title: "The whole output", Content: []byte(StripANSI(*c.Reply))}
+	f := File{Name: fmt.Sprintf("reply-%d.txt", c.ID), Title: "The whole output", Content: []byte(terminal.Strip(*c.Reply))}
 	if gap.Match(f.Content) {
 		f.Title = "The beginning and the end of the output"
 	}
@@ -92,12 +93,8 @@ func (s *Service) artifact(ctx context.Context, c *models.ChatCommand, name stri
 	if c.JobID == nil {
 		return nil, fault.New(fault.Invalid, "the command is about no single job")
 	}
-	var row *models.Artifact
-	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
-		row, err = tx.Artifact(*c.JobID, "archive")
-		return err
-	})
-	if errors.Is(err, models.ErrNotFound) {
+	row, err := s.ci.SharedArchive(ctx, *c.JobID)
+	if fault.KindOf(err) == fault.NotFound {
 		return nil, fault.New(fault.Invalid, "the job left no artifacts")
 	}
 	if err != nil {

@@ -122,6 +122,7 @@ type Coordinator struct {
 	sender    *hookSender
 	reading   *limits.Places // of test reports
 	reports   knownReports
+	sweepSoon chan struct{}
 }
 
 // Parts are what a Coordinator is made of.
@@ -142,8 +143,9 @@ func New(p Parts) *Coordinator {
 	p.Settings.defaults()
 	c := &Coordinator{
 		db: p.DB, keys: p.Keys, repos: p.Repos, traces: p.Traces, blobs: p.Blobs, hub: p.Hub, tasks: p.Tasks, log: p.Log,
-		settings: p.Settings, remote: newRemote(p.Settings.IncludeHosts), compiled: newCompiled(), creations: newCreations(), sender: newHookSender(p.Settings.HookHosts), reading: limits.NewPlaces(2, 1), queue: newQueue(), runners: newRunnerCache(), lease: lease{holder: newKey()},
+		settings: p.Settings, remote: newRemote(p.Settings.IncludeHosts), compiled: newCompiled(), creations: newCreations(), sender: newHookSender(p.Settings.HookHosts), reading: limits.NewPlaces(2, 1), sweepSoon: make(chan struct{}, 1), queue: newQueue(), runners: newRunnerCache(), lease: lease{holder: newKey()},
 	}
+	p.DB.OnAuthorityChange(c.authorityChanged)
 	c.ears.listen(p.DB.Now(), c.settings.Steady())
 	c.handleTasks(p.Tasks)
 	return c
@@ -177,6 +179,7 @@ func (c *Coordinator) listen(ctx context.Context) {
 			return
 		case <-runners:
 			c.runners.clear()
+			c.wakeSweep()
 		case <-queued:
 			if err := c.sweepQueue(ctx, false); err != nil && ctx.Err() == nil {
 				c.log.DebugContext(ctx, "the queue is read with the next sweep", "error", err)
@@ -187,6 +190,9 @@ func (c *Coordinator) listen(ctx context.Context) {
 
 // Drain answers all held requests of runners, for a shutdown that is to be quick.
 func (c *Coordinator) Drain() { c.queue.close() }
+
+// HeldRequests counts the requests of runners that wait for work on this node.
+func (c *Coordinator) HeldRequests() int { return c.queue.held() }
 
 // DB is the database, for the edges' own reads.
 func (c *Coordinator) DB() *models.DB { return c.db }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -128,6 +129,9 @@ func outcome(r runnerproto.UpdateRequest) (ci.Outcome, error) {
 // maxPatch bounds one piece of a log; runners send at most 1 MiB.
 const maxPatch = 4 << 20
 
+// slowBody is how long a piece of a log may take to come until its job is asked for again.
+const slowBody = time.Second
+
 func (s *Server) appendTrace(c *gin.Context) error {
 	a, err := s.attempt(c, "")
 	if err != nil {
@@ -137,13 +141,24 @@ func (s *Server) appendTrace(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	data, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxPatch))
+	if err == nil && time.Since(began) > slowBody {
+		if a, err = s.attempt(c, ""); err != nil { // the job may have ended while the bytes came
+			return err
+		}
+	}
 	if err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
 			return fault.New(fault.TooLarge, "413 Request Entity Too Large")
 		}
 		return fault.Wrap(fault.Invalid, err, "400 Bad request - the log was cut off")
+	}
+	if debug, _ := strconv.ParseBool(c.Query("debug_trace")); debug {
+		if err := s.ci.NoteDebugMode(c.Request.Context(), a); err != nil {
+			return err
+		}
 	}
 	size, err := s.ci.AppendTrace(c.Request.Context(), a, start, data)
 	var gap *trace.RangeError
