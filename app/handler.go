@@ -5,7 +5,9 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
+	"syscall"
 
 	"github.com/gin-gonic/gin"
 
@@ -15,6 +17,7 @@ import (
 	"signalbox/chatops/mattermost"
 	"signalbox/chatops/slack"
 	"signalbox/ci/access"
+	"signalbox/internal/fault"
 	"signalbox/internal/httpapi"
 	"signalbox/internal/limit"
 	"signalbox/runnerproto/server"
@@ -96,6 +99,9 @@ func (n *Node) readiness(w http.ResponseWriter, r *http.Request) {
 		c := check{Status: "ok"}
 		if err != nil {
 			c = check{Status: "failed", Message: "cannot be reached"}
+			if fault.KindOf(err) == fault.OutOfSpace {
+				c.Message = "no space left"
+			}
 			if name != "cache_check" { // a lost Redis slows, it does not refuse
 				status, answer["status"] = http.StatusServiceUnavailable, "failed"
 			}
@@ -109,10 +115,25 @@ func (n *Node) readiness(w http.ResponseWriter, r *http.Request) {
 		answer["master_check"] = []check{{Status: "failed", Message: "stopping"}}
 	}
 	note("db_check", n.db.Ping(r.Context()))
+	note("disk_check", n.space())
 	if n.redis != nil {
 		note("cache_check", n.redis.Ping(r.Context()).Err())
 	}
 	writeJSON(w, status, answer)
+}
+
+// leastSpace is below how many bytes a disk is full: nothing of use fits there.
+const leastSpace = 1 << 20
+
+// space says whether one of the folders that are written to has no space left.
+func (n *Node) space() error {
+	for _, dir := range n.folders {
+		var fs syscall.Statfs_t
+		if err := syscall.Statfs(dir, &fs); err == nil && (fs.Bavail*uint64(fs.Bsize) < leastSpace || fs.Files > 0 && fs.Ffree == 0) {
+			return &os.PathError{Op: "write", Path: dir, Err: syscall.ENOSPC}
+		}
+	}
+	return nil
 }
 
 func writeJSON(w http.ResponseWriter, status int, answer any) {

@@ -64,6 +64,7 @@ type Node struct {
 	sockets    *slack.Sockets
 	working    sync.WaitGroup
 	ready      atomic.Bool
+	folders    []string // that are written to
 	unused     unused
 	routes     func() gin.RoutesInfo // of the API
 	stopping   chan struct{}         // closed when streams shall end
@@ -146,9 +147,13 @@ func (n *Node) open(ctx context.Context) (*secret.Keyring, error) {
 	if keyFile == "" {
 		keyFile, create = filepath.Join(s.Data, "secret-key"), true
 	}
-	keys, err := secret.LoadKeyring(keyFile, create)
+	var err error
+	if n.db, err = models.Open(ctx, models.Options{URL: s.DatabaseURL, Dir: s.Data, Now: s.Now}); err != nil {
+		return nil, err
+	}
+	keys, err := loadKeys(ctx, n.db, keyFile, create)
 	if err != nil {
-		return nil, fmt.Errorf("--secret-key-file: %w", err)
+		return nil, err
 	}
 	repositories := s.Repositories
 	if repositories == "" {
@@ -165,14 +170,14 @@ func (n *Node) open(ctx context.Context) (*secret.Keyring, error) {
 		}
 		objects = (&url.URL{Scheme: "file", Path: dir}).String()
 	}
+	n.folders = []string{s.Data, repositories}
+	if u, err := url.Parse(objects); err == nil && u.Scheme == "file" {
+		n.folders = append(n.folders, u.Path)
+	}
 	if n.blobs, err = blob.Open(ctx, objects); err != nil {
 		return nil, fmt.Errorf("--blob-url: %w", err)
 	}
 	if err := n.openLive(); err != nil {
-		return nil, err
-	}
-	n.db, err = models.Open(ctx, models.Options{URL: s.DatabaseURL, Dir: s.Data, Now: s.Now})
-	if err != nil {
 		return nil, err
 	}
 	return keys, n.db.ReleaseTasks(ctx)

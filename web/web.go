@@ -210,7 +210,7 @@ func (s *Server) fail(r *request, err error) {
 			return
 		}
 		status, title = http.StatusBadRequest, "That did not work"
-	case fault.Unavailable:
+	case fault.Unavailable, fault.OutOfSpace:
 		status, title = http.StatusServiceUnavailable, "Not available right now"
 	default:
 		if r.Context().Err() == nil {

@@ -104,7 +104,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case fault.TooMany:
 		w.Header().Set("Retry-After", "60")
 		status = http.StatusTooManyRequests
-	case fault.Unavailable:
+	case fault.Unavailable, fault.OutOfSpace:
 		w.Header().Set("Retry-After", "60")
 		status = http.StatusServiceUnavailable
 	case fault.TooSlow:

@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"signalbox/internal/fault"
@@ -189,11 +188,7 @@ func (r *Repo) commandWith(ctx context.Context, in io.Reader, args ...string) ([
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		text := strings.TrimSpace(errs.String())
-		if strings.Contains(text, syscall.ENOSPC.Error()) || strings.Contains(text, "No space left on device") {
-			err = errors.Join(err, syscall.ENOSPC)
-		}
-		return nil, fmt.Errorf("git %s: %w: %s", args[min(1, len(args)-1)], err, text)
+		return nil, fmt.Errorf("git %s: %w: %s", args[min(1, len(args)-1)], err, strings.TrimSpace(errs.String()))
 	}
 	return out.Bytes(), nil
 }
