@@ -74,3 +74,36 @@ func TestAPushThatNoPipelineCanBeMadeOf(t *testing.T) {
 		}
 	})
 }
+
+// TestAVisitOfNobodyStoresNoSession: it is led to sign in and, after that, to the page that was wanted.
+func TestAVisitOfNobodyStoresNoSession(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		w.newProject("app")
+		sessions := func() (n int64) {
+			t.Helper()
+			err := w.node.db.Read(t.Context(), func(tx *models.Tx) (err error) {
+				n, err = tx.CountSessions()
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		nobody := w.visitor("", "")
+		for _, page := range []string{"/", "/root/app", "/admin/users", "/root/app/-/jobs/1/live", "/unknown", "/root/app/-/pipelines?page=2"} {
+			nobody.get(page)
+		}
+		if n := sessions(); n != 0 {
+			t.Errorf("%d sessions of nobody", n)
+		}
+		_, _, at := nobody.post("/users/sign_in", url.Values{"login": {"root"}, "password": {"root-password"}}, "")
+		if at.RequestURI() != "/root/app/-/pipelines?page=2" {
+			t.Errorf("after signing in: %s", at)
+		}
+		if n := sessions(); n != 1 {
+			t.Errorf("%d sessions of one", n)
+		}
+	})
+}

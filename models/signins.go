@@ -30,3 +30,9 @@ func (tx *Tx) DeleteSignInNetworks(before time.Time, limit int) (int64, error) {
 	res := tx.db.Where("seen_at <= ? AND network IN (?)", before, old).Delete(&SignInNetwork{})
 	return res.RowsAffected, res.Error
 }
+
+// CountSessions counts the sessions of all browsers, also those that have ended and were not removed yet.
+func (tx *Tx) CountSessions() (n int64, err error) {
+	err = tx.db.Model(&Session{}).Count(&n).Error
+	return n, err
+}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"html/template"
 	"net/http"
@@ -69,9 +70,37 @@ func (s *Server) askToSignIn(r *request) {
 		back = page.RequestURI() // the form is filled in again; it is not sent for somebody else
 	}
 	if back != "" && !strings.HasSuffix(r.URL.Path, "/live") {
-		s.sessions.Put(r.Context(), "return", back)
+		s.rememberPage(r.w, back)
 	}
 	http.Redirect(r.w, r.Request, "/users/sign_in", http.StatusSeeOther)
+}
+
+// returnCookie is the page that somebody wanted who was sent to sign in. It is kept by the browser: a visit of nobody leaves
+// nothing in the database.
+const returnCookie = "_signalbox_return"
+
+func (s *Server) rememberPage(w http.ResponseWriter, page string) {
+	if len(page) > 2000 {
+		return
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: returnCookie, Value: base64.RawURLEncoding.EncodeToString([]byte(page)), Path: "/users/sign_in", MaxAge: 3600,
+		HttpOnly: true, Secure: s.sessions.Cookie.Secure, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+// rememberedPage is where to go after signing in; a page of ours.
+func (s *Server) rememberedPage(r *request) string {
+	c, err := r.Cookie(returnCookie)
+	if err != nil {
+		return "/"
+	}
+	http.SetCookie(r.w, &http.Cookie{Name: returnCookie, Path: "/users/sign_in", MaxAge: -1})
+	page, err := base64.RawURLEncoding.DecodeString(c.Value)
+	if err != nil {
+		return "/"
+	}
+	return local(string(page))
 }
 
 func (s *Server) signInPage(r *request) error {
@@ -98,7 +127,7 @@ func (s *Server) signIn(r *request) error {
 	if err != nil {
 		return err
 	}
-	target := local(s.sessions.PopString(r.Context(), "return"))
+	target := s.rememberedPage(r)
 	if err := s.sessions.RenewToken(r.Context()); err != nil {
 		return err
 	}

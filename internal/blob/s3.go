@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -16,6 +17,8 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"signalbox/internal/spool"
 )
 
 // S3 is a store in a bucket of S3 or of what speaks like it.
@@ -120,6 +123,11 @@ func (s *S3) Put(ctx context.Context, key string, r io.Reader) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	all, err := spool.Gather(os.TempDir(), r, 0) // who sends slowly must not keep a place
+	if err != nil {
+		return 0, err
+	}
+	defer all.Close()
 	select {
 	case s.puts <- struct{}{}:
 		defer func() { <-s.puts }()
@@ -128,7 +136,7 @@ func (s *S3) Put(ctx context.Context, key string, r io.Reader) (int64, error) {
 	}
 	first := parts.Get().(*[]byte)
 	defer parts.Put(first)
-	in := &honest{r: r}
+	in := &honest{r: all}
 	n, err := io.ReadFull(in, *first)
 	if in.failed != nil {
 		return 0, in.failed
