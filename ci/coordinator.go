@@ -122,6 +122,7 @@ type Coordinator struct {
 	sender    *hookSender
 	reading   *limits.Places // of test reports
 	reports   knownReports
+	left      leftovers
 	sweepSoon chan struct{}
 }
 

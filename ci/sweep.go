@@ -98,6 +98,7 @@ func (c *Coordinator) SweepOnce(ctx context.Context, reload bool) error {
 		c.sweepOld(ctx),
 		c.sweepCommands(ctx),
 		c.sweepArtifacts(ctx),
+		c.sweepLeftovers(ctx),
 	)
 }
 

@@ -123,3 +123,9 @@ func (tx *Tx) ProjectArtifacts(projectID int64, before time.Time, limit int) ([]
 func (tx *Tx) DeleteArtifacts(ids []int64) error {
 	return tx.db.Where("id IN ?", ids).Delete(&Artifact{}).Error
 }
+
+// ArtifactsAfter lists artifacts that were stored before a time, by id, behind one.
+func (tx *Tx) ArtifactsAfter(id int64, before time.Time, limit int) (rows []*Artifact, err error) {
+	err = tx.db.Where("id > ? AND created_at < ?", id, before).Order("id").Limit(limit).Find(&rows).Error
+	return rows, err
+}

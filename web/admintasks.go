@@ -10,7 +10,11 @@ func (s *Server) adminTasks(r *request, _ []string) error {
 	if err != nil {
 		return err
 	}
-	s.render(r, http.StatusOK, "admin_tasks", data{"Title": "Tasks", "Tasks": rows, "Counts": counts})
+	left, err := s.ci.LastLeftovers(r.Context())
+	if err != nil {
+		return err
+	}
+	s.render(r, http.StatusOK, "admin_tasks", data{"Title": "Tasks", "Tasks": rows, "Counts": counts, "Left": left})
 	return nil
 }
 

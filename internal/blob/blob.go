@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/url"
 	"path/filepath"
+	"time"
 )
 
 // ErrNotFound says that no object has the key.
@@ -29,6 +30,11 @@ type Store interface {
 	Open(ctx context.Context, key string) (Object, error)
 	// Delete removes an object; a missing one is fine.
 	Delete(ctx context.Context, key string) error
+	// List gives the objects behind a key, in the order of the keys, at most limit.
+	List(ctx context.Context, after string, limit int) ([]Info, error)
+	// RemoveUnfinished removes what was left of objects that were not stored to their end, if nothing was written to it since
+	// a time, and says how many there were.
+	RemoveUnfinished(ctx context.Context, before time.Time) (int, error)
 	Close() error
 }
 
