@@ -46,9 +46,10 @@ const (
 
 	TaskMergeRequest = "merge-request" // a merge request was opened or has ended
 
-	TaskPurge         = "purge"          // jobs were deleted: remove what lies in the stores
-	TaskDeleteProject = "delete-project" // a project was deleted: remove what it holds
-	TaskDropArtifacts = "drop-artifacts" // the artifacts of a project are to be removed
+	TaskPurge         = "purge"               // jobs were deleted: remove what lies in the stores
+	TaskDeleteProject = "delete-project"      // a project was deleted: remove what it holds
+	TaskMaintain      = "maintain-repository" // a repository changed: pack it
+	TaskDropArtifacts = "drop-artifacts"      // the artifacts of a project are to be removed
 )
 
 // Settings are what an administrator may choose, with design.md's defaults when zero.

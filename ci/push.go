@@ -154,7 +154,7 @@ func (c *Coordinator) BeginPush(ctx context.Context, a access.Actor, p *models.P
 				return tx.DeleteTaskByKey(key)
 			}
 			tx.AfterCommit(c.tasks.Wake)
-			if err := tx.NoteActivity(p.ID); err != nil {
+			if err := errors.Join(tx.NoteActivity(p.ID), c.maintainSoon(tx, p.ID)); err != nil {
 				return err
 			}
 			return tx.DueNow(key)

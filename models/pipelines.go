@@ -419,3 +419,24 @@ type StatusCount struct {
 	AllowFailure bool
 	Count        int
 }
+
+// KeptCommits are the commits of a project that stay in its repository although no branch or tag may reach them: those of
+// pipelines, deployments and merge requests. all is false if there are more than limit of one of them.
+func (tx *Tx) KeptCommits(projectID int64, limit int) (shas []string, all bool, err error) {
+	all = true
+	for _, query := range []string{
+		"SELECT DISTINCT sha FROM pipelines WHERE project_id = ? LIMIT ?",
+		"SELECT DISTINCT sha FROM deployments WHERE project_id = ? LIMIT ?",
+		"SELECT DISTINCT d.head_sha FROM merge_request_diffs d JOIN merge_requests m ON m.id = d.merge_request_id WHERE m.project_id = ? LIMIT ?",
+		"SELECT DISTINCT d.base_sha FROM merge_request_diffs d JOIN merge_requests m ON m.id = d.merge_request_id WHERE m.project_id = ? LIMIT ?",
+		"SELECT DISTINCT d.start_sha FROM merge_request_diffs d JOIN merge_requests m ON m.id = d.merge_request_id WHERE m.project_id = ? LIMIT ?",
+	} {
+		var some []string
+		if err := tx.db.Raw(query, projectID, limit+1).Scan(&some).Error; err != nil {
+			return nil, false, err
+		}
+		all = all && len(some) <= limit
+		shas = append(shas, some...)
+	}
+	return shas, all, nil
+}

@@ -13,8 +13,9 @@ import (
 // kind is what is known of a kind of tasks.
 type kind struct {
 	do      Handler
-	tries   int // runs that may fail
-	atMost  int // of them at a time in a lane; 0: all but a quarter of its handlers
+	tries   int           // runs that may fail
+	within  time.Duration // that one run may take
+	atMost  int           // of them at a time in a lane; 0: all but a quarter of its handlers
 	givenUp func(ctx context.Context, t *models.Task, reason error) error
 }
 
@@ -23,6 +24,9 @@ type Option func(*kind)
 
 // Tries is how many runs of a task may fail before it is given up.
 func Tries(n int) Option { return func(k *kind) { k.tries = n } }
+
+// Within is how long one run may take, instead of a minute.
+func Within(d time.Duration) Option { return func(k *kind) { k.within = d } }
 
 // AtMost is how many tasks of the kind run at a time.
 func AtMost(n int) Option { return func(k *kind) { k.atMost = n } }

@@ -78,7 +78,7 @@ func NewRunner(db *models.DB, log *slog.Logger) *Runner {
 
 // Handle registers who does a kind of task. It must not be called once Run has begun.
 func (r *Runner) Handle(name string, h Handler, options ...Option) {
-	k := &kind{do: h, tries: DefaultTries}
+	k := &kind{do: h, tries: DefaultTries, within: most}
 	for _, o := range options {
 		o(k)
 	}
@@ -227,7 +227,7 @@ func (r *Runner) call(ctx context.Context, k *kind, t *models.Task) (err error) 
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, most)
+	ctx, cancel := context.WithTimeout(ctx, k.within)
 	defer cancel()
 	go r.renew(ctx, cancel, t)
 	return k.do(ctx, t)

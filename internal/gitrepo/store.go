@@ -60,6 +60,8 @@ const gitConfig = `[safe]
 [core]
 	hooksPath = /dev/null
 	fsync = all
+[transfer]
+	hideRefs = refs/keep-around
 [uploadpack]
 	allowFilter = true
 	allowAnySHA1InWant = true
