@@ -108,9 +108,9 @@ func TestATaskThatFailsForEver(t *testing.T) {
 		if err := r.Retry(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
-		until(t, "given up again", func() bool { return told.Load() == 2 && givenUp() })
+		until(t, "given up again", func() bool { return givenUp() && told.Load() == 2 })
 		add(t, db, &models.Task{Kind: "broken", Key: &key}) // the same effect is wanted anew
-		until(t, "given up a third time", func() bool { return told.Load() == 3 && givenUp() })
+		until(t, "given up a third time", func() bool { return givenUp() && told.Load() == 3 })
 		if err := r.Drop(t.Context(), id); err != nil || len(troubled(t, db)) != 0 {
 			t.Errorf("%v; %d are left", err, len(troubled(t, db)))
 		}
