@@ -350,20 +350,29 @@ func (c *Coordinator) adoptDefaultBranch(ctx context.Context, p *models.Project,
 		if err := repo.SetHead(ctx, branch); err != nil {
 			return err
 		}
-		old := p.DefaultBranch
 		p.DefaultBranch = branch
-		return c.db.Write(ctx, func(tx *models.Tx) error {
-			if err := tx.DeleteProtectedRef(p.ID, "branch", old); err != nil && !errors.Is(err, models.ErrNotFound) {
-				return err
-			}
-			err := tx.CreateProtectedRef(&models.ProtectedRef{
-				ProjectID: p.ID, Kind: "branch", Name: branch, PushLevel: enum.Maintainer, MergeLevel: enum.Maintainer,
-			})
-			if err != nil && !errors.Is(err, models.ErrDuplicate) {
-				return err
-			}
-			return tx.UpdateProject(p)
-		})
+		return c.setDefaultBranch(ctx, p.ID, branch)
 	}
 	return nil
+}
+
+// setDefaultBranch stores the default branch of a project, whose protection moves with it.
+func (c *Coordinator) setDefaultBranch(ctx context.Context, projectID int64, branch string) error {
+	return c.db.Write(ctx, func(tx *models.Tx) error {
+		p, err := tx.LockProject(projectID)
+		if err != nil {
+			return err
+		}
+		if err := tx.DeleteProtectedRef(p.ID, "branch", p.DefaultBranch); err != nil && !errors.Is(err, models.ErrNotFound) {
+			return err
+		}
+		err = tx.CreateProtectedRef(&models.ProtectedRef{
+			ProjectID: p.ID, Kind: "branch", Name: branch, PushLevel: enum.Maintainer, MergeLevel: enum.Maintainer,
+		})
+		if err != nil && !errors.Is(err, models.ErrDuplicate) {
+			return err
+		}
+		p.DefaultBranch = branch
+		return tx.UpdateProject(p)
+	})
 }
