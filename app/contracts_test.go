@@ -167,3 +167,42 @@ func TestTheBuiltInRunnerSaysWhatItIs(t *testing.T) {
 		t.Errorf("%s", log)
 	}
 }
+
+// TestAGroupGoesWithAllThatItHolds, and nothing that lies beside it.
+func TestAGroupGoesWithAllThatItHolds(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		group := func(path string, parent int64) (id int64) {
+			var g struct{ ID int64 }
+			body := map[string]any{"path": path, "name": path}
+			if parent != 0 {
+				body["parent_id"] = parent
+			}
+			w.must(201, "POST", "/groups", body, &g)
+			return g.ID
+		}
+		top, beside := group("top", 0), group("topped", 0)
+		sub := group("sub", top)
+		deep := group("deep", sub)
+		for _, in := range []int64{top, sub, deep, beside} {
+			w.must(201, "POST", "/projects", map[string]any{"path": "app", "namespace_id": in}, nil)
+		}
+		other, token := w.user("otto")
+		w.must(201, "POST", fmt.Sprintf("/groups/%d/members", top), map[string]any{"user_id": other, "access_level": 40}, nil)
+		if status := w.apiAs(token, "DELETE", fmt.Sprintf("/groups/%d", top), nil, nil); status != 403 {
+			t.Errorf("a maintainer deletes a group: %d", status)
+		}
+		w.must(202, "DELETE", fmt.Sprintf("/groups/%d", top), nil, nil)
+		w.eventually("all of the group is gone", func() bool {
+			for _, path := range []string{"/groups/top", "/groups/top%2Fsub", "/groups/top%2Fsub%2Fdeep", "/projects/top%2Fapp", "/projects/top%2Fsub%2Fdeep%2Fapp"} {
+				if w.api("GET", path, nil, nil) != 404 {
+					return false
+				}
+			}
+			return true
+		})
+		w.must(200, "GET", "/projects/topped%2Fapp", nil, nil)
+		group("top", 0)
+		w.settled()
+	})
+}

@@ -47,6 +47,7 @@ const (
 
 	TaskPurge         = "purge"          // jobs were deleted: remove what lies in the stores
 	TaskDeleteProject = "delete-project" // a project was deleted: remove what it holds
+	TaskDeleteGroup   = "delete-group"   // a group was deleted: remove what it holds, then itself
 	TaskDropArtifacts = "drop-artifacts" // the artifacts of a project are to be removed
 )
 
@@ -162,6 +163,7 @@ func New(p Parts) *Coordinator {
 	p.Tasks.Handle(TaskMergeRequest, c.runMergeRequest)
 	p.Tasks.Handle(TaskPurge, c.runPurge)
 	p.Tasks.Handle(TaskDeleteProject, c.runDeleteProject)
+	p.Tasks.Handle(TaskDeleteGroup, c.runDeleteGroup)
 	p.Tasks.Handle(TaskDropArtifacts, c.runDropArtifacts)
 	return c
 }
