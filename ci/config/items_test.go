@@ -87,3 +87,17 @@ func TestLocalPatterns(t *testing.T) {
 		}
 	}
 }
+
+// TestReleaseTimes: every form that the configuration takes is one that a release reads.
+func TestReleaseTimes(t *testing.T) {
+	for text, want := range map[string]string{
+		"2026-01-31T10:00:00Z": "2026-01-31T10:00:00Z", "2026-01-31t10:00:00z": "2026-01-31T10:00:00Z", "2026-01-31T10:00:00+0200": "2026-01-31T08:00:00Z",
+		"2026-01-31 10:00:00": "2026-01-31T10:00:00Z", "2026-01-31 10:00:00 +0100": "2026-01-31T09:00:00Z", "2026-01-31": "2026-01-31T00:00:00Z", "soon": "",
+	} {
+		_, errs := load("j: {script: x, release: {tag_name: v, description: d, released_at: '" + text + "'}}")
+		at, ok := ReleaseTime(text)
+		if got := at.Format("2006-01-02T15:04:05Z07:00"); ok != (want != "") || ok && got != want || ok != (len(errs) == 0) {
+			t.Errorf("%s: %s, %v", text, got, errs)
+		}
+	}
+}
