@@ -48,6 +48,7 @@ const (
 
 	TaskPurge         = "purge"          // jobs were deleted: remove what lies in the stores
 	TaskDeleteProject = "delete-project" // a project was deleted: remove what it holds
+	TaskDeleteGroup   = "delete-group"   // a group was deleted: remove what it holds, then itself
 	TaskDropArtifacts = "drop-artifacts" // the artifacts of a project are to be removed
 )
 
