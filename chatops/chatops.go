@@ -44,6 +44,7 @@ type Command struct {
 	ResponseURL     string
 	Deferred        bool              // the request cannot carry the answer
 	MessageID       string            // of the bot's message whose button was pressed
+	Turn            int64             // newest attempt of the pipeline that the button was about; 0: it was about none
 	DeliveryKey     string            // the same for a repeated delivery of the same command
 	Kind            enum.DeliveryKind // "" is a slash command
 	As              int64             // if not 0: the only user that the chat user may be

@@ -38,6 +38,14 @@ func (s *Service) tellAlone(ctx context.Context, in *models.ChatIntegration, c C
 	return &Refused{"the chat named no address for the answer, and there is no bot token"}
 }
 
+// TellStranger shows a text to whoever pressed a button of no integration, through the address that came with the press.
+func (s *Service) TellStranger(ctx context.Context, chat enum.Chat, address string, m Message) error {
+	if address == "" || s.allowedHost(&models.ChatIntegration{Chat: chat}, address) != nil {
+		return ErrNoIntegration
+	}
+	return s.chats[chat].Respond(ctx, s.post, Target{Handle: address}, m)
+}
+
 // placeOf is where a command came from.
 func (s *Service) placeOf(in *models.ChatIntegration, c Command) (to Target, err error) {
 	to = Target{Handle: c.ResponseURL, Channel: c.ChannelID, Thread: c.Thread, User: c.UserID, Server: in.ServerURL, App: in.ApplicationID}

@@ -191,6 +191,7 @@ func (s *Service) row(in *models.ChatIntegration, c Command) *models.ChatCommand
 		ProjectID: in.ProjectID, IntegrationID: &in.ID, Chat: c.Chat, DeliveryKey: c.DeliveryKey, TeamID: c.Workspace,
 		TeamDomain: c.WorkspaceDomain, ChannelID: c.ChannelID, ChannelName: c.ChannelName, Thread: c.Thread, ChatUserID: c.UserID,
 		ChatUserName: c.UserName, TriggerWord: c.Trigger, Text: c.Text, State: enum.CommandAccepted, Deferred: c.Deferred, MessageID: c.MessageID,
+		Turn: c.Turn,
 	}
 	if c.ResponseURL != "" {
 		row.ResponseURL = s.keys.Seal(row.Place(), c.ResponseURL)

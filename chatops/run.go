@@ -19,7 +19,11 @@ type given struct {
 	integration *models.ChatIntegration // nil: of our own endpoint, or it was removed
 	project     *models.Project
 	user        *models.User
+	tries       int // of its task, this one included
 }
+
+// pressed says whether a button gave the command.
+func (g *given) pressed() bool { return g.command.TriggerWord == buttonTrigger }
 
 func (g *given) actor() access.Actor { return access.Actor{User: g.user} }
 
@@ -29,7 +33,7 @@ func (s *Service) run(ctx context.Context, t *models.Task) error {
 	if err := json.Unmarshal([]byte(t.Payload), &p); err != nil {
 		return fmt.Errorf("payload of a command: %w", err)
 	}
-	g := &given{}
+	g := &given{tries: t.Attempts}
 	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
 		if g.command, err = tx.Command(p.Command); err != nil {
 			return err
@@ -55,6 +59,9 @@ func (s *Service) run(ctx context.Context, t *models.Task) error {
 	var wait *needsApproval
 	if errors.As(err, &wait) {
 		return s.waitForApproval(ctx, g, wait)
+	}
+	if errors.Is(err, errOver) {
+		return nil
 	}
 	if reason := s.refusal(ctx, err, g); reason != "" {
 		var wrong *InputsError
@@ -139,7 +146,7 @@ const lateAfter = 5 * time.Second
 // announcedByBot says whether everyone learns of a press by a message of the bot's: the answer to the press is for whoever
 // pressed alone, and it names no address for others.
 func announcedByBot(c *models.ChatCommand) bool {
-	return c.TriggerWord == buttonTrigger && c.InChannel && c.ResponseURL.Empty()
+	return c.Chat != enum.Console && c.TriggerWord == buttonTrigger && c.InChannel && c.ResponseURL.Empty()
 }
 
 // lateAnswer stores a task that sends the answer, should the chat's request have ended without it.

@@ -383,3 +383,17 @@ func (tx *Tx) CommitJobs(projectID int64, sha string, f StatusFilter, p Page) ([
 func (tx *Tx) JobByName(pipelineID int64, name string) (*Job, error) {
 	return first[Job](tx.db.Where("pipeline_id = ? AND name = ? AND retried = ?", pipelineID, name, false))
 }
+
+// NewestJobs is the newest attempt of any job of pipelines, by pipeline.
+func (tx *Tx) NewestJobs(pipelineIDs []int64) (map[int64]int64, error) {
+	out := map[int64]int64{}
+	if len(pipelineIDs) == 0 {
+		return out, nil
+	}
+	var rows []struct{ PipelineID, ID int64 }
+	err := tx.db.Model(&Job{}).Select("pipeline_id, max(id) AS id").Where("pipeline_id IN ?", pipelineIDs).Group("pipeline_id").Scan(&rows).Error
+	for _, r := range rows {
+		out[r.PipelineID] = r.ID
+	}
+	return out, err
+}

@@ -88,8 +88,8 @@ func attachments(m chatops.Message) []attachment {
 }
 
 func actions(buttons []chatops.Button, address string) (out []action) {
-	for i, b := range buttons {
-		out = append(out, action{fmt.Sprintf("signalbox%d", i), b.Label, "button", string(b.Style), integration{address, map[string]string{"value": b.Value}}})
+	for _, b := range buttons {
+		out = append(out, action{b.ID, b.Label, "button", string(b.Style), integration{address, map[string]string{"value": b.Value}}})
 	}
 	return out
 }

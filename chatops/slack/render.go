@@ -145,8 +145,8 @@ func blocks(plain string, m chatops.Message) []block {
 
 func actions(buttons []chatops.Button) block {
 	out := block{Type: "actions"}
-	for i, b := range buttons {
-		out.Elements = append(out.Elements, button{"button", text{"plain_text", b.Label}, fmt.Sprintf("signalbox-%d", i), b.Value, string(b.Style)})
+	for _, b := range buttons {
+		out.Elements = append(out.Elements, button{"button", text{"plain_text", b.Label}, b.ID, b.Value, string(b.Style)})
 	}
 	return out
 }

@@ -59,6 +59,16 @@ type Button struct {
 	Address      string // where the press goes, if the button says so
 }
 
+// button finds a button of a message by its label, which must be there.
+func (s *Server) button(m Message, label string) Button {
+	s.t.Helper()
+	b, ok := m.Button(label)
+	if !ok {
+		s.t.Fatalf("no button %q in %q: %v", label, m.Read(), m.Labels())
+	}
+	return b
+}
+
 // File is what was sent as one.
 type File struct {
 	ID, Name, Title, Type string
