@@ -149,6 +149,15 @@ func at(name, ref string) string {
 	return name + "@" + ref
 }
 
+// onRef is the command without the ref that it names.
+func (a Action) onRef() Action {
+	if group, ok := a.AsGroup(); ok {
+		a = group
+	}
+	a.Name, _ = a.OnRef()
+	return a
+}
+
 // OnRef splits `name@ref` at its last @; ref is empty if there is none.
 func (a Action) OnRef() (name, ref string) {
 	if i := strings.LastIndexByte(a.Name, '@'); i >= 0 && i < len(a.Name)-1 {

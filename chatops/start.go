@@ -19,8 +19,14 @@ import (
 // start makes the pipeline of `run`. A job of exactly that name on the default branch comes first, whatever its name looks
 // like; only then `stage`, `pipeline` and `@ref` are ours.
 func (s *Service) start(ctx context.Context, g *given, a Action) error {
-	ref := "refs/heads/" + g.project.DefaultBranch
-	err := s.create(ctx, g, a, ref, "")
+	ref, sha := "refs/heads/"+g.project.DefaultBranch, ""
+	if g.command.DecidedSHA != "" { // as others approved it
+		sha = g.command.DecidedSHA
+		if g.command.DecidedRef != ref {
+			return s.create(ctx, g, a.onRef(), g.command.DecidedRef, sha)
+		}
+	}
+	err := s.create(ctx, g, a, ref, sha)
 	var unknown *plan.Refusal
 	var asks *asksFirst
 	group, isGroup := a.AsGroup()
@@ -34,7 +40,6 @@ func (s *Service) start(ctx context.Context, g *given, a Action) error {
 	if at == "" && !isGroup {
 		return err
 	}
-	sha := ""
 	a.Name = name
 	if at != "" {
 		if ref, sha, err = s.find(ctx, g.project, at); err != nil {
@@ -108,7 +113,11 @@ func (s *Service) create(ctx context.Context, g *given, a Action, ref, sha strin
 			if err != nil {
 				return err
 			}
-			if err := s.allowed(tx, g, jobs); err != nil {
+			var wait *needsApproval
+			if err := s.allowed(tx, g, jobs); errors.As(err, &wait) {
+				wait.ref, wait.sha = ref, pipeline.SHA
+				return wait
+			} else if err != nil {
 				return err
 			}
 			fresh.State, fresh.PipelineID, fresh.Fillable = enum.CommandRunning, &pipeline.ID, asked
