@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"signalbox/internal/fault"
+	"signalbox/internal/terminal"
 	"signalbox/models"
 	"signalbox/models/enum"
 )
@@ -174,7 +175,7 @@ func (e exported) cells() []string {
 		finished = e.FinishedAt.Format(time.RFC3339)
 	}
 	if e.Reply != nil {
-		reply = StripANSI(*e.Reply)
+		reply = terminal.Strip(*e.Reply)
 	}
 	var tries []string
 	for _, s := range e.Deliveries {

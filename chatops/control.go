@@ -12,6 +12,7 @@ import (
 	"signalbox/ci/trace"
 	"signalbox/internal/fault"
 	"signalbox/internal/secret"
+	"signalbox/internal/terminal"
 	"signalbox/models"
 	"signalbox/models/enum"
 )
@@ -332,7 +333,7 @@ func (s *Service) tail(ctx context.Context, job *models.Job, lines int) (string,
 	if err != nil {
 		return "", err
 	}
-	out := strings.Split(strings.TrimRight(StripANSI(secret.MaskEverywhere(printable(valid(clean(text))), masked)), "\n"), "\n")
+	out := strings.Split(strings.TrimRight(terminal.Strip(secret.MaskEverywhere(printable(valid(clean(text))), masked)), "\n"), "\n")
 	return strings.Join(out[max(0, len(out)-lines):], "\n"), nil
 }
 

@@ -1,18 +1,17 @@
 package chatops
 
 import (
-	"regexp"
 	"strings"
 	"unicode"
-)
 
-var notColour = regexp.MustCompile(`\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_]|\[[0-?]*[ -/]*[@-ln-~])`)
+	"signalbox/internal/terminal"
+)
 
 // printable leaves of a text what people are to see of it: letters, line ends and colours. A line that was written over again
 // shows what was written last, as a terminal does. It comes before masking: what is taken out must not hide a value that the
 // rest then shows.
 func printable(s string) string {
-	s = notColour.ReplaceAllString(strings.ReplaceAll(s, "\r\n", "\n"), "")
+	s = terminal.KeepColours(strings.ReplaceAll(s, "\r\n", "\n"))
 	if strings.Contains(s, "\r") {
 		lines := strings.Split(s, "\n")
 		for i, line := range lines {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"io"
 	"strings"
+
+	"signalbox/internal/terminal"
 )
 
 // maxLine cuts lines that no page could show.
@@ -94,9 +96,7 @@ func search(ctx context.Context, log io.Reader, timed bool, text string) (hits [
 			number = n
 		}
 		line := sectionStart.ReplaceAllString(string(raw), "")
-		if bytes.IndexByte(raw, 0x1b) >= 0 {
-			line = plainText(line)
-		}
+		line = terminal.Strip(line)
 		if !strings.Contains(strings.ToLower(line), text) {
 			continue
 		}

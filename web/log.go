@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"signalbox/ci/trace"
+	"signalbox/internal/terminal"
 )
 
 // logEvent is one thing of a log as a page shows it: a line, the beginning or the end of a section. A line
@@ -36,7 +37,7 @@ var sectionStart = regexp.MustCompile(`section_(start|end):(\d{1,12}):([A-Za-z0-
 type logReader struct {
 	line  int // of the last line that was read
 	timed bool
-	style style
+	style terminal.Style
 	open  map[string]int64
 
 	last lastLine
@@ -49,7 +50,7 @@ type lastLine struct {
 	ends   int // the number of the line that went on with it last
 	at     string
 	text   []byte
-	before style
+	before terminal.Style
 	fresh  bool // it has grown since it was rendered
 }
 
@@ -119,7 +120,7 @@ func (r *logReader) events(text, at string) []logEvent {
 		if m[8] >= 0 {
 			options = text[m[8]:m[9]]
 		}
-		if strings.TrimSpace(plainText(before)) != "" {
+		if strings.TrimSpace(terminal.Strip(before)) != "" {
 			out = append(out, logEvent{Type: "line", Line: r.line, At: at, HTML: r.html(before), ends: r.line})
 		}
 		text = text[m[1]:]
@@ -142,13 +143,13 @@ func (r *logReader) events(text, at string) []logEvent {
 		}
 		r.open[name] = unix
 		html := r.html(title)
-		if strings.TrimSpace(plainText(title)) == "" {
+		if strings.TrimSpace(terminal.Strip(title)) == "" {
 			html = template.HTML(template.HTMLEscapeString(strings.ReplaceAll(name, "_", " ")))
 		}
 		out = append(out, logEvent{Type: "start", Name: name, Unix: unix, HTML: html, Collapsed: strings.Contains(options, "collapsed=true")})
 	}
-	if marked && strings.TrimSpace(plainText(text)) == "" {
-		r.style = pieces(text, r.style, func(string, style) {})
+	if marked && strings.TrimSpace(terminal.Strip(text)) == "" {
+		_, r.style = terminal.Line(text, r.style)
 		return out
 	}
 	r.last = lastLine{number: r.line, ends: r.line, at: at, text: []byte(text), before: r.style, fresh: true}

@@ -7,6 +7,7 @@ import (
 	"unicode/utf16"
 
 	"signalbox/chatops"
+	"signalbox/internal/terminal"
 )
 
 // body is a message in Discord's words. What is not named stays when a message is changed, so all is named.
@@ -156,7 +157,7 @@ func content(m chatops.Message) string {
 	if m.KeepANSI && strings.Contains(output, "\x1b") {
 		language = "ansi"
 	} else {
-		output = chatops.StripANSI(output)
+		output = terminal.Strip(output)
 	}
 	if output == "" {
 		return head

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"signalbox/chatops"
+	"signalbox/internal/terminal"
 )
 
 type field struct {
@@ -47,7 +48,7 @@ func message(m chatops.Message) string {
 	if m.Output == "" {
 		return chatops.Markdown(m.Text)
 	}
-	output, cut := chatops.Shorten(chatops.StripANSI(m.Output), chatops.MaxReply)
+	output, cut := chatops.Shorten(terminal.Strip(m.Output), chatops.MaxReply)
 	text := fence(output)
 	if cut {
 		text += fmt.Sprintf("\n[The whole output](%s)", m.JobURL)
@@ -69,7 +70,7 @@ func attachments(m chatops.Message) []attachment {
 		{Short: true, Title: "ID", Value: fmt.Sprintf("[#%d](%s)", m.JobID, m.JobURL)},
 		{Short: true, Title: "Name", Value: plain(m.JobName)},
 	}
-	output, cut := chatops.Shorten(chatops.StripANSI(m.Output), chatops.MaxReply)
+	output, cut := chatops.Shorten(terminal.Strip(m.Output), chatops.MaxReply)
 	switch {
 	case output != "":
 		a.Fields = append(a.Fields, field{Title: "Output", Value: fence(output)})

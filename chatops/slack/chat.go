@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"signalbox/chatops"
+	"signalbox/internal/terminal"
 )
 
 // Chat is how messages reach Slack.
@@ -26,7 +27,7 @@ type Chat struct {
 func (Chat) Traits() chatops.Traits {
 	return chatops.Traits{
 		Hosts: []string{"hooks.slack.com"}, Window: 30 * time.Minute, Uses: 5, Limit: chatops.MaxReply, Live: true, Files: true, FormFields: 50,
-		Cut: func(output string) bool { _, cut := shown(chatops.StripANSI(output), outputChars); return cut },
+		Cut: func(output string) bool { _, cut := shown(terminal.Strip(output), outputChars); return cut },
 	}
 }
 

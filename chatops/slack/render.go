@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"signalbox/chatops"
+	"signalbox/internal/terminal"
 )
 
 var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
@@ -27,7 +28,7 @@ func (Chat) Text(m chatops.Message) string {
 	}
 	output := m.Output
 	if !m.KeepANSI {
-		output = chatops.StripANSI(output)
+		output = terminal.Strip(output)
 	}
 	limit := outputChars
 	if m.Kind == chatops.Progress {

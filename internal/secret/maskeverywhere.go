@@ -1,17 +1,17 @@
 package secret
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"net/url"
-	"regexp"
+	"slices"
 	"sort"
 	"strings"
-)
 
-// between is what may stand within a value that a terminal still shows whole: colours, and line ends where it was split.
-const between = `(?:\x1b\[[0-9;?]*[A-Za-z]|\r?\n)*`
+	"signalbox/internal/terminal"
+)
 
 // shortest is the fewest characters of a value that is looked for in pieces and in other forms; fewer would hide common words.
 const shortest = 6
@@ -35,26 +35,61 @@ func MaskEverywhere(text string, values []string) string {
 	sort.Slice(sorted, func(i, j int) bool {
 		return len(sorted[i]) > len(sorted[j]) || len(sorted[i]) == len(sorted[j]) && sorted[i] < sorted[j]
 	})
-	broken := strings.ContainsAny(text, "\x1b\n")
 	for _, f := range sorted {
 		text = strings.ReplaceAll(text, f, Masked)
-		if !broken {
-			continue
-		}
-		var pattern strings.Builder
-		for i, r := range f {
-			if i > 0 {
-				pattern.WriteString(between)
-			}
-			pattern.WriteString(regexp.QuoteMeta(string(r)))
-		}
-		re, err := regexp.Compile(pattern.String())
-		if err != nil {
-			continue // too long for a pattern; it was looked for whole
-		}
-		text = re.ReplaceAllLiteralString(text, Masked)
+	}
+	if strings.ContainsAny(text, "\n\x1b\u009b") {
+		text = maskBroken(text, sorted)
 	}
 	return text
+}
+
+// maskBroken hides values that escape sequences and line ends cut in pieces, which a terminal and a reader see whole.
+func maskBroken(text string, forms []string) string {
+	bare, at := withoutBreaks(text)
+	var found [][2]int // where values stand in bare
+	for _, f := range forms {
+		if f = lineEnds.Replace(f); len(f) < shortest {
+			continue
+		}
+		for from := 0; ; {
+			i := strings.Index(bare[from:], f)
+			if i < 0 {
+				break
+			}
+			found = append(found, [2]int{from + i, from + i + len(f)})
+			from += i + len(f)
+		}
+	}
+	slices.SortFunc(found, func(a, b [2]int) int { return cmp.Or(a[0]-b[0], b[1]-a[1]) })
+	var out strings.Builder
+	done := 0 // how far text was written or hidden
+	for _, f := range found {
+		start, end := at[f[0]], at[f[1]-1]+1
+		if start >= done {
+			out.WriteString(text[done:start])
+			out.WriteString(Masked)
+		}
+		done = max(done, end)
+	}
+	out.WriteString(text[done:])
+	return out.String()
+}
+
+var lineEnds = strings.NewReplacer("\r", "", "\n", "")
+
+// withoutBreaks is a text without its escape sequences and line ends; at says where in text each of its bytes stands.
+func withoutBreaks(text string) (bare string, at []int) {
+	var b strings.Builder
+	for start, end := range terminal.Texts(text) {
+		for i := start; i < end; i++ {
+			if text[i] != '\n' && text[i] != '\r' {
+				b.WriteByte(text[i])
+				at = append(at, i)
+			}
+		}
+	}
+	return b.String(), at
 }
 
 // formsOf are the ways in which a value is written.

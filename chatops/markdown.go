@@ -2,11 +2,6 @@ package chatops
 
 import "regexp"
 
-var escapes = regexp.MustCompile(`\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])`)
-
-// StripANSI removes colours and every other escape sequence.
-func StripANSI(s string) string { return escapes.ReplaceAllString(s, "") }
-
 // strong is how our texts write what is important.
 var strong = regexp.MustCompile(`(^|[\s(])\*([^*\n]+)\*`)
 
