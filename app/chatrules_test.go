@@ -71,7 +71,7 @@ func TestChatRules(t *testing.T) {
 		var later struct{ SHA string }
 		w.must(200, "GET", "/projects/"+w.project+"/repository/commits/main", nil, &asked)
 		w.must(201, "POST", "/projects/"+w.project+"/repository/commits", map[string]any{
-			"branch": "main", "commit_message": "meanwhile [skip ci]", "actions": []any{map[string]any{"action": "create", "file_path": "meanwhile", "content": "x"}},
+			"branch": "main", "commit_message": "meanwhile", "actions": []any{map[string]any{"action": "create", "file_path": "meanwhile", "content": "x"}},
 		}, nil)
 		answer := fmt.Sprintf("approve command %d", c.ID)
 		refused("ada", "ops", answer, "somebody else has to approve")
