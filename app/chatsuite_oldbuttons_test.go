@@ -1,8 +1,10 @@
 package app
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"signalbox/internal/testenv/chats"
 )
@@ -25,6 +27,20 @@ func (r *room) gone(user string, old chats.Message, label, why string) {
 			r.t.Errorf("%s: %q is told to %q, want %q", label, m.Read(), m.To, why)
 		}
 	}
+}
+
+// wholeWith waits for the message about a whole pipeline to have a button.
+func (r *room) wholeWith(label string) (m chats.Message) {
+	r.t.Helper()
+	r.until("a button "+label+" on the pipeline's message", func() bool {
+		r.pass(300 * time.Millisecond)
+		all := r.saying(r.eve, "run pipeline")
+		if len(all) > 0 {
+			m = all[len(all)-1]
+		}
+		return slices.Contains(m.Labels(), label)
+	})
+	return m
 }
 
 // TestSuiteOldButtons: a button is for what it names and for that attempt. Pressed later, such as in a client that is slow, it does nothing.
@@ -60,11 +76,11 @@ func TestSuiteOldButtons(t *testing.T) {
 		r.say(r.anna, "run pipeline")
 		r.eventually("it is there", func() bool { return r.newest() != pipeline })
 		pipeline = r.newest()
-		whole1 := r.lastWith("Cancel")
+		whole1 := r.wholeWith("Cancel")
 		r.Press(r.carl, whole1, "Cancel")
-		retry1 := r.lastWith("Retry")
+		retry1 := r.wholeWith("Retry")
 		r.Press(r.carl, retry1, "Retry")
-		whole2 := r.lastWith("Cancel")
+		whole2 := r.wholeWith("Cancel")
 		r.gone(r.anna, whole1, "Cancel", "has other attempts by now")
 		r.gone(r.anna, retry1, "Retry", "has other attempts by now")
 		still("one", "pending")

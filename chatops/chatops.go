@@ -63,18 +63,20 @@ type Answer struct {
 
 // Service takes commands and answers them.
 type Service struct {
-	ci     *ci.Coordinator
-	db     *models.DB
-	keys   *secret.Keyring
-	tasks  *tasks.Runner
-	hub    *events.Hub
-	log    *slog.Logger
-	chats  map[enum.Chat]Chat
-	post   *poster
-	crowd  crowd
-	notes  notes
-	hidden hidden
-	gates  gates
+	ci      *ci.Coordinator
+	db      *models.DB
+	keys    *secret.Keyring
+	tasks   *tasks.Runner
+	hub     *events.Hub
+	log     *slog.Logger
+	chats   map[enum.Chat]*outlet
+	budget  *budget
+	post    *poster
+	crowd   crowd
+	notes   notes
+	hidden  hidden
+	gates   gates
+	strikes strikes
 }
 
 // Options say how the service reaches chats.
@@ -82,6 +84,7 @@ type Options struct {
 	Chats        map[enum.Chat]Chat
 	PrivateHosts []string      // hosts in private networks that replies may go to
 	PostTimeout  time.Duration // of one post; 0 means 15 seconds
+	Pace         Counter       // of messages to a channel, for several nodes together; nil: there is one
 }
 
 // New makes the service and registers its tasks.
@@ -90,16 +93,18 @@ func New(c *ci.Coordinator, t *tasks.Runner, log *slog.Logger, o Options) *Servi
 		o.PostTimeout = 15 * time.Second
 	}
 	s := &Service{
-		ci: c, db: c.DB(), keys: c.Keys(), tasks: t, hub: c.Hub(), log: log, chats: o.Chats, post: newPoster(o.PrivateHosts, o.PostTimeout),
+		ci: c, db: c.DB(), keys: c.Keys(), tasks: t, hub: c.Hub(), log: log, post: newPoster(o.PrivateHosts, o.PostTimeout),
 	}
-	t.Handle(taskRun, s.run)
-	t.Handle(taskAcknowledge, s.acknowledgeLate)
-	t.Handle(taskLive, s.live)
-	t.Handle(taskUpload, s.upload)
-	t.Handle(taskGiveUp, s.giveUp)
-	t.Handle(ci.TaskChatNotify, s.notify)
-	t.Handle(taskSend, s.sendNotification)
-	t.Handle(ci.TaskChatReply, s.reply)
+	s.budget = newBudget(s.db.Now, o.Pace)
+	s.chats = outlets(o.Chats, s.budget)
+	t.Handle(taskRun, s.bounded(mostTries, s.run, s.endRun))
+	t.Handle(taskAcknowledge, s.bounded(mostTries, s.acknowledgeLate, nil)) // the answer stands on the command's page
+	t.Handle(taskLive, s.bounded(mostTries, s.live, nil))                   // the reply comes all the same
+	t.Handle(taskUpload, s.bounded(mostTries, s.upload, s.endUpload))
+	t.Handle(taskGiveUp, s.bounded(replyTries, s.giveUp, nil))
+	t.Handle(ci.TaskChatNotify, s.bounded(mostTries, s.notify, nil))
+	t.Handle(taskSend, s.bounded(mostTries, s.sendNotification, nil))
+	t.Handle(ci.TaskChatReply, s.bounded(replyTries, s.reply, s.endReply))
 	return s
 }
 

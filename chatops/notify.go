@@ -171,10 +171,11 @@ func (s *Service) sendNotification(ctx context.Context, t *models.Task) error {
 	}
 	to.Channel, to.Thread = n.Channel, ""
 	s.trying(t).mark(&m, "news")
-	err = s.through(ctx, in, func(ctx context.Context) error {
+	err = s.through(ctx, in, to, fmt.Sprint("news ", t.ID), false, func(ctx context.Context) error {
 		_, err := s.chats[n.Chat].Post(ctx, s.post, to, m)
 		return s.outcome(&models.ChatCommand{CreatedAt: task.At}, err)
 	})
+	err = waiting(err)
 	var gone *undeliverable
 	if errors.As(err, &gone) {
 		s.log.WarnContext(ctx, "a channel cannot be told of a pipeline", "project", project.FullPath, "channel", n.Channel, "reason", gone.reason)

@@ -113,6 +113,12 @@ func (s *Service) replyTo(ctx context.Context, t try, c *models.ChatCommand, p *
 	if m.Buttons, err = s.buttons(ctx, in, p, jobs, job); err != nil {
 		return err
 	}
+	m.KeepANSI = in != nil && in.KeepANSI
+	if in != nil {
+		if err := s.askedFor(ctx, c, &m, jobs); err != nil {
+			return err
+		}
+	}
 	if err := s.keep(ctx, c, in, job, m, silent); err != nil {
 		return err
 	}

@@ -29,13 +29,13 @@ func (g *given) actor() access.Actor { return access.Actor{User: g.user} }
 
 // run does the task of a command. It may run twice: the pipeline has a key, so that only one is made.
 func (s *Service) run(ctx context.Context, t *models.Task) error {
-	var p struct{ Command int64 }
-	if err := json.Unmarshal([]byte(t.Payload), &p); err != nil {
-		return fmt.Errorf("payload of a command: %w", err)
+	id, err := commandOf(t)
+	if err != nil {
+		return err
 	}
 	g := &given{tries: t.Attempts}
-	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
-		if g.command, err = tx.Command(p.Command); err != nil {
+	err = s.db.Read(ctx, func(tx *models.Tx) (err error) {
+		if g.command, err = tx.Command(id); err != nil {
 			return err
 		}
 		if g.project, err = tx.Project(g.command.ProjectID); err != nil {
@@ -64,6 +64,9 @@ func (s *Service) run(ctx context.Context, t *models.Task) error {
 		return nil
 	}
 	if reason := s.refusal(ctx, err, g); reason != "" {
+		if passing(fault.KindOf(err)) && said(err) == "" {
+			s.log.ErrorContext(ctx, "a command is given up", "command", g.command.ID, "tries", g.tries, "error", err)
+		}
 		var wrong *InputsError
 		fillable := errors.As(err, &wrong)
 		return s.end(ctx, g.command, func(fresh *models.ChatCommand) {
@@ -71,6 +74,15 @@ func (s *Service) run(ctx context.Context, t *models.Task) error {
 		})
 	}
 	return err
+}
+
+// commandOf is the command that a task is about.
+func commandOf(t *models.Task) (int64, error) {
+	var p struct{ Command int64 }
+	if err := json.Unmarshal([]byte(t.Payload), &p); err != nil || p.Command == 0 {
+		return 0, fmt.Errorf("payload %q of a command", t.Payload)
+	}
+	return p.Command, nil
 }
 
 // act does what a command asks for.

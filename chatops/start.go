@@ -107,7 +107,7 @@ func (s *Service) create(ctx context.Context, g *given, a Action, ref, sha strin
 	}
 	_, err := s.ci.CreatePipeline(ctx, ci.PipelineRequest{
 		Project: g.project, Actor: g.actor(), Source: enum.SourceChat, Ref: ref, SHA: sha, Chat: choice,
-		Key: fmt.Sprintf("chat:%d", g.command.ID), Variables: chatVariables(g.command, g.integration, a.Input),
+		Key: fmt.Sprintf("chat:%d", g.command.ID), Variables: chatVariables(g.command, g.integration, s.traits(g.command).Channel, a.Input),
 		Within: func(tx *models.Tx, pipeline *models.Pipeline, jobs []*models.Job) error {
 			fresh, err := tx.Command(g.command.ID)
 			if err != nil {
@@ -141,10 +141,11 @@ func (s *Service) create(ctx context.Context, g *given, a Action, ref, sha strin
 	return err
 }
 
-// chatVariables are what the job learns of the command (facts: chatops-page P3, P4).
-func chatVariables(c *models.ChatCommand, in *models.ChatIntegration, arguments string) []variable.Variable {
+// chatVariables are what the job learns of the command (facts: chatops-page P3, P4). A channel whose name people do not know is named by
+// its id.
+func chatVariables(c *models.ChatCommand, in *models.ChatIntegration, known func(channel string) bool, arguments string) []variable.Variable {
 	channel := c.ChannelName
-	if in != nil && in.ChannelVariable == "id" || channel == "" || channel == "directmessage" || channel == "privategroup" {
+	if in != nil && in.ChannelVariable == "id" || channel == "" || known != nil && !known(channel) {
 		channel = c.ChannelID
 	}
 	// What people type in a chat is text, never a reference to a variable.

@@ -59,7 +59,7 @@ func answerBody(a chatops.Answer) gin.H {
 		body["response_type"] = "in_channel"
 	}
 	if len(a.Buttons) > 0 {
-		body["blocks"] = blocks(markup(a.Text), chatops.Message{Text: a.Text, Buttons: a.Buttons})
+		body["blocks"] = blocks(chatops.Message{Text: a.Text, Buttons: a.Buttons})
 	}
 	return body
 }
