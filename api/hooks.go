@@ -58,7 +58,8 @@ func (s *Server) hookOf(w *models.Webhook) hookEntity {
 		ID: w.ID, URL: w.URL, Name: given(w.Name), Description: given(w.Description), CreatedAt: httpapi.Time(w.CreatedAt), ProjectID: w.ProjectID,
 		PushEvents: w.Wants(ci.PushEvents), TagPushEvents: w.Wants(ci.TagPushEvents), PipelineEvents: w.Wants(ci.PipelineEvents),
 		JobEvents: w.Wants(ci.JobEvents), DeploymentEvents: w.Wants(ci.DeploymentEvents), ReleasesEvents: w.Wants(ci.ReleaseEvents),
-		SSLVerification: w.SSLVerification, BranchFilter: given(w.BranchFilter), BranchFilterStrategy: w.BranchFilterStrategy,
+		MergeRequestsEvents: w.Wants(ci.MergeRequestEvents),
+		SSLVerification:     w.SSLVerification, BranchFilter: given(w.BranchFilter), BranchFilterStrategy: w.BranchFilterStrategy,
 	}
 	status, until := ci.HookAlert(w, s.ci.DB().Now())
 	e.AlertStatus, e.DisabledUntil = status, httpapi.TimeOf(until)
@@ -113,6 +114,7 @@ type hookParams struct {
 	Job          *bool       `param:"job_events"`
 	Deployment   *bool       `param:"deployment_events"`
 	Releases     *bool       `param:"releases_events"`
+	MergeRequest *bool       `param:"merge_requests_events"`
 	SSL          *bool       `param:"enable_ssl_verification"`
 	Filter       *string     `param:"push_events_branch_filter"`
 	Strategy     *string     `param:"branch_filter_strategy" values:"wildcard regex all_branches"`
@@ -125,7 +127,7 @@ func (p *hookParams) input() ci.HookInput {
 		URL: p.URL, Name: p.Name, Description: p.Description, Token: p.Token, SSLVerification: p.SSL, BranchFilter: p.Filter, BranchFilterStrategy: p.Strategy,
 		Events: map[string]*bool{
 			ci.PushEvents: p.Push, ci.TagPushEvents: p.TagPush, ci.PipelineEvents: p.Pipeline, ci.JobEvents: p.Job, ci.DeploymentEvents: p.Deployment,
-			ci.ReleaseEvents: p.Releases,
+			ci.ReleaseEvents: p.Releases, ci.MergeRequestEvents: p.MergeRequest,
 		},
 	}
 	in.CustomHeaders, in.URLVariables = pairs(p.Headers), pairs(p.URLVariables)

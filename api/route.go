@@ -42,6 +42,8 @@ type call struct {
 	link         *models.ReleaseLink
 	hook         *models.Webhook
 	protection   *models.ProtectedEnvironment
+	// enterAgain asks once more who may, after a body that was not there from the beginning; nil if it was.
+	enterAgain func() error
 }
 
 func (c *call) ctx() context.Context { return c.Request.Context() }
@@ -123,25 +125,37 @@ func (r routes) add(method, path string, at place, h endpoint) {
 
 // answer finds who asks and what is asked about, and runs the endpoint.
 func (c *call) answer(at place, h endpoint) (any, error) {
-	if err := c.authenticate(at.ability); err != nil {
+	here, err := httpapi.TakeSmallBody(c.Request)
+	if err != nil {
 		return nil, err
+	}
+	if err := c.enter(at); err != nil {
+		return nil, err
+	}
+	if !here {
+		c.enterAgain = func() error { return c.enter(at) }
+	}
+	return h(c)
+}
+
+// enter finds who asks and what the address names, and refuses those who may not ask there.
+func (c *call) enter(at place) error {
+	if err := c.authenticate(at.ability); err != nil {
+		return err
 	}
 	write := c.Request.Method != http.MethodGet
 	if ok, need := access.Scoped(c.actor, at.ability, write); !ok {
-		return nil, &access.ScopeError{Need: need}
+		return &access.ScopeError{Need: need}
 	}
 	if at.login && c.actor.User == nil {
-		return nil, errUnauthorized
+		return errUnauthorized
 	}
 	if at.find != nil {
 		if err := at.find(c); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if err := c.unchanged(); err != nil {
-		return nil, err
-	}
-	return h(c)
+	return c.unchanged()
 }
 
 var (
@@ -249,6 +263,11 @@ func with[P any](h func(*call, *P) (any, error)) endpoint {
 		params, err := httpapi.ReadParams(c.Context, limit)
 		if err != nil {
 			return nil, err
+		}
+		if c.enterAgain != nil {
+			if err := c.enterAgain(); err != nil {
+				return nil, err
+			}
 		}
 		if err := params.Bind(p); err != nil {
 			return nil, err

@@ -95,3 +95,39 @@ func TestClonesShallowPartialAndByPassword(t *testing.T) {
 		t.Errorf("without credentials: %d %q", res.StatusCode, res.Header.Get("WWW-Authenticate"))
 	}
 }
+
+// TestOtherRefsArePushed: release tools keep notes beside branches and tags. They start nothing.
+func TestOtherRefsArePushed(t *testing.T) {
+	each(t, func(t *testing.T, o models.Options) {
+		w := start(t, o)
+		w.pushed("app", map[string]string{".gitlab-ci.yml": "job: {script: x}"})
+		w.script(`git clone -q $url c; cd c; git notes --ref semantic-release add -m '{"channels":[null]}' HEAD; git push -q $url refs/notes/semantic-release
+git push -q $url HEAD:refs/meta/config; git push -q $url :refs/meta/config
+git notes --ref semantic-release append -m more HEAD; git notes --ref semantic-release prune; git push -q -f $url refs/notes/semantic-release
+cd ..; git clone -q $url d; cd d; git fetch -q $url 'refs/notes/*:refs/notes/*'; git notes --ref semantic-release show | grep -q more; git ls-remote $url | grep -q refs/notes/semantic-release`)
+		w.settled()
+		if n := len(w.pipelines()); n != 1 {
+			t.Errorf("%d pipelines", n)
+		}
+		for _, ref := range []string{"refs/pipelines/99", "refs/merge-requests/1/head", "refs/keep-around/x", "refs/environments/x", "refs/tmp/x", "refs/remotes/origin/x", "refs/heads/-x", "refs/tags/-x", "refs/heads/" + strings.Repeat("a", 40)} {
+			if out, err := w.pushTo("app", rootToken, "HEAD:"+ref); err == nil || !strings.Contains(out, "remote rejected") {
+				t.Errorf("%s: %v %s", ref, err, out)
+			}
+		}
+		id, token := w.user("rita")
+		for _, c := range []struct {
+			level int
+			want  bool
+		}{{20, false}, {30, true}} {
+			level, want := c.level, c.want
+			method, path := "POST", "/projects/"+w.project+"/members"
+			if level == 30 {
+				method, path = "PUT", fmt.Sprintf("%s/%d", path, id)
+			}
+			w.must(map[string]int{"POST": 201, "PUT": 200}[method], method, path, map[string]any{"user_id": id, "access_level": level}, nil)
+			if out, err := w.pushTo("app", token, "HEAD:refs/notes/hers"); (err == nil) != want {
+				t.Errorf("access level %d: %v %s", level, err, out)
+			}
+		}
+	})
+}

@@ -97,7 +97,6 @@ func (c *Coordinator) noteRunner(ctx context.Context, by access.Actor, action st
 
 // AssignRunner lets a project runner work for a further project. Both must be the actor's to administer.
 func (c *Coordinator) AssignRunner(ctx context.Context, by access.Actor, id int64, p *models.Project) (r *models.Runner, err error) {
-	defer c.forgetRunners()
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
 		var allowed bool
 		if r, allowed, err = c.FindRunner(tx, by, id); err != nil {
@@ -125,7 +124,6 @@ func (c *Coordinator) AssignRunner(ctx context.Context, by access.Actor, id int6
 
 // UnassignRunner ends that. The first project of a runner owns it and keeps it.
 func (c *Coordinator) UnassignRunner(ctx context.Context, by access.Actor, id int64, p *models.Project) error {
-	defer c.forgetRunners()
 	return c.db.Write(ctx, func(tx *models.Tx) error {
 		projects, err := tx.RunnerProjects(id)
 		if err != nil {
@@ -143,7 +141,6 @@ func (c *Coordinator) UnassignRunner(ctx context.Context, by access.Actor, id in
 
 // RemoveRunner deletes a runner. One that works for several projects stays for the others.
 func (c *Coordinator) RemoveRunner(ctx context.Context, by access.Actor, r *models.Runner) error {
-	defer c.forgetRunners()
 	return c.db.Write(ctx, func(tx *models.Tx) error {
 		projects, err := tx.RunnerProjects(r.ID)
 		if err != nil {
@@ -163,7 +160,7 @@ func (c *Coordinator) RemoveRunner(ctx context.Context, by access.Actor, r *mode
 func (c *Coordinator) ResetGroupRegistration(ctx context.Context, groupID int64) (string, error) {
 	token := secret.NewToken(secret.Registration)
 	err := c.db.Write(ctx, func(tx *models.Tx) error {
-		g, err := tx.Namespace(groupID)
+		g, err := tx.LockNamespace(groupID)
 		if err != nil {
 			return err
 		}

@@ -117,6 +117,13 @@ func (c *Coordinator) StoreArtifact(ctx context.Context, a *Attempt, u ArtifactU
 		if err != nil {
 			return err
 		}
+		job, err := tx.Job(a.Job.ID)
+		if err != nil {
+			return err
+		}
+		if err := alive(tx, a, job); err != nil { // it may have ended while its bytes came
+			return err
+		}
 		row.Locked = pipeline.Locked
 		if err := tx.CreateArtifact(row); err != nil || handed == nil {
 			return err

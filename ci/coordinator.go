@@ -95,31 +95,32 @@ func (s *Settings) defaults() {
 
 // Coordinator is the engine of one node.
 type Coordinator struct {
-	db       *models.DB
-	keys     *secret.Keyring
-	repos    *gitrepo.Store
-	traces   trace.Store
-	blobs    blob.Store
-	hub      *events.Hub
-	tasks    *tasks.Runner
-	log      *slog.Logger
-	settings Settings
-	remote   *remote
-	compiled *compiled
-	making   making
-	queue    *queue
-	runners  *runnerCache
-	contacts contacts
-	ears     ears
-	cached   atomic.Pointer[cachedSettings]
-	lease    lease
-	signer   atomic.Pointer[signingKey]
-	hooks    hookCache
-	matched  atomic.Pointer[time.Time] // when jobs that no runner can take were looked for
-	aged     atomic.Pointer[time.Time] // when old pipelines were looked for
-	forgot   atomic.Pointer[time.Time] // when old commands were looked for
-	sender   *hookSender
-	reading  chan struct{} // how many test reports are read at a time
+	db        *models.DB
+	keys      *secret.Keyring
+	repos     *gitrepo.Store
+	traces    trace.Store
+	blobs     blob.Store
+	hub       *events.Hub
+	tasks     *tasks.Runner
+	log       *slog.Logger
+	settings  Settings
+	remote    *remote
+	compiled  *compiled
+	making    making
+	queue     *queue
+	runners   *runnerCache
+	contacts  contacts
+	ears      ears
+	cached    atomic.Pointer[cachedSettings]
+	lease     lease
+	signer    atomic.Pointer[signingKey]
+	hooks     hookCache
+	matched   atomic.Pointer[time.Time] // when jobs that no runner can take were looked for
+	aged      atomic.Pointer[time.Time] // when old pipelines were looked for
+	forgot    atomic.Pointer[time.Time] // when old commands were looked for
+	sender    *hookSender
+	sweepSoon chan struct{}
+	reading   chan struct{} // how many test reports are read at a time
 }
 
 // Parts are what a Coordinator is made of.
@@ -140,8 +141,9 @@ func New(p Parts) *Coordinator {
 	p.Settings.defaults()
 	c := &Coordinator{
 		db: p.DB, keys: p.Keys, repos: p.Repos, traces: p.Traces, blobs: p.Blobs, hub: p.Hub, tasks: p.Tasks, log: p.Log,
-		settings: p.Settings, remote: newRemote(p.Settings.IncludeHosts), compiled: newCompiled(), making: newMaking(), sender: newHookSender(p.Settings.HookHosts), reading: make(chan struct{}, 2), queue: newQueue(), runners: newRunnerCache(), lease: lease{holder: newKey()},
+		settings: p.Settings, remote: newRemote(p.Settings.IncludeHosts), compiled: newCompiled(), making: newMaking(), sender: newHookSender(p.Settings.HookHosts), reading: make(chan struct{}, 2), sweepSoon: make(chan struct{}, 1), queue: newQueue(), runners: newRunnerCache(), lease: lease{holder: newKey()},
 	}
+	p.DB.OnAuthorityChange(c.authorityChanged)
 	c.ears.listen(p.DB.Now(), c.settings.Steady())
 	p.Tasks.Handle(TaskPush, c.runPush)
 	p.Tasks.Handle(TaskArchive, c.runArchive)
@@ -192,6 +194,7 @@ func (c *Coordinator) listen(ctx context.Context) {
 			return
 		case <-runners:
 			c.runners.clear()
+			c.wakeSweep()
 		case <-queued:
 			if err := c.sweepQueue(ctx, false); err != nil && ctx.Err() == nil {
 				c.log.DebugContext(ctx, "the queue is read with the next sweep", "error", err)
@@ -202,6 +205,9 @@ func (c *Coordinator) listen(ctx context.Context) {
 
 // Drain answers all held requests of runners, for a shutdown that is to be quick.
 func (c *Coordinator) Drain() { c.queue.close() }
+
+// HeldRequests counts the requests of runners that wait for work on this node.
+func (c *Coordinator) HeldRequests() int { return c.queue.held() }
 
 // DB is the database, for the edges' own reads.
 func (c *Coordinator) DB() *models.DB { return c.db }

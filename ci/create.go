@@ -105,7 +105,7 @@ func (c *Coordinator) CreatePipeline(ctx context.Context, r PipelineRequest) (*m
 	b := &builder{c: c, r: r, entered: true}
 	err := b.gather(ctx)
 	if refused := new(plan.Refusal); errors.As(err, &refused) {
-		b.r.Variables = nil // a pipeline cannot keep the same one twice
+		b.vars = nil // a pipeline cannot keep the same one twice
 		return b.broken(ctx, err)
 	}
 	if err != nil {
@@ -154,7 +154,9 @@ type builder struct {
 	diff   *models.MergeRequestDiff
 	opened []string // merge requests of its branch
 
-	planned    *plan.Plan // once it is decided
+	vars       []variable.Variable // of the pipeline itself, and the payload of what triggered it
+	planned    *plan.Plan          // once it is decided
+	actor      access.Actor        // of the request, as it is stored
 	subject    access.Subject
 	needs      int  // how many others a job may need; 0: the default
 	frozen     bool // the project wants nothing deployed now
@@ -163,48 +165,31 @@ type builder struct {
 
 // gather reads the ref and the commit and asks whether the actor may.
 func (b *builder) gather(ctx context.Context) error {
-	r := b.r
-	switch {
-	case r.Project.PendingDelete:
-		return fault.New(fault.Invalid, "Project is deleted!")
-	case !r.Project.BuildsEnabled:
-		return fault.New(fault.Invalid, "Pipelines are disabled!")
-	}
-	var subject access.Subject
-	err := b.c.db.Read(ctx, func(tx *models.Tx) (err error) {
-		if subject, err = access.SubjectOf(tx, r.Actor, r.Project); err != nil {
+	err := b.c.db.Read(ctx, func(tx *models.Tx) error {
+		if err := b.permit(tx); err != nil {
 			return err
 		}
-		periods, err := tx.FreezePeriods(r.Project.ID)
+		periods, err := tx.FreezePeriods(b.r.Project.ID)
 		b.frozen = frozen(periods, tx.Now())
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if !access.Allowed(r.Actor, access.CreatePipeline, subject) {
-		return fault.New(fault.Forbidden, "Insufficient permissions to create a new pipeline")
-	}
 	if err := b.resolve(ctx); err != nil {
 		return err
 	}
-	if branch := b.branch(); !access.Allowed(r.Actor, access.CreatePipeline, subject.On(branch, b.tag)) {
-		return fault.New(fault.Forbidden, "You do not have sufficient permission to run a pipeline on '%s'. "+
-			"Please select a different branch or contact your administrator for assistance.", branch)
+	if err := b.permitRef(); err != nil {
+		return err
 	}
-	if len(r.Variables) > 0 && !r.Source.SetsVariables() && subject.Level < r.Project.VariablesMinimumRole {
-		return fault.New(fault.Invalid, "Insufficient permissions to set pipeline variables")
+	b.vars = b.r.Variables
+	if b.r.Payload != nil { // needs no right to set variables
+		b.vars = append(slices.Clone(b.r.Variables), *b.r.Payload)
 	}
-	if r.Payload != nil { // needs no right to set variables
-		b.r.Variables = append(slices.Clone(r.Variables), *r.Payload)
-	}
-	b.subject = subject
-	// What is kept for protected refs is for what was merged into them, not for what somebody wants to merge.
-	b.protected = r.MergeRequest == nil && len(access.Matching(subject.Protected, b.short, b.tag)) > 0
 	if err := b.mergeRequests(ctx); err != nil {
 		return err
 	}
-	return duplicates(b.r.Variables)
+	return duplicates(b.vars)
 }
 
 // duplicates refuses variables that are given more than once.
@@ -337,7 +322,7 @@ func (b *builder) variables(ctx context.Context) (variable.Collection, error) {
 	if err != nil {
 		return nil, err
 	}
-	vars = append(vars, b.r.Variables...)
+	vars = append(vars, b.vars...)
 	_, err = vars.ExpandAll()
 	return vars, err
 }
@@ -483,13 +468,20 @@ func (b *builder) write(ctx context.Context, p *models.Pipeline, jobs []models.N
 	fresh := *p
 	err := b.c.db.Write(ctx, func(tx *models.Tx) (err error) {
 		*p = fresh // the function may run twice
+		if err := b.permit(tx); err != nil {
+			return err
+		}
+		if err := b.permitRef(); err != nil {
+			return err
+		}
+		p.Protected = b.protected
 		for _, j := range jobs {
 			j.Job.ID, j.Job.Status, j.Job.QueuedAt, j.Job.StatusReason = 0, enum.Created, nil, ""
 		}
 		if p.IID, err = tx.NextIID(p.ProjectID, "pipeline"); err != nil {
 			return err
 		}
-		if err := tx.CreatePipeline(p, b.c.sealPipelineVariables(b.r.Variables)); err != nil {
+		if err := tx.CreatePipeline(p, b.c.sealPipelineVariables(b.vars)); err != nil {
 			return err
 		}
 		if err := errors.Join(b.groups(tx, jobs), b.environments(tx, jobs)); err != nil {

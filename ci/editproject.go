@@ -35,9 +35,10 @@ func (c *Coordinator) UpdateProject(ctx context.Context, by access.Actor, id int
 		}
 	}
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
-		if p, err = tx.Project(id); err != nil {
+		if p, err = tx.LockProject(id); err != nil {
 			return err
 		}
+		before := *p
 		oldPath, seen := p.Path, p.Visibility
 		if err := change(p); err != nil {
 			return err
@@ -70,12 +71,26 @@ func (c *Coordinator) UpdateProject(ctx context.Context, by access.Actor, id int
 		if err := tx.UpdateProject(p); err != nil {
 			return err
 		}
+		if err := c.moveQueued(tx, &before, p); err != nil {
+			return err
+		}
 		return audit(tx, by, "project_updated", "project", p.ID, p.FullPath)
 	})
 	if errors.Is(err, models.ErrDuplicate) {
 		return nil, fault.Field("path", "has already been taken")
 	}
 	return p, err
+}
+
+// moveQueued lets the waiting jobs of a project go to the runners that it takes now. This node's mirror of the queue
+// learns it with the commit, those of others with their next comparison; until then no claim of them succeeds.
+func (c *Coordinator) moveQueued(tx *models.Tx, before, now *models.Project) error {
+	if before.SharedRunnersEnabled == now.SharedRunnersEnabled && before.GroupRunnersEnabled == now.GroupRunnersEnabled {
+		return nil
+	}
+	id, shared, group := now.ID, now.SharedRunnersEnabled, now.GroupRunnersEnabled
+	tx.AfterCommit(func() { c.queue.moveProject(id, shared, group) })
+	return tx.MovePendingOf(now)
 }
 
 func checkProject(p *models.Project, oldPath string) error {

@@ -100,13 +100,22 @@ func (c *Coordinator) finish(ctx context.Context, a *Attempt, e process.Event, o
 		if err != nil {
 			return err
 		}
-		if !job.Status.Executing() || job.TokenHash != a.HandOut.TokenHash {
-			return &NotProcessing{Job: job, Reason: "Job is not processing on runner"}
+		if err := alive(tx, a, job); err != nil {
+			return err
 		}
 		job.TraceSize = size
 		a.Job = job
 		return m.end(job, e, o)
 	})
+}
+
+// alive refuses an attempt that ended while its call was under way, such as with the deletion of its runner.
+func alive(tx *models.Tx, a *Attempt, job *models.Job) error {
+	h, err := tx.HandOutByToken(a.HandOut.TokenHash)
+	if errors.Is(err, models.ErrNotFound) || err == nil && (h.ID != a.HandOut.ID || !job.Status.Executing()) {
+		return &NotProcessing{Job: job, Reason: "Job is not processing on runner"}
+	}
+	return err
 }
 
 // end moves a job to its end, tries it again if its rules say so, and lets the pipeline follow.

@@ -129,7 +129,7 @@ func wider(a, b enum.Visibility) bool {
 // UpdateGroup changes a group; a new path moves all that lies in it.
 func (c *Coordinator) UpdateGroup(ctx context.Context, by access.Actor, id int64, change func(*models.Namespace)) (g *models.Namespace, err error) {
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
-		if g, err = tx.Namespace(id); err != nil {
+		if g, err = tx.LockNamespace(id); err != nil {
 			return notFound(err, "Group")
 		}
 		path := g.Path

@@ -74,20 +74,43 @@ func (c *Coordinator) RequestJob(ctx context.Context, r JobRequest) (JobAnswer, 
 	}
 	if r.LastUpdate != version {
 		offer, err := c.next(ctx, e, manager)
-		return JobAnswer{Offer: offer, LastUpdate: version}, err
+		return c.answer(ctx, r.Token, JobAnswer{Offer: offer, LastUpdate: version}, err)
 	}
-	return c.hold(ctx, e, manager, version)
+	answer, err := c.hold(ctx, r.Token, e, manager, version)
+	return c.answer(ctx, r.Token, answer, err)
 }
 
-// hold waits for a job for a runner that has seen the current version.
-func (c *Coordinator) hold(ctx context.Context, e *runnerEntry, m *models.RunnerManager, version string) (JobAnswer, error) {
+// answer is what a request gets whose runner changed while it waited: a refusal if its token is dead, else no job.
+func (c *Coordinator) answer(ctx context.Context, token string, a JobAnswer, err error) (JobAnswer, error) {
+	if !errors.Is(err, errRunnerChanged) {
+		return a, err
+	}
+	_, err = c.freshEntry(ctx, token)
+	return JobAnswer{LastUpdate: a.LastUpdate}, err
+}
+
+// hold waits for a job for a runner that has seen the current version. It ends with errRunnerChanged as soon as the
+// runner is told to be another one.
+func (c *Coordinator) hold(ctx context.Context, token string, e *runnerEntry, m *models.RunnerManager, version string) (JobAnswer, error) {
 	timeout := time.NewTimer(c.settings.HoldPolls)
 	defer timeout.Stop()
+	changed, stop := c.hub.Subscribe(topicRunner(e.runner.ID))
+	defer stop()
 	for {
 		woken, leave := c.queue.wait(e.match, version)
 		if woken != nil {
 			select {
 			case <-woken:
+			case <-changed:
+				answer := c.stopWaiting(e.match, leave, version)
+				now, err := c.freshEntry(ctx, token)
+				if err == nil && !e.asBefore(now, m.SystemID) {
+					err = errRunnerChanged
+				}
+				if err != nil {
+					return answer, err
+				}
+				continue
 			case <-timeout.C:
 				return c.stopWaiting(e.match, leave, version), nil
 			case <-c.queue.closed:
@@ -162,40 +185,6 @@ func (c *Coordinator) restore(ctx context.Context, jobID int64) {
 	if err != nil && !errors.Is(err, models.ErrNotFound) {
 		c.log.WarnContext(ctx, "job goes back to the queue with the next sweep", "job", jobID, "error", err)
 	}
-}
-
-// claim makes the hand-out of a job. It answers nil if somebody else was faster, or if the job cannot be
-// given: then it has failed with a reason, and blocks nobody.
-func (c *Coordinator) claim(ctx context.Context, jobID int64, e *runnerEntry, m *models.RunnerManager) (*Offer, error) {
-	offer, reason, err := c.prepare(ctx, jobID, e, m)
-	if errors.Is(err, models.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if reason != "" {
-		return nil, c.fail(ctx, jobID, reason)
-	}
-	within := c.settings.LegacyAccept
-	if m.Features["two_phase_job_commit"] {
-		within = c.settings.AcceptWithin
-	}
-	claimed := false
-	err = c.db.Write(ctx, func(tx *models.Tx) (err error) {
-		if claimed, err = tx.Dequeue(jobID); err != nil || !claimed {
-			return err
-		}
-		return tx.CreateHandOut(&models.HandOut{
-			JobID: jobID, ProjectID: offer.Project.ID, RunnerID: e.runner.ID, ManagerID: m.ID,
-			SharedRunner: e.runner.Type == enum.InstanceRunner, CancelGracefully: m.Features["cancel_gracefully"],
-			TokenHash: secret.Hash(offer.Token), Timeout: offer.Timeout, ExpiresAt: tx.Now().Add(within),
-		})
-	})
-	if err != nil || !claimed {
-		return nil, err
-	}
-	return offer, nil
 }
 
 // prepare reads all that a payload needs, before any row changes. A reason says why the job cannot run.
@@ -331,15 +320,10 @@ func (c *Coordinator) definition(tx *models.Tx, j *models.Job) (*plan.Definition
 func unfit(f *jobFacts, m *models.RunnerManager) enum.FailureReason {
 	needs := func(feature string) bool { return !m.Features[feature] }
 	a := f.definition.Artifacts
+	if reason := barred(f.project.PendingDelete, f.project.Archived, f.project.BuildsEnabled, f.user.Blocked()); reason != "" {
+		return reason
+	}
 	switch {
-	case f.project.PendingDelete:
-		return enum.ProjectDeleted
-	case f.project.Archived:
-		return "archived_failure"
-	case !f.project.BuildsEnabled:
-		return enum.BuildsDisabled
-	case f.user.Blocked():
-		return enum.UserBlocked
 	case a != nil && len(a.Reports) > 0 && needs("upload_multiple_artifacts"),
 		a != nil && len(a.Exclude) > 0 && needs("artifacts_exclude"),
 		needs("job_inputs") && usesInputs(f.definition),

@@ -19,34 +19,40 @@ import (
 
 // The events that webhooks are told of, by the names of their settings.
 const (
-	PushEvents       = "push_events"
-	TagPushEvents    = "tag_push_events"
-	PipelineEvents   = "pipeline_events"
-	JobEvents        = "job_events"
-	DeploymentEvents = "deployment_events"
-	ReleaseEvents    = "releases_events"
+	PushEvents         = "push_events"
+	TagPushEvents      = "tag_push_events"
+	PipelineEvents     = "pipeline_events"
+	JobEvents          = "job_events"
+	DeploymentEvents   = "deployment_events"
+	ReleaseEvents      = "releases_events"
+	MergeRequestEvents = "merge_requests_events"
 )
 
 // HookEvents are all of them.
-var HookEvents = []string{PushEvents, TagPushEvents, PipelineEvents, JobEvents, DeploymentEvents, ReleaseEvents}
+var HookEvents = []string{PushEvents, TagPushEvents, PipelineEvents, JobEvents, DeploymentEvents, ReleaseEvents, MergeRequestEvents}
 
 // hookHeader is what X-Gitlab-Event says.
 var hookHeader = map[string]string{
 	PushEvents: "Push Hook", TagPushEvents: "Tag Push Hook", PipelineEvents: "Pipeline Hook", JobEvents: "Job Hook",
-	DeploymentEvents: "Deployment Hook", ReleaseEvents: "Release Hook",
+	DeploymentEvents: "Deployment Hook", ReleaseEvents: "Release Hook", MergeRequestEvents: "Merge Request Hook",
 }
 
 // happening is an event as it is stored in the transaction that causes it.
 type happening struct {
-	Event   string      `json:"event"`
-	Project int64       `json:"project"`
-	ID      int64       `json:"id"` // of the pipeline, job, deployment or release
-	Status  enum.Status `json:"status,omitempty"`
-	At      time.Time   `json:"at"`
-	UUID    string      `json:"uuid"`
-	Ref     string      `json:"ref,omitempty"`
-	Push    *RefChange  `json:"push,omitempty"`
-	User    int64       `json:"user,omitempty"`
+	Event   string            `json:"event"`
+	Project int64             `json:"project"`
+	ID      int64             `json:"id"` // of the pipeline, job, deployment, release or merge request
+	Status  enum.Status       `json:"status,omitempty"`
+	At      time.Time         `json:"at"`
+	UUID    string            `json:"uuid"`
+	Ref     string            `json:"ref,omitempty"`
+	Push    *RefChange        `json:"push,omitempty"`
+	Options []string          `json:"options,omitempty"` // of the push
+	User    int64             `json:"user,omitempty"`
+	Action  string            `json:"action,omitempty"`   // of a release or a merge request
+	Release *models.Release   `json:"release,omitempty"`  // as the event left it
+	Changes map[string]change `json:"changes,omitempty"`  // of a merge request
+	OldHead string            `json:"old_head,omitempty"` // of a merge request with a new one
 }
 
 // hookCache knows which projects have webhooks for which events, so that the moves of jobs need not ask.

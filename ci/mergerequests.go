@@ -57,6 +57,9 @@ func (c *Coordinator) CreateMergeRequest(ctx context.Context, by access.Actor, p
 		if err := tx.AddMergeRequestDiff(diff); err != nil {
 			return err
 		}
+		if err := c.tellMergeRequest(tx, by.ID(), nil, mr, actionOpen, ""); err != nil {
+			return err
+		}
 		return c.soonTo(tx, TaskMergeRequest, mergeRequestTask{ID: mr.ID, User: by.ID()})
 	})
 	if errors.Is(err, models.ErrDuplicate) {
@@ -185,6 +188,11 @@ func (c *Coordinator) storeMergeRequest(tx *models.Tx, by int64, before, mr *mod
 	if err := tx.UpdateMergeRequest(mr); err != nil {
 		return err
 	}
+	if action := mergeRequestAction(before, mr); action != "" {
+		if err := c.tellMergeRequest(tx, by, before, mr, action, ""); err != nil {
+			return err
+		}
+	}
 	if mr.State == before.State && mr.TargetBranch == before.TargetBranch {
 		return nil
 	}
@@ -262,7 +270,7 @@ func (c *Coordinator) runMergeRequest(ctx context.Context, t *models.Task) error
 
 // follow notes the version that a merge request has now, and makes the pipeline of a head that had none yet by the same key.
 func (c *Coordinator) follow(ctx context.Context, p *models.Project, mr *models.MergeRequest, u *models.User, o PushOptions, again string) error {
-	diff, err := c.noteVersion(ctx, p, mr)
+	diff, err := c.noteVersion(ctx, p, mr, access.Actor{User: u}.ID())
 	if err != nil || diff == nil || diff.Empty() || o.None {
 		return err
 	}
@@ -280,9 +288,9 @@ func (c *Coordinator) follow(ctx context.Context, p *models.Project, mr *models.
 
 // noteVersion stores the version that a merge request has now; nil if one of its branches is gone. Somebody who saw an older
 // head may store it after a newer one: whoever is last looks once more.
-func (c *Coordinator) noteVersion(ctx context.Context, p *models.Project, mr *models.MergeRequest) (diff *models.MergeRequestDiff, err error) {
+func (c *Coordinator) noteVersion(ctx context.Context, p *models.Project, mr *models.MergeRequest, by int64) (diff *models.MergeRequestDiff, err error) {
 	for range 5 {
-		if diff, err = c.noteOnce(ctx, p, mr); err != nil || diff == nil {
+		if diff, err = c.noteOnce(ctx, p, mr, by); err != nil || diff == nil {
 			return diff, err
 		}
 		head, err := c.Repo(p).Resolve(ctx, "refs/heads/"+mr.SourceBranch)
@@ -296,7 +304,7 @@ func (c *Coordinator) noteVersion(ctx context.Context, p *models.Project, mr *mo
 	return diff, nil // pushes that come all the time note their heads themselves
 }
 
-func (c *Coordinator) noteOnce(ctx context.Context, p *models.Project, mr *models.MergeRequest) (*models.MergeRequestDiff, error) {
+func (c *Coordinator) noteOnce(ctx context.Context, p *models.Project, mr *models.MergeRequest, by int64) (*models.MergeRequestDiff, error) {
 	diff, err := c.versionOf(ctx, p, mr)
 	if fault.KindOf(err) == fault.Invalid {
 		return nil, nil
@@ -312,6 +320,15 @@ func (c *Coordinator) noteOnce(ctx context.Context, p *models.Project, mr *model
 			return err
 		}
 		diff.ID = 0
+		newest, err := tx.MergeRequestDiff(mr.ID, "")
+		if notThere(err) != nil {
+			return err
+		}
+		if err == nil && newest.HeadSHA != diff.HeadSHA {
+			if err := c.tellMergeRequest(tx, by, nil, mr, actionUpdate, newest.HeadSHA); err != nil {
+				return err
+			}
+		}
 		return tx.AddMergeRequestDiff(diff)
 	})
 	return diff, err
@@ -319,7 +336,7 @@ func (c *Coordinator) noteOnce(ctx context.Context, p *models.Project, mr *model
 
 // RunMergeRequest makes another pipeline of a merge request; nil if there is nothing to merge.
 func (c *Coordinator) RunMergeRequest(ctx context.Context, by access.Actor, p *models.Project, mr *models.MergeRequest) (*models.Pipeline, error) {
-	diff, err := c.noteVersion(ctx, p, mr)
+	diff, err := c.noteVersion(ctx, p, mr, by.ID())
 	if err != nil || diff == nil || diff.Empty() {
 		return nil, err
 	}

@@ -251,7 +251,7 @@ func (c *Coordinator) ResetRegistration(ctx context.Context, project *models.Pro
 		if project == nil {
 			return tx.SetSetting(SettingRegistration, secret.Hash(token))
 		}
-		p, err := tx.Project(project.ID)
+		p, err := tx.LockProject(project.ID)
 		if err != nil {
 			return err
 		}

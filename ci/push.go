@@ -32,12 +32,16 @@ type PushOptions struct {
 	None      bool                `json:"none,omitempty"` // there are none
 	Variables []variable.Variable `json:"variables,omitempty"`
 	Inputs    map[string]any      `json:"inputs,omitempty"`
+	Known     []string            `json:"known,omitempty"` // those that GitLab knows, as given, for webhooks
 }
 
 // ParsePushOptions reads ci.skip, ci.no_pipeline, ci.variable="K=V" and ci.input="k=v"; others are not for us.
 func ParsePushOptions(options []string) PushOptions {
 	var o PushOptions
 	for _, text := range options {
+		if _, _, _, known := knownPushOption(text); known {
+			o.Known = append(o.Known, text)
+		}
 		name, value, _ := strings.Cut(text, "=")
 		switch name {
 		case "ci.skip":
@@ -95,27 +99,38 @@ func (c *Coordinator) CheckPush(ctx context.Context, a access.Actor, p *models.P
 	return gitSettings, nil
 }
 
+// checkRef asks for one change of a push. Branches and tags have their rules; every other ref, such as refs/notes/…, takes the
+// right to push code at all, but for the ones that the server itself writes.
 func checkRef(a access.Actor, s access.Subject, ch RefChange) error {
-	branch, isBranch := strings.CutPrefix(ch.Ref, "refs/heads/")
-	tag, isTag := strings.CutPrefix(ch.Ref, "refs/tags/")
-	if !gitrepo.ValidRef(ch.Ref) || !isBranch && !isTag {
-		return fault.New(fault.Forbidden, "%s cannot be pushed: only branches and tags can", ch.Ref)
+	short, kind := gitrepo.ShortName(ch.Ref)
+	switch kind {
+	case gitrepo.Internal:
+		return fault.New(fault.Forbidden, "%s cannot be pushed: the server keeps such refs for itself", ch.Ref)
+	case gitrepo.NoRef:
+		return fault.New(fault.Forbidden, "%q is not a valid name of a ref", ch.Ref)
+	case gitrepo.OtherRef:
+		if !access.Allowed(a, access.PushRef, s) {
+			return errNoPush
+		}
+		return nil
 	}
-	short := branch
-	if isTag {
-		short = tag
+	isTag := kind == gitrepo.Tag
+	if !ch.Deletes() && !gitrepo.ValidName(short) {
+		return fault.New(fault.Forbidden, "%q is not a valid name of a %s", short, map[bool]string{false: "branch", true: "tag"}[isTag])
 	}
 	if !access.Allowed(a, access.PushRef, s.On(short, isTag)) {
 		if len(access.Matching(s.Protected, short, isTag)) > 0 {
 			return fault.New(fault.Forbidden, "You are not allowed to push to the protected ref %s of this project", short)
 		}
-		return fault.New(fault.Forbidden, "You are not allowed to push code to this project")
+		return errNoPush
 	}
-	if ch.Deletes() && isBranch && (short == s.Project.DefaultBranch || len(access.Matching(s.Protected, short, false)) > 0) {
+	if ch.Deletes() && !isTag && (short == s.Project.DefaultBranch || len(access.Matching(s.Protected, short, false)) > 0) {
 		return fault.New(fault.Forbidden, "The branch %s is protected or the default one and cannot be deleted", short)
 	}
 	return nil
 }
+
+var errNoPush = fault.New(fault.Forbidden, "You are not allowed to push code to this project")
 
 // BeginPush stores, before git takes a push, that its pipelines are to be made: if the node dies in between,
 // the task finds out later whether the refs moved. done must be called with whether git took it.
@@ -192,7 +207,7 @@ func (c *Coordinator) runPush(ctx context.Context, t *models.Task) error {
 				return err
 			}
 		}
-		if ch.Deletes() || push.Options.None || i >= pushLimit {
+		if pushEvent(ch.Ref) == "" || ch.Deletes() || push.Options.None || i >= pushLimit {
 			continue
 		}
 		if err := c.pushPipeline(ctx, t, project, user, push, i, ch); err != nil {
@@ -203,19 +218,8 @@ func (c *Coordinator) runPush(ctx context.Context, t *models.Task) error {
 }
 
 func (c *Coordinator) pushPipeline(ctx context.Context, t *models.Task, p *models.Project, u *models.User, push pushTask, i int, ch RefChange) error {
-	repo := c.Repo(p)
-	head, err := repo.Resolve(ctx, ch.Ref)
-	if errors.Is(err, gitrepo.ErrNotFound) {
-		return nil // the push was not taken, or the ref is gone again
-	}
-	if err != nil {
-		return err
-	}
-	sha, err := repo.Resolve(ctx, ch.New)
-	if errors.Is(err, gitrepo.ErrNotFound) || head != sha && head == ch.Old {
-		return nil // git refused this ref
-	}
-	if err != nil {
+	sha, taken, err := landed(ctx, c.Repo(p), ch)
+	if err != nil || !taken {
 		return err
 	}
 	_, err = c.CreatePipeline(ctx, PipelineRequest{
@@ -230,27 +234,70 @@ func (c *Coordinator) pushPipeline(ctx context.Context, t *models.Task, p *model
 	return err
 }
 
+// landed says whether git took a change of a push, and which commit the ref came to; a ref that others moved since was taken.
+func landed(ctx context.Context, repo *gitrepo.Repo, ch RefChange) (sha string, taken bool, err error) {
+	resolve := func(name string) (string, error) {
+		id, err := repo.Resolve(ctx, name)
+		if errors.Is(err, gitrepo.ErrNotFound) {
+			err = nil
+		}
+		return id, err
+	}
+	head, err := resolve(ch.Ref)
+	if err != nil {
+		return "", false, err
+	}
+	old, err := resolve(ch.Old)
+	if err != nil {
+		return "", false, err
+	}
+	if ch.Deletes() {
+		return "", head == "" || head != old, nil
+	}
+	if sha, err = resolve(ch.New); err != nil || sha == "" || head == "" {
+		return "", false, err
+	}
+	return sha, head == sha || head != old, nil
+}
+
 // tellPush lets webhooks know of the refs that a push changed. A push that is processed again may tell them again.
 func (c *Coordinator) tellPush(ctx context.Context, p *models.Project, push pushTask) error {
-	wanted := false
-	err := c.db.Read(ctx, func(tx *models.Tx) error {
+	wanted := map[string]bool{}
+	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
 		for _, event := range []string{PushEvents, TagPushEvents} {
-			one, err := c.wanted(tx, p.ID, event)
-			if err != nil {
+			if wanted[event], err = c.wanted(tx, p.ID, event); err != nil {
 				return err
 			}
-			wanted = wanted || one
 		}
 		return nil
 	})
-	if err != nil || !wanted {
+	if err != nil {
 		return err
 	}
+	var told []happening
+	counts := map[string]int{}
+	for _, ch := range push.Changes {
+		event := pushEvent(ch.Ref)
+		if counts[event]++; !wanted[event] {
+			continue
+		}
+		_, taken, err := landed(ctx, c.Repo(p), ch)
+		if err != nil {
+			return err
+		}
+		if taken {
+			told = append(told, happening{
+				Event: event, Project: p.ID, Push: &ch, User: push.User, Ref: strings.TrimPrefix(ch.Ref, "refs/heads/"), Options: push.Options.Known,
+			})
+		}
+	}
+	if len(told) == 0 {
+		return nil
+	}
 	return c.db.Write(ctx, func(tx *models.Tx) error {
-		for _, ch := range push.Changes {
-			h := happening{Event: PushEvents, Project: p.ID, Push: &ch, User: push.User, Ref: strings.TrimPrefix(ch.Ref, "refs/heads/")}
-			if strings.HasPrefix(ch.Ref, "refs/tags/") {
-				h.Event = TagPushEvents
+		for _, h := range told {
+			if counts[h.Event] > maxHookRefs {
+				continue
 			}
 			if err := c.happens(tx, h); err != nil {
 				return err
@@ -258,6 +305,17 @@ func (c *Coordinator) tellPush(ctx context.Context, p *models.Project, push push
 		}
 		return nil
 	})
+}
+
+// pushEvent is the event that the push of a ref is; "" for refs that are neither branch nor tag, which start nothing.
+func pushEvent(ref string) string {
+	switch _, kind := gitrepo.ShortName(ref); kind {
+	case gitrepo.Branch:
+		return PushEvents
+	case gitrepo.Tag:
+		return TagPushEvents
+	}
+	return ""
 }
 
 // branchGone stops what a deleted branch was deployed to.
@@ -292,20 +350,29 @@ func (c *Coordinator) adoptDefaultBranch(ctx context.Context, p *models.Project,
 		if err := repo.SetHead(ctx, branch); err != nil {
 			return err
 		}
-		old := p.DefaultBranch
 		p.DefaultBranch = branch
-		return c.db.Write(ctx, func(tx *models.Tx) error {
-			if err := tx.DeleteProtectedRef(p.ID, "branch", old); err != nil && !errors.Is(err, models.ErrNotFound) {
-				return err
-			}
-			err := tx.CreateProtectedRef(&models.ProtectedRef{
-				ProjectID: p.ID, Kind: "branch", Name: branch, PushLevel: enum.Maintainer, MergeLevel: enum.Maintainer,
-			})
-			if err != nil && !errors.Is(err, models.ErrDuplicate) {
-				return err
-			}
-			return tx.UpdateProject(p)
-		})
+		return c.setDefaultBranch(ctx, p.ID, branch)
 	}
 	return nil
+}
+
+// setDefaultBranch stores the default branch of a project, whose protection moves with it.
+func (c *Coordinator) setDefaultBranch(ctx context.Context, projectID int64, branch string) error {
+	return c.db.Write(ctx, func(tx *models.Tx) error {
+		p, err := tx.LockProject(projectID)
+		if err != nil {
+			return err
+		}
+		if err := tx.DeleteProtectedRef(p.ID, "branch", p.DefaultBranch); err != nil && !errors.Is(err, models.ErrNotFound) {
+			return err
+		}
+		err = tx.CreateProtectedRef(&models.ProtectedRef{
+			ProjectID: p.ID, Kind: "branch", Name: branch, PushLevel: enum.Maintainer, MergeLevel: enum.Maintainer,
+		})
+		if err != nil && !errors.Is(err, models.ErrDuplicate) {
+			return err
+		}
+		p.DefaultBranch = branch
+		return tx.UpdateProject(p)
+	})
 }

@@ -24,6 +24,7 @@ type queue struct {
 	jobs    map[int64]string // job → class
 	lastRow int64            // highest row id seen
 	kinds   map[string]*kind
+	serial  int64 // of the newest kind
 	closed  chan struct{}
 	ended   bool
 }
@@ -37,6 +38,7 @@ type class struct {
 // kind stands for all runners that can take the same jobs.
 type kind struct {
 	match   matcher
+	serial  int64 // tells its versions from those of other kinds: a runner that is changed is of another one
 	version int64
 	waiting []chan struct{}
 }
@@ -98,15 +100,17 @@ func classKey(p *models.PendingJob) string {
 	return fmt.Sprint(p.ProjectID, p.Traversal, p.Protected, p.SharedRunners, p.GroupRunners, strings.Join(p.Tags, "\x00"))
 }
 
-// add makes a job known and wakes one waiting request that can take it.
+// add makes a job known, or known anew if other runners may take it now, and wakes one waiting request that can.
 func (q *queue) add(p *models.PendingJob) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.lastRow = max(q.lastRow, p.ID)
-	if _, known := q.jobs[p.JobID]; known {
-		return
-	}
 	key := classKey(p)
+	if known, queued := q.jobs[p.JobID]; known == key {
+		return
+	} else if queued {
+		q.drop(p.JobID) // other runners may take it now
+	}
 	c := q.classes[key]
 	if c == nil {
 		c = &class{sample: p}
@@ -116,6 +120,26 @@ func (q *queue) add(p *models.PendingJob) {
 	c.jobs = slices.Insert(c.jobs, at, p.JobID)
 	q.jobs[p.JobID] = key
 	q.announce(p)
+}
+
+// moveProject lets other runners take the waiting jobs of a project.
+func (q *queue) moveProject(projectID int64, shared, group bool) {
+	q.mu.Lock()
+	var moved []*models.PendingJob
+	for _, c := range q.classes {
+		if c.sample.ProjectID != projectID {
+			continue
+		}
+		for _, id := range c.jobs {
+			row := *c.sample
+			row.ID, row.JobID, row.SharedRunners, row.GroupRunners = 0, id, shared, group
+			moved = append(moved, &row)
+		}
+	}
+	q.mu.Unlock()
+	for _, row := range moved {
+		q.add(row)
+	}
 }
 
 // announce gives every kind that can take the job a new version, and wakes one of those who wait.
@@ -146,7 +170,8 @@ func (q *queue) kind(m matcher) *kind {
 				}
 			}
 		}
-		k = &kind{match: m, version: 1}
+		q.serial++
+		k = &kind{match: m, serial: q.serial, version: 1}
 		q.kinds[key] = k
 	}
 	return k
@@ -159,7 +184,9 @@ func (q *queue) version(m matcher) string {
 	return q.versionOf(q.kind(m))
 }
 
-func (q *queue) versionOf(k *kind) string { return q.id + "-" + strconv.FormatInt(k.version, 36) }
+func (q *queue) versionOf(k *kind) string {
+	return q.id + "-" + strconv.FormatInt(k.serial, 36) + "-" + strconv.FormatInt(k.version, 36)
+}
 
 // take removes and returns the next job for a runner; 0 if there is none. running counts the jobs that
 // instance runners hold by project: of several projects the one with the fewest goes first.
@@ -241,6 +268,16 @@ func (q *queue) wait(m matcher, version string) (woken <-chan struct{}, leave fu
 		}
 		return at < 0
 	}
+}
+
+// held counts the requests that wait.
+func (q *queue) held() (n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, k := range q.kinds {
+		n += len(k.waiting)
+	}
+	return n
 }
 
 // passOn wakes another request for the jobs that one was woken for and did not take.

@@ -64,7 +64,7 @@ func (c *Coordinator) CreateRelease(ctx context.Context, by access.Actor, p *mod
 		if err := tx.CreateRelease(r); err != nil {
 			return err
 		}
-		if err := c.happens(tx, happening{Event: ReleaseEvents, Project: p.ID, ID: r.ID}); err != nil {
+		if err := c.happens(tx, happening{Event: ReleaseEvents, Project: p.ID, ID: r.ID, Action: "create", Release: r}); err != nil {
 			return err
 		}
 		return audit(tx, by, "release_created", "project", p.ID, r.Tag)
@@ -95,9 +95,15 @@ func (c *Coordinator) ChangeRelease(ctx context.Context, by access.Actor, p *mod
 	}
 	return c.db.Write(ctx, func(tx *models.Tx) error {
 		if change == nil {
+			if err := c.happens(tx, happening{Event: ReleaseEvents, Project: p.ID, ID: r.ID, Action: "delete", Release: r}); err != nil {
+				return err
+			}
 			return tx.DeleteRelease(r.ID)
 		}
 		change(r)
+		if err := c.happens(tx, happening{Event: ReleaseEvents, Project: p.ID, ID: r.ID, Action: "update", Release: r}); err != nil {
+			return err
+		}
 		return tx.UpdateRelease(r)
 	})
 }

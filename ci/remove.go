@@ -110,7 +110,7 @@ type projectTask struct {
 // DeleteProject makes a project disappear at once; what it holds is removed bit by bit afterwards.
 func (c *Coordinator) DeleteProject(ctx context.Context, by access.Actor, p *models.Project) error {
 	err := c.db.Write(ctx, func(tx *models.Tx) error {
-		fresh, err := tx.Project(p.ID)
+		fresh, err := tx.LockProject(p.ID)
 		if err != nil {
 			return notFound(err, "Project")
 		}

@@ -162,12 +162,6 @@ func (rc *runnerCache) clear() {
 	clear(rc.entries)
 }
 
-// forgetRunners makes this node and the others read runners anew.
-func (c *Coordinator) forgetRunners() {
-	c.runners.clear()
-	c.hub.Announce(TopicRunners)
-}
-
 func (rc *runnerCache) get(hash string, now time.Time) *runnerEntry {
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
@@ -194,6 +188,15 @@ func (c *Coordinator) entry(ctx context.Context, token string) (*runnerEntry, er
 	if e := c.runners.get(hash, now); e != nil {
 		return e, nil
 	}
+	return c.readEntry(ctx, hash, now)
+}
+
+// freshEntry finds the runner of a token as it is stored now.
+func (c *Coordinator) freshEntry(ctx context.Context, token string) (*runnerEntry, error) {
+	return c.readEntry(ctx, secret.Hash(token), c.db.Now())
+}
+
+func (c *Coordinator) readEntry(ctx context.Context, hash string, now time.Time) (*runnerEntry, error) {
 	e := &runnerEntry{managers: map[string]*models.RunnerManager{}, read: now}
 	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
 		if e.runner, err = tx.RunnerByHash(hash); err != nil {
@@ -312,7 +315,6 @@ func (c *Coordinator) DeleteRunner(ctx context.Context, token string) error {
 	if err != nil {
 		return err
 	}
-	defer c.forgetRunners()
 	return c.db.Write(ctx, func(tx *models.Tx) error { return tx.DeleteRunner(e.runner.ID) })
 }
 
@@ -325,7 +327,6 @@ func (c *Coordinator) DeleteManager(ctx context.Context, token, systemID string)
 	if err != nil {
 		return err
 	}
-	defer c.forgetRunners()
 	err = c.db.Write(ctx, func(tx *models.Tx) error { return tx.DeleteManager(e.runner.ID, systemID) })
 	if errors.Is(err, models.ErrNotFound) {
 		return fault.New(fault.NotFound, "404 Runner Manager Not Found")
@@ -348,7 +349,7 @@ func (c *Coordinator) ResetToken(ctx context.Context, runnerID int64) (*models.R
 	var row *models.Runner
 	var token string
 	err := c.db.Write(ctx, func(tx *models.Tx) (err error) {
-		if row, err = tx.Runner(runnerID); err != nil {
+		if row, err = tx.LockRunner(runnerID); err != nil {
 			return err
 		}
 		prefix := ""
@@ -359,7 +360,6 @@ func (c *Coordinator) ResetToken(ctx context.Context, runnerID int64) (*models.R
 		row.TokenHash, row.ShortToken = secret.Hash(token), shortToken(token)
 		return tx.UpdateRunner(row)
 	})
-	c.forgetRunners()
 	return row, token, err
 }
 
@@ -368,9 +368,8 @@ func (c *Coordinator) UpdateRunner(ctx context.Context, id int64, s RunnerSettin
 	if err := checkSettings(s); err != nil {
 		return nil, err
 	}
-	defer c.forgetRunners()
 	err = c.db.Write(ctx, func(tx *models.Tx) (err error) {
-		if row, err = tx.Runner(id); err != nil {
+		if row, err = tx.LockRunner(id); err != nil {
 			return err
 		}
 		row.Description, row.MaintenanceNote, row.Active, row.Locked = s.Description, s.MaintenanceNote, !s.Paused, s.Locked

@@ -48,7 +48,16 @@ func (c *Coordinator) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-c.sweepSoon:
 		}
+	}
+}
+
+// wakeSweep lets the next pass begin now.
+func (c *Coordinator) wakeSweep() {
+	select {
+	case c.sweepSoon <- struct{}{}:
+	default:
 	}
 }
 
@@ -214,22 +223,25 @@ func (c *Coordinator) sweepLost(ctx context.Context) error {
 		return err
 	}
 	return each(ctx, c, lost, jobOfHandOut, func(h *models.HandOut) error {
-		late := h.DeadlineAt != nil && now.After(*h.DeadlineAt)
+		late := h.DeadlineAt != nil && !now.Before(*h.DeadlineAt)
 		if c.contacts.seen(h.JobID).After(silent) && !late {
 			return nil
 		}
-		reason := enum.RunnerSystemFailure
-		if late {
-			reason = enum.JobExecutionTimeout
+		o := Outcome{Reason: enum.RunnerSystemFailure}
+		switch {
+		case h.Revoked():
+			o.Text = "its runner was deleted"
+		case late:
+			o.Reason = enum.JobExecutionTimeout
 		}
 		err := c.withJob(ctx, h.JobID, func(m *mover, j *models.Job) error {
 			if !j.Status.Executing() {
 				return nil
 			}
-			return m.end(j, process.Drop, Outcome{Reason: reason})
+			return m.end(j, process.Drop, o)
 		})
 		if err == nil {
-			c.log.InfoContext(ctx, "a running job was ended", "job", h.JobID, "reason", reason)
+			c.log.InfoContext(ctx, "a running job was ended", "job", h.JobID, "reason", o.Reason, "text", o.Text)
 		}
 		return err
 	})

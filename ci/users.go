@@ -99,7 +99,7 @@ func (c *Coordinator) UpdateUser(ctx context.Context, by access.Actor, id int64,
 		password = secret.HashPassword(password)
 	}
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
-		if u, err = tx.User(id); err != nil {
+		if u, err = tx.LockUser(id); err != nil {
 			return notFound(err, "User")
 		}
 		before := *u
@@ -157,7 +157,7 @@ func (c *Coordinator) SetUserState(ctx context.Context, by access.Actor, id int6
 	}
 	move := userStates[word]
 	return c.db.Write(ctx, func(tx *models.Tx) error {
-		u, err := tx.User(id)
+		u, err := tx.LockUser(id)
 		if err != nil {
 			return notFound(err, "User")
 		}

@@ -44,6 +44,8 @@ type DB struct {
 	now      func() time.Time
 	writes   atomic.Int64
 	queries  atomic.Int64
+	// authority is told of the changes of rights that a commit made; nil if nobody wants to know.
+	authority func([]AuthorityChange)
 }
 
 // Queries counts the statements that read since the start, for tests and measurements.
@@ -187,6 +189,8 @@ type Tx struct {
 	now      func() time.Time
 	postgres bool
 	after    *[]func()
+	changed  *[]AuthorityChange // of rights, by this transaction
+	locks    map[AuthorityChange]bool
 }
 
 // Now is the clock of the rows written in this transaction.
@@ -210,9 +214,10 @@ func (d *DB) Read(ctx context.Context, f func(*Tx) error) error {
 func (d *DB) Write(ctx context.Context, f func(*Tx) error) error {
 	d.writes.Add(1)
 	var after []func()
+	var changed []AuthorityChange
 	run := func(db *gorm.DB) error {
-		after = after[:0]
-		return f(&Tx{db: db.WithContext(ctx), now: d.now, postgres: d.postgres, after: &after})
+		after, changed = after[:0], changed[:0]
+		return f(&Tx{db: db.WithContext(ctx), now: d.now, postgres: d.postgres, after: &after, changed: &changed, locks: map[AuthorityChange]bool{}})
 	}
 	var err error
 	if d.grouped != nil {
@@ -225,6 +230,9 @@ func (d *DB) Write(ctx context.Context, f func(*Tx) error) error {
 	}
 	for _, f := range after {
 		f()
+	}
+	if len(changed) > 0 && d.authority != nil {
+		d.authority(changed)
 	}
 	return nil
 }

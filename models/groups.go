@@ -95,7 +95,9 @@ func (tx *Tx) NamespacesByID(ids []int64) (map[int64]*Namespace, error) {
 }
 
 // UpdateNamespace stores all fields of n. Its path stays what it was; see RenameNamespace.
-func (tx *Tx) UpdateNamespace(n *Namespace) error { return translate(tx.db.Save(n).Error) }
+func (tx *Tx) UpdateNamespace(n *Namespace) error {
+	return tx.storeLocked(GroupAuthority, n.ID, n)
+}
 
 // HasInside says whether a group holds subgroups or projects.
 func (tx *Tx) HasInside(id int64) (bool, error) {
@@ -107,6 +109,7 @@ func (tx *Tx) HasInside(id int64) (bool, error) {
 
 // DeleteNamespace removes an empty group with its members, variables and runners.
 func (tx *Tx) DeleteNamespace(id int64) error {
+	tx.changesAuthority(GroupAuthority, id)
 	if err := tx.db.Where("scope = ? AND scope_id = ?", "group", id).Delete(&Variable{}).Error; err != nil {
 		return err
 	}

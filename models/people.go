@@ -179,6 +179,7 @@ func (tx *Tx) OwnsProjects(userID int64) (bool, error) {
 
 // DeleteUser removes a user with its namespace, tokens, roles and chat accounts. What it started keeps its id.
 func (tx *Tx) DeleteUser(id int64) error {
+	tx.changesAuthority(UserAuthority, id)
 	if err := tx.db.Where("owner_id = ?", id).Delete(&Namespace{}).Error; err != nil {
 		return err
 	}
@@ -192,10 +193,10 @@ func (tx *Tx) NoteSignIn(id int64) error {
 		current_sign_in_at = ?, last_activity_at = ? WHERE id = ?`, now, now, id).Error
 }
 
-// UpdateUser stores all fields of u.
+// UpdateUser stores all fields of u, which LockUser gave in this transaction.
 func (tx *Tx) UpdateUser(u *User) error {
 	u.UpdatedAt = tx.now()
-	return translate(tx.db.Save(u).Error)
+	return tx.storeLocked(UserAuthority, u.ID, u)
 }
 
 // CreateToken stores a personal access token.
@@ -226,6 +227,7 @@ func (tx *Tx) RevokeToken(id int64) error {
 
 // SetMember gives a user a role, replacing the one it had there.
 func (tx *Tx) SetMember(m *Member) error {
+	tx.changesAuthority(UserAuthority, m.UserID)
 	q := tx.db.Where("user_id = ?", m.UserID)
 	if m.ProjectID != nil {
 		q = q.Where("project_id = ?", *m.ProjectID)
@@ -246,6 +248,14 @@ func (tx *Tx) SetMember(m *Member) error {
 
 // DeleteMember takes a direct member's role away.
 func (tx *Tx) DeleteMember(id int64) error {
+	m, err := first[Member](tx.db.Where("id = ?", id))
+	if err == ErrNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	tx.changesAuthority(UserAuthority, m.UserID)
 	return tx.db.Where("id = ?", id).Delete(&Member{}).Error
 }
 

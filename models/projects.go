@@ -191,10 +191,10 @@ func (tx *Tx) ProjectByRegistration(hash string) (*Project, error) {
 	return first[Project](tx.db.Where("registration_token_hash = ? AND registration_token_hash <> ''", hash))
 }
 
-// UpdateProject stores all fields of p.
+// UpdateProject stores all fields of p, which LockProject gave in this transaction.
 func (tx *Tx) UpdateProject(p *Project) error {
 	p.UpdatedAt = tx.now()
-	return translate(tx.db.Save(p).Error)
+	return tx.storeLocked(ProjectAuthority, p.ID, p)
 }
 
 // ProjectsThatForget lists the projects that delete their pipelines after a time.
@@ -319,6 +319,7 @@ func (f ProjectFilter) where(tx *Tx, q *query) {
 
 // DeleteProject removes a project with all that belongs to it. It is asked for once its pipelines are gone.
 func (tx *Tx) DeleteProject(id int64) error {
+	tx.changesAuthority(ProjectAuthority, id)
 	if err := tx.db.Where("scope = ? AND scope_id = ?", "project", id).Delete(&Variable{}).Error; err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package models
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -82,6 +83,12 @@ type HandOut struct {
 	CreatedAt        time.Time
 }
 
+// revokedToken begins what stands in the place of the hash of a job token whose runner was deleted.
+const revokedToken = "revoked:"
+
+// Revoked says whether the offer ended because its runner was deleted.
+func (h *HandOut) Revoked() bool { return strings.HasPrefix(h.TokenHash, revokedToken) }
+
 // CreateRunner stores a runner and the projects it works for.
 func (tx *Tx) CreateRunner(r *Runner, projectIDs ...int64) error {
 	r.CreatedAt = tx.now()
@@ -107,11 +114,18 @@ func (tx *Tx) RunnerByHash(hash string) (*Runner, error) {
 // Runner finds a runner by id.
 func (tx *Tx) Runner(id int64) (*Runner, error) { return first[Runner](tx.db.Where("id = ?", id)) }
 
-// UpdateRunner stores all fields of r.
-func (tx *Tx) UpdateRunner(r *Runner) error { return translate(tx.db.Save(r).Error) }
+// UpdateRunner stores all fields of r, which LockRunner gave in this transaction.
+func (tx *Tx) UpdateRunner(r *Runner) error { return tx.storeLocked(RunnerAuthority, r.ID, r) }
 
-// DeleteRunner removes a runner and its managers. Jobs keep its id.
+// DeleteRunner removes a runner and its managers. Jobs keep its id. The tokens of the jobs that it has are worth nothing
+// from now on: what it was offered goes back to the queue and what it runs ends with the next sweep.
 func (tx *Tx) DeleteRunner(id int64) error {
+	err := tx.db.Exec(`UPDATE hand_outs SET token_hash = ? || id, expires_at = ?, deadline_at = ? WHERE runner_id = ?`,
+		revokedToken, tx.now(), tx.now(), id).Error
+	if err != nil {
+		return err
+	}
+	tx.changesAuthority(RunnerAuthority, id)
 	return tx.db.Where("id = ?", id).Delete(&Runner{}).Error
 }
 
@@ -266,11 +280,13 @@ func (tx *Tx) BusyRunners(runnerIDs []int64) (runners, managers map[int64]bool, 
 
 // AddRunnerProject lets a project runner work for a project; ErrDuplicate if it does already.
 func (tx *Tx) AddRunnerProject(runnerID, projectID int64) error {
+	tx.changesAuthority(RunnerAuthority, runnerID)
 	return translate(tx.db.Create(&RunnerProject{RunnerID: runnerID, ProjectID: projectID}).Error)
 }
 
 // RemoveRunnerProject ends that; ErrNotFound if the runner did not work for it.
 func (tx *Tx) RemoveRunnerProject(runnerID, projectID int64) error {
+	tx.changesAuthority(RunnerAuthority, runnerID)
 	res := tx.db.Where("runner_id = ? AND project_id = ?", runnerID, projectID).Delete(&RunnerProject{})
 	if res.Error == nil && res.RowsAffected == 0 {
 		return ErrNotFound
@@ -316,6 +332,7 @@ func (tx *Tx) SaveManager(m *RunnerManager) error {
 
 // DeleteManager removes a machine.
 func (tx *Tx) DeleteManager(runnerID int64, systemID string) error {
+	tx.changesAuthority(RunnerAuthority, runnerID)
 	res := tx.db.Where("runner_id = ? AND system_id = ?", runnerID, systemID).Delete(&RunnerManager{})
 	if res.Error == nil && res.RowsAffected == 0 {
 		return ErrNotFound
@@ -433,7 +450,7 @@ func (tx *Tx) ExpiredHandOuts(limit int) ([]*HandOut, error) {
 // LostHandOuts lists accepted jobs without a sign of life since a time, or past their deadline.
 func (tx *Tx) LostHandOuts(silentSince time.Time, limit int) ([]*HandOut, error) {
 	var rows []*HandOut
-	err := tx.db.Where("accepted_at IS NOT NULL AND (seen_at < ? OR deadline_at < ?)", silentSince, tx.now()).
+	err := tx.db.Where("accepted_at IS NOT NULL AND (seen_at < ? OR deadline_at <= ?)", silentSince, tx.now()).
 		Order("id").Limit(limit).Find(&rows).Error
 	return rows, err
 }

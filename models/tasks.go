@@ -285,6 +285,7 @@ func (tx *Tx) SaveSession(s *Session) error {
 
 // DeleteSession ends a session.
 func (tx *Tx) DeleteSession(hash string) error {
+	tx.noteAuthority(AuthorityChange{Kind: SessionAuthority, Hash: hash})
 	return tx.db.Where("token_hash = ?", hash).Delete(&Session{}).Error
 }
 

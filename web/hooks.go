@@ -24,6 +24,7 @@ var hookEvents = []hookEvent{
 	{ci.JobEvents, "Jobs"},
 	{ci.DeploymentEvents, "Deployments"},
 	{ci.ReleaseEvents, "Releases"},
+	{ci.MergeRequestEvents, "Merge requests"},
 }
 
 func eventText(field string) string {

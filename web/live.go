@@ -2,7 +2,9 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -14,68 +16,124 @@ import (
 	"signalbox/ci"
 	"signalbox/ci/access"
 	"signalbox/ci/trace"
+	"signalbox/internal/secret"
 	"signalbox/models"
 )
 
 const (
 	beat     = 15 * time.Second // a comment, so that nothing between takes the stream for dead
-	lookEach = 5 * time.Second  // a lost event costs at most this
+	lookEach = 5 * time.Second  // a lost event costs at most this, and so do rights that somebody lost
 	maxBatch = 256 << 10        // bytes of a log in one event
-	renewed  = 5 * time.Minute  // after which a page asks anew, and whether it still may is asked too
 )
 
 // stream is an answer of server-sent events.
 type stream struct {
-	r    *request
-	out  *http.ResponseController
-	wake <-chan struct{}
+	r   *request
+	out *http.ResponseController
 }
 
+// errMayFollow is what follow answers to a request that only asks whether it may.
+var errMayFollow = errors.New("the stream may be followed")
+
 // follow runs look at once, whenever one of the topics is announced, and now and then; look says when there
-// is nothing more to come.
-func (s *Server) follow(r *request, topics []string, look func(st *stream, announced bool) (done bool, err error)) error {
+// is nothing more to come. It ends as soon as its reader may not open the stream any more.
+func (s *Server) follow(r *request, topics []string, look func(st *stream) (done bool, err error)) error {
+	if r.asking {
+		return errMayFollow
+	}
 	wake, stop := s.ci.Hub().Subscribe(topics...)
 	defer stop()
+	rights, stopRights := s.ci.Hub().Subscribe(s.restsOn(r)...)
+	defer stopRights()
 	h := r.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
-	st := &stream{r: r, out: http.NewResponseController(r.w), wake: wake}
+	st := &stream{r: r, out: http.NewResponseController(r.w)}
 	st.out.SetWriteDeadline(time.Time{}) // a stream has no end of its own
 	if err := st.comment(); err != nil {
 		return nil
 	}
-	each, alive, old := time.NewTicker(lookEach), time.NewTicker(beat), time.NewTimer(renewed)
+	each, alive := time.NewTicker(lookEach), time.NewTicker(beat)
 	defer each.Stop()
 	defer alive.Stop()
-	defer old.Stop()
-	for announced := false; ; {
-		done, err := look(st, announced)
+	for {
+		done, err := look(st)
 		if err != nil || done {
 			if done {
 				st.send("done", "", "{}")
 			}
 			return nil // whoever listens comes back if it was an error
 		}
+		ask := false
 		select {
 		case <-r.Context().Done():
 			return nil
 		case <-s.stopping:
 			return nil
-		case <-old.C:
-			return nil
 		case <-wake:
-			announced = true
+		case <-rights:
+			ask = true
 		case <-each.C:
-			announced = false
+			ask = true
 		case <-alive.C:
-			announced = false
 			if st.comment() != nil {
 				return nil
 			}
 		}
+		if ask && !s.stillMay(r) {
+			return nil
+		}
 	}
 }
+
+// restsOn names what tells that the rights of a stream's reader may have changed.
+func (s *Server) restsOn(r *request) []string {
+	var out []string
+	topic := func(c models.AuthorityChange) { out = append(out, ci.TopicAuthority(c)) }
+	if r.actor.User != nil {
+		topic(models.AuthorityChange{Kind: models.UserAuthority, ID: r.actor.ID()})
+	}
+	if token := s.sessions.Token(r.Context()); token != "" {
+		topic(models.AuthorityChange{Kind: models.SessionAuthority, Hash: secret.Hash(token)})
+	}
+	if r.project != nil {
+		topic(models.AuthorityChange{Kind: models.ProjectAuthority, ID: r.project.ID})
+	}
+	return out
+}
+
+// stillMay says whether the reader of a stream would be let in now: it asks what opening the stream asks, for the session
+// as it is stored now.
+func (s *Server) stillMay(r *request) bool {
+	before, _ := r.Context().Value(beforeSession{}).(context.Context)
+	ctx, err := s.sessions.Load(before, s.sessions.Token(r.Context()))
+	if err != nil {
+		return false // whoever listens comes back
+	}
+	again := &request{Request: r.Request.WithContext(ctx), w: nobody{http.Header{}}, asking: true}
+	if err := s.identify(again); err != nil || again.actor.ID() != r.actor.ID() {
+		return false
+	}
+	return errors.Is(s.find(again)(again), errMayFollow)
+}
+
+// beforeSession is the key of a request's context as it was before its session was read.
+type beforeSession struct{}
+
+// keepingContext lets a long answer read its session again.
+func keepingContext(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), beforeSession{}, r.Context())))
+	})
+}
+
+// nobody reads what is answered to it.
+type nobody struct{ header http.Header }
+
+func (n nobody) Header() http.Header         { return n.header }
+func (n nobody) Write(p []byte) (int, error) { return len(p), nil }
+func (n nobody) WriteHeader(int)             {}
 
 func (st *stream) comment() error {
 	if _, err := io.WriteString(st.r.w, ": \n\n"); err != nil {
@@ -99,9 +157,9 @@ func (st *stream) send(event, id, data string) error {
 func liveAt(path, version string) string { return path + "?v=" + url.QueryEscape(version) }
 
 // changes tells a page to look again when what it shows has another version.
-func changes(r *request, version func() (string, bool, error)) func(*stream, bool) (bool, error) {
+func changes(r *request, version func() (string, bool, error)) func(*stream) (bool, error) {
 	last := r.URL.Query().Get("v")
-	return func(st *stream, _ bool) (bool, error) {
+	return func(st *stream) (bool, error) {
 		v, done, err := version()
 		if err != nil {
 			return false, err
@@ -187,7 +245,7 @@ func (s *Server) liveJob(r *request, c *inside) error {
 		status = v
 	}
 	elsewhere := r.URL.Query().Get("offset") == "" // the page shows another part of the log
-	return s.follow(r, []string{ci.TopicTrace(j.ID), ci.TopicPipeline(pl.ID)}, func(st *stream, _ bool) (bool, error) {
+	return s.follow(r, []string{ci.TopicTrace(j.ID), ci.TopicPipeline(pl.ID)}, func(st *stream) (bool, error) {
 		var now *models.Job
 		err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
 			now, err = tx.Job(j.ID)

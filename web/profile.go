@@ -73,9 +73,11 @@ func (s *Server) changePassword(r *request) error {
 	if next == "" {
 		return fault.Field("password", "can't be blank")
 	}
-	if _, err := s.ci.UpdateUser(r.Context(), r.actor, r.actor.ID(), next, func(*models.User) {}); err != nil {
+	u, err := s.ci.UpdateUser(r.Context(), r.actor, r.actor.ID(), next, func(*models.User) {})
+	if err != nil {
 		return err
 	}
+	s.sessions.Put(r.Context(), credentials, mark(u)) // all others end
 	if err := s.sessions.RenewToken(r.Context()); err != nil {
 		return err
 	}

@@ -169,6 +169,7 @@ func (s *Server) inProject(path string, args []string, h func(r *request, c *ins
 		if err != nil {
 			return err
 		}
+		r.project = p
 		return h(r, &inside{p, subject, args})
 	}
 }

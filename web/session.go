@@ -102,6 +102,7 @@ func (s *Server) signIn(r *request) error {
 		return err
 	}
 	s.sessions.Put(r.Context(), "user", a.User.ID)
+	s.sessions.Put(r.Context(), credentials, mark(a.User))
 	if err := s.ci.DB().Write(r.Context(), func(tx *models.Tx) error { return tx.NoteSignIn(a.User.ID) }); err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"signalbox/ci"
 	"signalbox/ci/access"
 	"signalbox/internal/fault"
+	"signalbox/internal/secret"
 	"signalbox/models"
 )
 
@@ -69,7 +70,7 @@ func New(c *ci.Coordinator, auth *access.Authenticator, chat *chatops.Service, l
 	mux := http.NewServeMux()
 	mux.Handle("/assets/", s.assets)
 	mux.Handle("GET /favicon.ico", http.RedirectHandler("/assets/icon.svg", http.StatusMovedPermanently))
-	mux.Handle("/", s.sessions.LoadAndSave(http.HandlerFunc(s.route)))
+	mux.Handle("/", keepingContext(s.sessions.LoadAndSave(http.HandlerFunc(s.route))))
 	return headers(http.NewCrossOriginProtection().Handler(mux)), nil
 }
 
@@ -109,6 +110,10 @@ type request struct {
 	*http.Request
 	w     http.ResponseWriter
 	actor access.Actor
+	// project is the one that the address names, once it was found.
+	project *models.Project
+	// asking: nothing is served; the answer only says whether it would be.
+	asking bool
 }
 
 type page func(r *request) error
@@ -118,12 +123,16 @@ const maxForm = 256 << 10
 
 func (s *Server) route(w http.ResponseWriter, raw *http.Request) {
 	r := &request{Request: raw, w: w}
-	err := s.identify(r)
-	if err == nil && r.Method == http.MethodPost {
+	var unreadable error
+	if r.Method == http.MethodPost {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		if parseErr := r.ParseForm(); parseErr != nil {
-			err = fault.Wrap(fault.Invalid, parseErr, "The form cannot be read.")
+		if err := r.ParseForm(); err != nil {
+			unreadable = fault.Wrap(fault.Invalid, err, "The form cannot be read.")
 		}
+	}
+	err := s.identify(r) // who it is counts when the form is there, however long it took
+	if err == nil {
+		err = unreadable
 	}
 	if err == nil {
 		err = s.find(r)(r)
@@ -133,7 +142,13 @@ func (s *Server) route(w http.ResponseWriter, raw *http.Request) {
 	}
 }
 
-// identify finds who is signed in. A user who was blocked since is signed out.
+// credentials is the key of a session's mark of the password that it was opened with.
+const credentials = "credentials"
+
+// mark tells the password of a user from the one before, and nothing else.
+func mark(u *models.User) string { return secret.Hash("session " + u.PasswordHash)[:24] }
+
+// identify finds who is signed in. A user who was blocked since, or whose password was changed, is signed out.
 func (s *Server) identify(r *request) error {
 	id := s.sessions.GetInt64(r.Context(), "user")
 	if id == 0 {
@@ -149,6 +164,13 @@ func (s *Server) identify(r *request) error {
 	}
 	if err != nil {
 		return err
+	}
+	switch s.sessions.GetString(r.Context(), credentials) {
+	case mark(u):
+	case "": // of a version that kept none
+		s.sessions.Put(r.Context(), credentials, mark(u))
+	default:
+		return s.sessions.Destroy(r.Context())
 	}
 	r.actor = access.Actor{User: u, IP: s.address(r.Request)}
 	return nil

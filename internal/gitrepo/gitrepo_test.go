@@ -157,3 +157,62 @@ func TestAdvertise(t *testing.T) {
 		t.Errorf("v2: %q", v2.String())
 	}
 }
+
+func TestNewCommitsAndTheirPaths(t *testing.T) {
+	r, head, first := fixture(t)
+	for _, c := range []struct {
+		from, to     string
+		limit, total int
+		titles       string
+	}{
+		{first, head, 20, 1, "Second"},
+		{"", head, 20, 2, "Second First"},
+		{"", head, 1, 2, "Second"},
+		{head, head, 20, 0, ""},
+		{head, first, 20, 0, ""},
+	} {
+		commits, total, err := r.Since(ctx, c.from, c.to, c.limit)
+		var titles []string
+		for _, k := range commits {
+			titles = append(titles, k.Title())
+		}
+		if err != nil || total != c.total || strings.Join(titles, " ") != c.titles {
+			t.Errorf("%+v: %v, %d, %v", c, titles, total, err)
+		}
+	}
+	if _, _, err := r.Since(ctx, strings.Repeat("1", 40), head, 20); !errors.Is(err, ErrNotFound) {
+		t.Errorf("since a commit that is gone: %v", err)
+	}
+	all, _, err := r.Since(ctx, "", head, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := r.PathChanges(ctx, all)
+	want := map[string]*PathChanges{
+		head:  {Added: []string{"b.txt"}, Modified: []string{"dir/a.txt"}},
+		first: {Added: []string{"dir/a.txt", "link", "odd name.txt"}},
+	}
+	if d := cmp.Diff(want, got); err != nil || d != "" {
+		t.Errorf("%v %s", err, d)
+	}
+}
+
+func TestKindsOfRefs(t *testing.T) {
+	for ref, want := range map[string]RefKind{
+		"refs/heads/main": Branch, "refs/heads/a/b": Branch, "refs/heads/-x": Branch, "refs/tags/v1": Tag,
+		"refs/notes/semantic-release": OtherRef, "refs/notes/a/b": OtherRef, "refs/stash": NoRef, "refs/for/main": OtherRef, "refs/meta/config": OtherRef,
+		"refs/pipelines/1": Internal, "refs/merge-requests/1/head": Internal, "refs/keep-around/abc": Internal, "refs/environments/x": Internal,
+		"refs/tmp/x": Internal, "refs/remotes/origin/main": Internal, "refs/pipelines": Internal,
+		"refs/heads": NoRef, "refs/tags": NoRef, "refs/": NoRef, "refs": NoRef, "HEAD": NoRef, "refs/notes/a..b": NoRef, "refs/notes/": NoRef, "refs/a b": NoRef,
+		"refs/x.lock": NoRef, "": NoRef,
+	} {
+		if _, got := ShortName(ref); got != want {
+			t.Errorf("%q is of kind %d, want %d", ref, got, want)
+		}
+	}
+	for name, want := range map[string]bool{"main": true, "a-b": true, "-x": false, "HEAD": false, "refs/heads/x": false, strings.Repeat("a", 40): false, strings.Repeat("A1", 32): false, "a..b": false} {
+		if ValidName(name) != want {
+			t.Errorf("%q may be made: %v", name, !want)
+		}
+	}
+}

@@ -67,6 +67,7 @@ func (r *Repo) Empty() (bool, error) {
 // LogOptions narrow a log.
 type LogOptions struct {
 	From         string // a commit id; "" with All
+	Without      string // a commit id whose history is left out
 	All          bool
 	Path         string
 	Author       string
@@ -105,6 +106,12 @@ func (r *Repo) Log(ctx context.Context, o LogOptions) ([]*Commit, error) {
 			return nil, ErrBadName
 		}
 		args = append(args, o.From)
+	}
+	if o.Without != "" {
+		if !ValidSHA(o.Without) {
+			return nil, ErrBadName
+		}
+		args = append(args, "^"+o.Without)
 	}
 	args = append(args, "--")
 	if o.Path != "" {

@@ -47,12 +47,44 @@ const ZeroSHA = "0000000000000000000000000000000000000000"
 func IsZero(sha string) bool { return strings.Trim(sha, "0") == "" }
 
 // ValidName says whether a branch or a tag may be made with a name. Names that git or a client would read as
-// something else are refused, as on GitLab.
+// something else are refused, as on GitLab: options, refs, and ids of commits.
 func ValidName(short string) bool {
-	if short == "HEAD" || len(short) > 244 || strings.HasPrefix(short, "-") || strings.HasPrefix(short, "refs/") {
+	if short == "HEAD" || len(short) > 244 || strings.HasPrefix(short, "-") || strings.HasPrefix(short, "refs/") || ValidSHA(strings.ToLower(short)) {
 		return false
 	}
 	return ValidRef("refs/heads/" + short)
+}
+
+// RefKind is what a ref is to the server.
+type RefKind int
+
+// The kinds of refs.
+const (
+	NoRef    RefKind = iota // not a name that may be written
+	Branch                  // refs/heads/…
+	Tag                     // refs/tags/…
+	Internal                // written by the server alone
+	OtherRef                // what clients keep for themselves, such as refs/notes/…
+)
+
+// internalRefs are the ones that Gitaly hides or keeps read-only.
+var internalRefs = []string{"environments", "keep-around", "merge-requests", "pipelines", "remotes", "tmp"}
+
+// ShortName is a ref's name within its kind: without refs/heads/ or refs/tags/, whole for the others.
+func ShortName(ref string) (short string, kind RefKind) {
+	rest, ok := strings.CutPrefix(ref, "refs/")
+	space, _, _ := strings.Cut(rest, "/")
+	switch {
+	case slices.Contains(internalRefs, space):
+		return ref, Internal
+	case !ok || !ValidRef(ref):
+		return ref, NoRef
+	case space == "heads":
+		return strings.TrimPrefix(rest, "heads/"), Branch
+	case space == "tags":
+		return strings.TrimPrefix(rest, "tags/"), Tag
+	}
+	return ref, OtherRef
 }
 
 // validPath says whether a path may be asked of the batch process: one line, and not empty.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -162,12 +163,17 @@ const commandTimeout = 30 * time.Second
 
 // command runs git and returns what it prints, at most 64 MiB.
 func (r *Repo) command(ctx context.Context, args ...string) ([]byte, error) {
+	return r.commandWith(ctx, nil, args...)
+}
+
+// commandWith is command for what reads its questions.
+func (r *Repo) commandWith(ctx context.Context, in io.Reader, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	cmd := r.store.git(ctx, args...)
 	out := &limited{limit: 64 << 20}
 	errs := &limited{limit: 8 << 10}
-	cmd.Stdout, cmd.Stderr = out, errs
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, errs
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()

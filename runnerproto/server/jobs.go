@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -128,6 +129,9 @@ func outcome(r runnerproto.UpdateRequest) (ci.Outcome, error) {
 // maxPatch bounds one piece of a log; runners send at most 1 MiB.
 const maxPatch = 4 << 20
 
+// slowBody is how long a piece of a log may take to come until its job is asked for again.
+const slowBody = time.Second
+
 func (s *Server) appendTrace(c *gin.Context) error {
 	a, err := s.attempt(c, "")
 	if err != nil {
@@ -137,7 +141,13 @@ func (s *Server) appendTrace(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	data, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxPatch))
+	if err == nil && time.Since(began) > slowBody {
+		if a, err = s.attempt(c, ""); err != nil { // the job may have ended while the bytes came
+			return err
+		}
+	}
 	if err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {

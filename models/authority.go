@@ -1,0 +1,85 @@
+package models
+
+import (
+	"fmt"
+	"slices"
+
+	"gorm.io/gorm/clause"
+)
+
+// AuthorityKind is whose rights or powers a transaction changed.
+type AuthorityKind string
+
+// The kinds of AuthorityChange.
+const (
+	UserAuthority    AuthorityKind = "user"    // its state, password, roles or existence
+	ProjectAuthority AuthorityKind = "project" // who may see it, and what it allows
+	GroupAuthority   AuthorityKind = "group"   // the same of a group
+	SessionAuthority AuthorityKind = "session" // it ended
+	RunnerAuthority  AuthorityKind = "runner"  // what it may take, its token or existence
+)
+
+// AuthorityChange names what a committed transaction changed of somebody's authority. Whoever decided something
+// before and still acts on it, such as an open stream or a held request, asks again.
+type AuthorityChange struct {
+	Kind AuthorityKind
+	ID   int64  // of the user, project, group or runner
+	Hash string // of the session's cookie
+}
+
+// OnAuthorityChange names who is told of changes of authority after each commit that made some. The queries
+// of this package note them, so that no use case can forget to. It must be called before the first write; f
+// must not wait.
+func (d *DB) OnAuthorityChange(f func([]AuthorityChange)) { d.authority = f }
+
+// changesAuthority notes a change for those who are told after the commit.
+func (tx *Tx) changesAuthority(kind AuthorityKind, id int64) {
+	tx.noteAuthority(AuthorityChange{Kind: kind, ID: id})
+}
+
+func (tx *Tx) noteAuthority(c AuthorityChange) {
+	if tx.changed != nil && !slices.Contains(*tx.changed, c) {
+		*tx.changed = append(*tx.changed, c)
+	}
+}
+
+// Rows that decide who may do what are stored whole, so whoever stores one must have read it in the same transaction,
+// where nobody else can change it meanwhile: a row from before would bring back what somebody took away. The Lock
+// functions read such a row, and its Update function refuses one that was not read by them.
+
+// LockUser finds a user for a change.
+func (tx *Tx) LockUser(id int64) (*User, error) { return locked[User](tx, UserAuthority, id) }
+
+// LockProject finds a project for a change.
+func (tx *Tx) LockProject(id int64) (*Project, error) {
+	return locked[Project](tx, ProjectAuthority, id)
+}
+
+// LockNamespace finds a group for a change.
+func (tx *Tx) LockNamespace(id int64) (*Namespace, error) {
+	return locked[Namespace](tx, GroupAuthority, id)
+}
+
+// LockRunner finds a runner for a change.
+func (tx *Tx) LockRunner(id int64) (*Runner, error) { return locked[Runner](tx, RunnerAuthority, id) }
+
+func locked[T any](tx *Tx, kind AuthorityKind, id int64) (*T, error) {
+	q := tx.db.Where("id = ?", id)
+	if tx.postgres {
+		q = q.Clauses(clause.Locking{Strength: "NO KEY UPDATE"}) // rows that refer to it may come meanwhile
+	}
+	row, err := first[T](q)
+	if err == nil && tx.locks != nil {
+		tx.locks[AuthorityChange{Kind: kind, ID: id}] = true
+	}
+	return row, err
+}
+
+// storeLocked stores all fields of a row that the transaction holds, and notes that its authority may have changed.
+func (tx *Tx) storeLocked(kind AuthorityKind, id int64, row any) error {
+	if !tx.locks[AuthorityChange{Kind: kind, ID: id}] {
+		return fmt.Errorf("%s %d is stored in a transaction that did not lock it", kind, id)
+	}
+	tx.changesAuthority(kind, id)
+	return translate(tx.db.Save(row).Error)
+}
