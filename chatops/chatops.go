@@ -63,20 +63,19 @@ type Answer struct {
 
 // Service takes commands and answers them.
 type Service struct {
-	ci      *ci.Coordinator
-	db      *models.DB
-	keys    *secret.Keyring
-	tasks   *tasks.Runner
-	hub     *events.Hub
-	log     *slog.Logger
-	chats   map[enum.Chat]*outlet
-	budget  *budget
-	post    *poster
-	crowd   crowd
-	notes   notes
-	hidden  hidden
-	gates   gates
-	strikes strikes
+	ci     *ci.Coordinator
+	db     *models.DB
+	keys   *secret.Keyring
+	tasks  *tasks.Runner
+	hub    *events.Hub
+	log    *slog.Logger
+	chats  map[enum.Chat]*outlet
+	budget *budget
+	post   *poster
+	crowd  crowd
+	notes  notes
+	hidden hidden
+	gates  gates
 }
 
 // Options say how the service reaches chats.
@@ -97,14 +96,14 @@ func New(c *ci.Coordinator, t *tasks.Runner, log *slog.Logger, o Options) *Servi
 	}
 	s.budget = newBudget(s.db.Now, o.Pace)
 	s.chats = outlets(o.Chats, s.budget)
-	t.Handle(taskRun, s.bounded(mostTries, s.run, s.endRun))
-	t.Handle(taskAcknowledge, s.bounded(mostTries, s.acknowledgeLate, nil)) // the answer stands on the command's page
-	t.Handle(taskLive, s.bounded(mostTries, s.live, nil))                   // the reply comes all the same
-	t.Handle(taskUpload, s.bounded(mostTries, s.upload, s.endUpload))
-	t.Handle(taskGiveUp, s.bounded(replyTries, s.giveUp, nil))
-	t.Handle(ci.TaskChatNotify, s.bounded(mostTries, s.notify, nil))
-	t.Handle(taskSend, s.bounded(mostTries, s.sendNotification, nil))
-	t.Handle(ci.TaskChatReply, s.bounded(replyTries, s.reply, s.endReply))
+	t.Handle(taskRun, s.run, tasks.Tries(mostTries), tasks.GivenUp(s.endRun))
+	t.Handle(taskAcknowledge, s.acknowledgeLate, tasks.Tries(mostTries), tasks.GivenUp(s.endAnswer))
+	t.Handle(taskLive, s.live, tasks.Tries(mostTries)) // the reply comes all the same
+	t.Handle(taskUpload, s.upload, tasks.Tries(mostTries), tasks.GivenUp(s.endUpload))
+	t.Handle(taskGiveUp, s.giveUp, tasks.Tries(replyTries), tasks.GivenUp(s.endWait))
+	t.Handle(ci.TaskChatNotify, s.notify, tasks.Tries(mostTries))
+	t.Handle(taskSend, s.sendNotification, tasks.Tries(mostTries))
+	t.Handle(ci.TaskChatReply, s.reply, tasks.Tries(replyTries), tasks.GivenUp(s.endReply))
 	return s
 }
 

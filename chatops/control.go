@@ -193,7 +193,7 @@ func (s *Service) retry(ctx context.Context, g *given, u subject) error {
 
 // doneBefore says whether an earlier try of the command did what it asks for and did not live to say so; then it is said now.
 func (s *Service) doneBefore(ctx context.Context, g *given, a Action, u subject) (bool, error) {
-	if g.tries < 2 || u.job == nil {
+	if !g.again || u.job == nil {
 		return false, nil
 	}
 	by := func(j *models.Job) bool { return j.UserID == g.user.ID }

@@ -373,7 +373,11 @@ func (s *Service) note(ctx context.Context, id int64, reason string) error {
 	if reason == "" {
 		return nil
 	}
-	reason += "; it is tried again"
+	return s.noteFinally(ctx, id, reason+"; it is tried again")
+}
+
+// noteFinally keeps a reason where people see it.
+func (s *Service) noteFinally(ctx context.Context, id int64, reason string) error {
 	var c *models.ChatCommand
 	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
 		c, err = tx.Command(id)

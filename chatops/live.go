@@ -229,7 +229,7 @@ func (s *Service) cannotShow(ctx context.Context, c *models.ChatCommand, err err
 	if !errors.As(err, &gone) || c.Ended() {
 		return notGone(err)
 	}
-	return s.note(ctx, c.ID, "the bot cannot show how the job is: "+gone.reason)
+	return s.noteFinally(ctx, c.ID, "the bot cannot show how the job is: "+gone.reason)
 }
 
 // notGone is an error but for a message that can never be sent.

@@ -27,6 +27,14 @@ const largeLog = 8 << 20
 // reply does the task that the end of a chat's pipeline left: it takes the reply out of the log, keeps it where people see
 // it, and sends it. Attempts that were tried again say nothing; the last one does.
 func (s *Service) reply(ctx context.Context, t *models.Task) error {
+	err := s.replies(ctx, t)
+	if sealed(t, err) {
+		return s.endReply(ctx, t, err)
+	}
+	return err
+}
+
+func (s *Service) replies(ctx context.Context, t *models.Task) error {
 	var payload ci.ChatReply
 	var p *models.Pipeline
 	var jobs []*models.Job

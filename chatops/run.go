@@ -19,7 +19,8 @@ type given struct {
 	integration *models.ChatIntegration // nil: of our own endpoint, or it was removed
 	project     *models.Project
 	user        *models.User
-	tries       int // of its task, this one included
+	tries       int  // of its task that failed, were this one to fail
+	again       bool // its task ran before
 }
 
 // pressed says whether a button gave the command.
@@ -33,7 +34,7 @@ func (s *Service) run(ctx context.Context, t *models.Task) error {
 	if err != nil {
 		return err
 	}
-	g := &given{tries: t.Attempts}
+	g := &given{tries: t.Failures + 1, again: t.Attempts > 1}
 	err = s.db.Read(ctx, func(tx *models.Tx) (err error) {
 		if g.command, err = tx.Command(id); err != nil {
 			return err

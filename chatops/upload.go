@@ -67,7 +67,7 @@ func (s *Service) upload(ctx context.Context, t *models.Task) error {
 	if u.Artifact != "" {
 		f = File{Name: path.Base(u.Artifact), Title: path.Base(u.Artifact)}
 		if f.Content, err = s.artifact(ctx, c, u.Artifact); err != nil {
-			return s.note(ctx, c.ID, "the file "+u.Artifact+" cannot be sent: "+err.Error())
+			return s.noteFinally(ctx, c.ID, "the file "+u.Artifact+" cannot be sent: "+fault.Message(err))
 		}
 	}
 	f.Key = s.trying(t).part("file")
@@ -84,7 +84,7 @@ func (s *Service) upload(ctx context.Context, t *models.Task) error {
 	err = waiting(err)
 	var gone *undeliverable
 	if errors.As(err, &gone) {
-		return s.note(ctx, c.ID, "the file "+f.Name+" is not sent: "+gone.reason)
+		return s.noteFinally(ctx, c.ID, "the file "+f.Name+" is not sent: "+gone.reason)
 	}
 	return err
 }
@@ -95,7 +95,7 @@ func (s *Service) endUpload(ctx context.Context, t *models.Task, _ error) error 
 	if err := json.Unmarshal([]byte(t.Payload), &u); err != nil {
 		return nil // it names no file
 	}
-	return notThere(s.note(ctx, u.Command, "a file is not sent: an error in signalbox itself"))
+	return notThere(s.noteFinally(ctx, u.Command, "a file is not sent: an error in signalbox itself"))
 }
 
 // artifact reads one file of the artifacts of a command's job.
