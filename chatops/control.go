@@ -130,7 +130,7 @@ func (s *Service) doTo(ctx context.Context, g *given, a Action, u subject) error
 	case Approve, Reject:
 		return s.approve(ctx, g, a, u)
 	case Logs:
-		text, err := s.tail(ctx, job, 30)
+		text, err := s.tail(ctx, job, 30, nil)
 		if err != nil {
 			return err
 		}
@@ -318,8 +318,9 @@ func (s *Service) overview(ctx context.Context, g *given, p *models.Pipeline) (s
 // tailBytes bounds what is read of a log for its last lines.
 const tailBytes = 32 << 10
 
-// tail is the end of a job's log as it stands, without markers and colours, and with secrets masked.
-func (s *Service) tail(ctx context.Context, job *models.Job, lines int) (string, error) {
+// tail is the end of a job's log as it stands, without markers and colours, and with secrets masked. part takes out of the end of the log
+// what is wanted of it; nil is all.
+func (s *Service) tail(ctx context.Context, job *models.Job, lines int, part func(end []byte, whole bool) []byte) (string, error) {
 	r, err := s.ci.OpenTrace(ctx, job.ID)
 	if err != nil {
 		return "", err
@@ -328,6 +329,9 @@ func (s *Service) tail(ctx context.Context, job *models.Job, lines int) (string,
 	text, err := s.lastBytes(job, r)
 	if err != nil {
 		return "", err
+	}
+	if part != nil {
+		text = part(text, r.Size() <= tailBytes)
 	}
 	masked, err := s.ci.MaskedValues(ctx, job)
 	if err != nil {

@@ -357,5 +357,5 @@ func (s *Service) said(ctx context.Context, j *models.Job) (string, error) {
 		masked, err := s.ci.MaskedValues(ctx, j)
 		return secret.MaskEverywhere(printable(text), masked), err
 	}
-	return s.tail(ctx, j, liveLines)
+	return s.tail(ctx, j, liveLines, scriptOnly)
 }

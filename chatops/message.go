@@ -12,7 +12,8 @@ type Message struct {
 	JobID       int64
 	JobURL      string
 	Text        string // of a notice; how the job stands; or why it failed
-	Output      string // of the job, in ANSI colours
+	Output      string // of the job, in ANSI colours, as people see it
+	Data        string // the same for programs, if that is another text
 	Section     Section
 	Rich        []Rich
 	Private     string // for the asker alone

@@ -60,7 +60,7 @@ func (s *Service) upload(ctx context.Context, t *models.Task) error {
 	if err != nil || in == nil || !in.Active || c.Reply == nil {
 		return notThere(err)
 	}
-	f := File{Name: fmt.Sprintf("reply-%d.txt", c.ID), Title: "The whole output", Content: []byte(terminal.Strip(*c.Reply))}
+	f := File{Name: fmt.Sprintf("reply-%d.txt", c.ID), Title: "The whole output", Content: []byte(terminal.Draw(*c.Reply))}
 	if gap.Match(f.Content) {
 		f.Title = "The beginning and the end of the output"
 	}
