@@ -14,7 +14,8 @@ import (
 func TestParse(t *testing.T) {
 	run := func(name, input string) *Action { return &Action{Verb: Run, Name: name, Input: input} }
 	for text, want := range map[string]*Action{
-		"run": nil, "run ": nil, "RUN job": nil, "running job": nil, "": nil, "start job": nil, "helpme": nil,
+		"run": nil, "run ": nil, "running job": nil, "": nil, "start job": nil, "helpme": nil,
+		"RUN job": run("job", ""), "Run Job A": run("Job", "A"), "Deploy a TO b": {Verb: Deploy, From: "a", To: "b"}, "Cancel #12": {Verb: Cancel, Name: "#12", Number: 12},
 		"run job": run("job", ""), "run job  ": run("job", " "), "run  job   a  b ": run("job", "a  b "), "run job\nl1\nl2": run("job", "l1\nl2"),
 		"run my job": run("my", "job"), "run a:b/c [1/2]": run("a:b/c", "[1/2]"), "run\tjob\tx": run("job", "x"),
 		`run job "a b" 'c'`:    run("job", `"a b" 'c'`),

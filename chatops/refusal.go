@@ -41,7 +41,7 @@ func (s *Service) refusal(ctx context.Context, err error, g *given) string {
 		return ""
 	}
 	if text := said(err); text != "" {
-		return text
+		return text + withNeedsHint(err, g)
 	}
 	kind := fault.KindOf(err)
 	switch {
@@ -57,6 +57,20 @@ func (s *Service) refusal(ctx context.Context, err error, g *given) string {
 		return unexpected(g.command.ID, g.tries)
 	}
 	return fmt.Sprintf("It could not be done in %d tries: %s Give the command again later.", g.tries, sentence(fault.Message(err)))
+}
+
+// withNeedsHint tells how a job that needs others is run with them.
+func withNeedsHint(err error, g *given) string {
+	var refused *plan.Refusal
+	a, _ := Parse(g.command.Text)
+	if !errors.As(err, &refused) || refused.MissingNeed == "" || a.Verb != Run || a.WithNeeds {
+		return ""
+	}
+	if named, ok := a.Quoted(); ok {
+		a = named
+	}
+	a.WithNeeds = true
+	return fmt.Sprintf(" %s runs it with what it needs.", code(a.withInput(a.Input)))
 }
 
 // unexpected is what is said of an error that nobody expected.
@@ -105,10 +119,17 @@ func sentence(text string) string {
 
 // forbidden says which role is held, beside what the refusal itself says.
 func (s *Service) forbidden(ctx context.Context, cause error, g *given) string {
-	level := enum.NoAccess
+	level, protected := enum.NoAccess, ""
 	err := s.db.Read(ctx, func(tx *models.Tx) error {
 		subject, err := access.SubjectOf(tx, g.actor(), g.project)
+		if err != nil {
+			return err
+		}
 		level = subject.Level
+		ref, tag, err := refOf(tx, g)
+		if err == nil && access.Allowed(g.actor(), access.CreatePipeline, subject) && !access.Allowed(g.actor(), access.CreatePipeline, subject.On(ref, tag)) {
+			protected = ref
+		}
 		return err
 	})
 	text := fmt.Sprintf("You may not run jobs of %s: %s", code(g.project.FullPath), strings.TrimSuffix(fault.Message(cause), ".")) + "."
@@ -116,10 +137,41 @@ func (s *Service) forbidden(ctx context.Context, cause error, g *given) string {
 		return text
 	}
 	switch {
+	case protected != "":
+		return fmt.Sprintf("You may not run jobs of %s on %s: it is protected, and your role is %s. A Maintainer can let %ss run there, with “Merge and run” (“Allowed to merge”) of %s under Settings → Repository.",
+			code(g.project.FullPath), code(protected), level, level, code(protected))
 	case level == enum.NoAccess:
 		return text + " You are no member of the project; it takes the role Developer or more."
 	case level < enum.Developer:
 		return fmt.Sprintf("%s It takes the role Developer or more; yours is %s.", text, level)
 	}
 	return fmt.Sprintf("%s Your role is %s.", text, level)
+}
+
+// refOf is the branch or tag that a command is about: that of its pipeline, the one that it names, or the default branch.
+func refOf(tx *models.Tx, g *given) (ref string, tag bool, err error) {
+	if id := g.command.DecidedPipelineID; id != nil {
+		p, err := tx.Pipeline(*id)
+		if err != nil {
+			return "", false, notThere(err)
+		}
+		return p.Ref, p.Tag, nil
+	}
+	a, _ := Parse(g.command.Text)
+	if _, at := a.OnRef(); a.Verb == Run && at != "" {
+		return at, false, nil
+	}
+	return g.project.DefaultBranch, false, nil
+}
+
+// KeepsDevelopersOut says whether the default branch of a project, where `run` makes its pipelines, is for Maintainers alone.
+func (s *Service) KeepsDevelopersOut(ctx context.Context, p *models.Project) (out bool, err error) {
+	err = s.db.Read(ctx, func(tx *models.Tx) error {
+		somebody := access.Actor{User: &models.User{State: "active"}}
+		subject, err := access.SubjectOf(tx, somebody, p)
+		subject.Level = enum.Developer
+		out = !access.Allowed(somebody, access.CreatePipeline, subject.On(p.DefaultBranch, false))
+		return err
+	})
+	return out, err
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"signalbox/ci/access"
@@ -90,7 +91,11 @@ func commandOf(t *models.Task) (int64, error) {
 func (s *Service) act(ctx context.Context, g *given) error {
 	a, ok := Parse(g.command.Text)
 	if !ok {
-		return s.refuse(ctx, g.command, "The specified command is not valid.\n"+s.help(g))
+		text := "The specified command is not valid."
+		if near := meantVerbs(g.command.Text); len(near) > 0 {
+			text += " Did you mean `" + strings.Join(near, "` or `") + "`?"
+		}
+		return s.refuse(ctx, g.command, text+"\n"+s.help(g))
 	}
 	if g.user.Blocked() {
 		return fault.New(fault.Forbidden, "your account is blocked")

@@ -29,6 +29,10 @@ func (s *Service) start(ctx context.Context, g *given, a Action) error {
 	err := s.create(ctx, g, a, ref, sha)
 	var unknown *plan.Refusal
 	var asks *asksFirst
+	if named, ok := a.Quoted(); ok && errors.As(err, &unknown) && unknown.Reason == plan.UnknownJob {
+		a = named
+		err = s.create(ctx, g, a, ref, sha)
+	}
 	group, isGroup := a.AsGroup()
 	if !errors.As(err, &asks) && (!errors.As(err, &unknown) || unknown.Reason != plan.UnknownJob) {
 		return err
