@@ -21,11 +21,17 @@ const (
 	callUpload  callKind = "upload"
 )
 
+// PaceEvery and PaceBurst are how often a channel gets a result: one now and then, and several at once after a while without.
+const (
+	PaceEvery = time.Second
+	PaceBurst = 5
+)
+
 // Pace of what goes to one channel. Chats take about a message a second there, and some more at once; what only says how far a
 // job is comes less often, and never before what is a result.
 const (
-	resultGap   = time.Second
-	resultBurst = 5
+	resultGap   = PaceEvery
+	resultBurst = PaceBurst
 	editGap     = 2500 * time.Millisecond
 	editBurst   = 2
 	// The whole workspace has more: Slack takes some fifty edits a minute.
@@ -114,11 +120,15 @@ func (b *budget) turn(ctx context.Context, to Target, who string, edit bool) tim
 		at = results.turn(now, who)
 	}
 	b.mu.Unlock()
-	if at.IsZero() && b.shared != nil && !b.shared.Allow(ctx, "chat "+channel) {
-		at = now.Add(resultGap)
-		if edit {
-			at = now.Add(editGap)
-		}
+	if !at.IsZero() || b.shared == nil {
+		return at
+	}
+	gap := resultGap
+	if edit {
+		gap, channel = editGap, channel+" edits"
+	}
+	if !b.shared.Allow(ctx, "chat "+channel) {
+		return now.Add(gap)
 	}
 	return at
 }

@@ -10,29 +10,31 @@ import (
 // Limits are what a chat takes in one message. Sizes are in the chat's own units, of texts as the chat writes them; 0 is no
 // bound.
 type Limits struct {
-	Size     func(text string) int // of a text as the chat writes it; nil: its characters
-	Code     func(text string) int // of a text in a block of code; nil: as any text
-	Head     int                   // of what is said of a job, with who asked for it, its address and its output
-	Alone    int                   // of a message that is a text alone
-	Said     int                   // of what is said of a job
-	Bytes    int                   // of a job's output, as the job printed it
-	Output   int                   // of a job's output
-	Progress int                   // of the output of a job that runs
-	Whole    int                   // of all texts and buttons of a message together
-	Rich     int                   // of all that a job wrote as JSON
-	Blocks   int                   // how many blocks of that there may be
-	Block    int                   // of one text of a block
-	Fields   int                   // how many a block may have
-	Title    int                   // of a field, and of names
-	Value    int                   // of a field
-	Links    int                   // of all links of a block
-	Buttons  int                   // how many a message may have
-	Label    int                   // of a button
-	Button   int                   // what a button takes of the whole, beside its label and what comes back
+	Size       func(text string) int // of a text as the chat writes it; nil: its characters
+	Code       func(text string) int // of a text in a block of code; nil: as any text
+	Head       int                   // of what is said of a job, with who asked for it, its address and its output
+	Alone      int                   // of a message that is a text alone
+	Said       int                   // of what is said of a job
+	Bytes      int                   // of a job's output, as the job printed it
+	Output     int                   // of a job's output
+	Progress   int                   // of the output of a job that runs
+	Whole      int                   // of all texts and buttons of a message together
+	Rich       int                   // of all that a job wrote as JSON
+	Blocks     int                   // how many blocks of that there may be
+	Block      int                   // of one text of a block
+	Fields     int                   // how many a block may have
+	Title      int                   // of a field, and of names
+	Value      int                   // of a field
+	Links      int                   // of all links of a block
+	Buttons    int                   // how many a message may have
+	Label      int                   // of a button
+	EachBlock  int                   // what a block takes of the whole, beside its texts
+	Colourless bool                  // codes of colours are not shown
+	Button     int                   // what a button takes of the whole, beside its label and what comes back
 }
 
-// frame is what a message takes beside its texts: who asked, the job with its address, and the link to the whole.
-const frame = 900
+// frame is what a message takes of the whole beside its texts and addresses.
+const frame = 500
 
 // sizeOf measures a text.
 func (l Limits) sizeOf(text string) int {
@@ -56,7 +58,7 @@ const unbounded = 1 << 30
 func (l Limits) Fit(m Message) Message {
 	left := unbounded
 	if l.Whole != 0 {
-		left = l.Whole - frame
+		left = l.Whole - frame - l.EachBlock - 3*l.sizeOf(m.JobURL) - l.sizeOf(m.StartedByAt)
 	}
 	m.JobName, _ = l.clip(m.JobName, l.Title)
 	m.StartedBy, _ = l.clip(m.StartedBy, l.Title)
@@ -70,8 +72,10 @@ func (l Limits) Fit(m Message) Message {
 	m.Buttons, spent = l.buttons(m.Buttons)
 	left -= spent
 	limit := l.Said
-	if m.alone() {
-		limit = l.Alone
+	if m.alone() && l.Alone != 0 {
+		none := m
+		none.Text = ""
+		limit = max(shortest, l.Alone-l.headSize(none))
 	}
 	var cut bool
 	if m.Text, cut = l.shorten(m.Text, bound(limit, left)); cut {
@@ -82,7 +86,7 @@ func (l Limits) Fit(m Message) Message {
 	if l.Head != 0 {
 		head = max(shortest, l.Head-l.headSize(m))
 	}
-	if !m.KeepANSI || l.Bytes == 0 {
+	if !m.KeepANSI || l.Colourless {
 		m.Output = terminal.Strip(m.Output)
 	}
 	if limit = l.Output; m.Kind == Progress {
@@ -149,12 +153,14 @@ func (l Limits) output(text string, limit int) (string, bool) {
 	if l.Bytes != 0 {
 		most = l.Bytes
 	}
-	for {
+	for most = max(most, shortest); ; most = max(shortest, min(most, len(text))*7/8) {
 		out, cut := Shorten(text, most)
-		if l.sizeOf(out) <= limit || most <= shortest {
+		if l.sizeOf(out) <= limit {
 			return out, cut
 		}
-		most = min(most, len(text)) * 7 / 8
+		if most == shortest {
+			return "", true
+		}
 	}
 }
 
@@ -164,7 +170,7 @@ func (l Limits) shorten(text string, limit int) (string, bool) {
 		return text, false
 	}
 	parts := strings.Split(text, codeFence)
-	for l.sizeOf(strings.Join(parts, codeFence)) > limit {
+	for size := l.sizeOf(text); size > limit; size = l.sizeOf(strings.Join(parts, codeFence)) {
 		longest := 0
 		for i := range parts {
 			if len(parts[i]) > len(parts[longest]) {
@@ -175,7 +181,11 @@ func (l Limits) shorten(text string, limit int) (string, bool) {
 			out, _ := l.clip(text[:min(len(text), 4*max(limit, 1))], limit) // nothing but marks
 			return out, true
 		}
-		parts[longest], _ = Shorten(parts[longest], max(shortest, len(parts[longest])*7/8))
+		most := len(parts[longest]) * 7 / 8
+		if size > 2*limit {
+			most = len(parts[longest]) / 2
+		}
+		parts[longest], _ = Shorten(parts[longest], max(shortest, most))
 	}
 	return strings.Join(parts, codeFence), true
 }
@@ -219,7 +229,7 @@ const (
 )
 
 func (l Limits) blockSize(b Rich) int {
-	n := perBlock + l.sizeOf(b.Text)
+	n := perBlock + l.EachBlock + l.sizeOf(b.Text)
 	for _, f := range b.Fields {
 		n += perField + l.sizeOf(f.Title) + l.sizeOf(f.Value)
 	}
@@ -235,10 +245,10 @@ func (l Limits) blockSize(b Rich) int {
 // rich are as many blocks as there is room for; the last one may be shown in part.
 func (l Limits) rich(all []Rich, limit int) (out []Rich, cut bool) {
 	for i, b := range all {
-		if limit < perBlock || l.Blocks != 0 && i == l.Blocks {
+		if limit < perBlock+l.EachBlock || l.Blocks != 0 && i == l.Blocks {
 			return out, true
 		}
-		b, less := l.block(b, limit-perBlock)
+		b, less := l.block(b, limit-perBlock-l.EachBlock)
 		cut = cut || less
 		if b.empty() {
 			continue

@@ -38,11 +38,11 @@ func (o *outlet) show(to Target, kind callKind, m Message, send func(Message) er
 	if !errors.As(err, &refused) || !refused.Contents || m.Bare {
 		return err
 	}
-	return o.budget.call(to, kind, func() error { return send(limits.Fit(m.bare())) })
+	return o.budget.call(to, kind, func() error { return send(limits.Fit(m.Plainly())) })
 }
 
-// bare is a message as text alone, which every chat takes.
-func (m Message) bare() Message {
+// Plainly is a message as text alone, which every chat takes.
+func (m Message) Plainly() Message {
 	if text := PlainRich(m.Rich); text != "" {
 		if m.Output != "" {
 			m.Output += "\n"

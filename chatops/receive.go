@@ -322,9 +322,12 @@ func (s *Service) fitted(ctx context.Context, c *models.ChatCommand, a Answer) A
 		}
 	}
 	m := t.Limits.Fit(Message{Text: a.Text})
-	if a.Text = m.Text; m.Cut {
-		a.Text += "\n[All of it](" + s.commandURL(ctx, c) + ")"
+	if m.Cut {
+		m.JobURL, m.Text = s.commandURL(ctx, c), a.Text
+		m = t.Limits.Fit(m)
+		m.Text += "\n[All of it](" + m.JobURL + ")"
 	}
+	a.Text = m.Text
 	return a
 }
 

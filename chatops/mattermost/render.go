@@ -46,7 +46,7 @@ const (
 // hundred times as many, of which clients fold all but the beginning.
 var limits = chatops.Limits{
 	Size: size, Code: inJSON, Alone: 12_000, Said: 600, Bytes: chatops.MaxReply, Output: 4000, Progress: 2500, Whole: 7500, Rich: 5000, Blocks: 20,
-	Block: 3000, Fields: 20, Title: 150, Value: 1000, Links: 2500, Buttons: 13, Label: 75, Button: 300,
+	Block: 3000, Fields: 20, Title: 150, Value: 1000, Links: 2500, Buttons: 13, Label: 75, Button: 300, EachBlock: 220, Colourless: true,
 }
 
 func size(text string) int { return inJSON(plain(text)) }
@@ -184,10 +184,12 @@ func link(text, address string) string {
 
 // fence puts text into a code block that it cannot end.
 func fence(s string) string {
+	const longest = 8
 	mark := "```"
-	for strings.Contains(s, mark) {
+	for strings.Contains(s, mark) && len(mark) < longest {
 		mark += "`"
 	}
+	s = strings.ReplaceAll(s, mark, strings.Repeat("'", len(mark)))
 	return mark + "shell\n" + s + "\n" + mark
 }
 

@@ -22,7 +22,7 @@ func link(text, address string) string {
 
 // limits are Slack's, in characters (facts: chatops 2). A text of up to 4,000 is shown whole.
 var limits = chatops.Limits{
-	Size: size, Alone: 3600, Head: textChars, Said: 600, Bytes: chatops.MaxReply, Output: 3600, Progress: 1500, Whole: 12_500, Rich: 8000, Blocks: 20,
+	Size: size, Alone: textChars, Head: textChars, Said: 600, Bytes: chatops.MaxReply, Output: 3600, Progress: 1500, Whole: 12_500, Rich: 8000, Blocks: 20,
 	Block: sectionChars, Fields: 20, Title: 150, Value: 1500, Links: sectionChars, Buttons: 25, Label: 75, Button: 0,
 }
 
@@ -58,6 +58,8 @@ func head(m chatops.Message) string {
 			said = "succeeded"
 		}
 		return strings.TrimRight(first+"\n"+job+" "+said+"\n"+output+whole(m), "\n")
+	case said == "" && output == "":
+		return strings.TrimSpace(mention(m) + job)
 	case said == "":
 		return strings.TrimRight(mention(m)+output+whole(m), "\n")
 	case output == "":

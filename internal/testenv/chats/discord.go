@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -189,6 +190,18 @@ func (d *Discord) contents(in discordMessage) (m Message, problem string) {
 		return m, "Cannot send an empty message"
 	}
 	return m, ""
+}
+
+// CheckDiscord says what Discord would refuse a message for.
+func CheckDiscord(raw []byte) error {
+	var in discordMessage
+	if err := strict(raw, &in); err != nil {
+		return err
+	}
+	if _, problem := (&Discord{Server: &Server{}}).contents(in); problem != "" {
+		return errors.New(problem)
+	}
+	return nil
 }
 
 func (d *Discord) components(rows []discordComponent, m *Message) string {
