@@ -191,3 +191,42 @@ func FuzzParse(f *testing.F) {
 		Words(Unmangle(text))
 	})
 }
+
+func TestWords(t *testing.T) {
+	for text, want := range map[string]string{
+		"msg=it's production": "msg=it's|production", "msg='two words' x": "msg=two words|x", "'a b' c": "a b|c", `"it's so" d`: "it's so|d", "dogs' food": "dogs'|food",
+		"o'neil's": "o'neil's", `list='["a","b"]'`: `list=["a","b"]`,
+	} {
+		got, err := Words(text)
+		if err != nil || strings.Join(got, "|") != want {
+			t.Errorf("%s: %q %v, want %q", text, got, err, want)
+		}
+	}
+}
+
+func TestQuotedNames(t *testing.T) {
+	for text, want := range map[string]Action{
+		`run "my job" a  b`:           {Verb: Run, Name: "my job", Input: "a  b"},
+		`run “my job”`:                {Verb: Run, Name: "my job"},
+		`run 'my "job"' x`:            {Verb: Run, Name: `my "job"`, Input: "x"},
+		`run "build"`:                 {Verb: Run, Name: "build"},
+		`run "my job" --with-needs x`: {Verb: Run, Name: "my job", WithNeeds: true, Input: "x"},
+	} {
+		a, _ := Parse(text)
+		got, ok := a.Quoted()
+		if !ok || got != want {
+			t.Errorf("%s: %+v %v, want %+v", text, got, ok, want)
+		}
+		again, _ := Parse(got.withInput(got.Input))
+		if again, ok = again.Quoted(); ok && again != want {
+			t.Errorf("%s again: %+v", text, again)
+		}
+	}
+	for _, text := range []string{`run "my job`, `run my job`, `run "my job"x`, `run ""`, `help "my job"`} {
+		if a, _ := Parse(text); a.Verb == Run {
+			if got, ok := a.Quoted(); ok {
+				t.Errorf("%s: %+v", text, got)
+			}
+		}
+	}
+}

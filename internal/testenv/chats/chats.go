@@ -134,6 +134,7 @@ type Fault struct {
 	Times  int    // -1: until Heal
 	Status int    // answered so; 0 with Inside set: 200 with an error inside
 	Inside string // the error's name in the chat's own form
+	Body   string // the answer as it is, with the status
 	After  time.Duration
 	Hang   bool // no answer comes
 	Taken  bool // the message is shown all the same: the answer is lost
@@ -226,7 +227,9 @@ func (s *Server) serve(route func(r *http.Request) (kind string, e endpoint), fa
 			return
 		}
 		if f != nil {
-			status, answer = failed(f)
+			if status, answer = f.Status, f.Body; f.Body == "" {
+				status, answer = failed(f)
+			}
 			if f.After != 0 {
 				w.Header().Set("Retry-After", strconv.FormatFloat(f.After.Seconds(), 'f', -1, 64))
 			}
