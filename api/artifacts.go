@@ -93,7 +93,7 @@ func (s *Server) download(c *call) (any, error) {
 	}
 	defer o.Close()
 	c.Header("Content-Type", "application/zip")
-	c.Header("Content-Disposition", `attachment; filename="artifacts.zip"`)
+	c.Header("Content-Disposition", httpapi.Disposition("attachment", row.Filename))
 	http.ServeContent(c.Writer, c.Request, "", row.CreatedAt, o)
 	return written, nil
 }
@@ -136,7 +136,7 @@ func (s *Server) artifactFile(c *call, name string) (any, error) {
 		kind = "application/octet-stream" // nothing of a job runs in a browser as if it were ours
 	}
 	c.Header("Content-Type", kind)
-	c.Header("Content-Disposition", `attachment; filename="`+strings.Map(quotable, path.Base(name))+`"`)
+	c.Header("Content-Disposition", httpapi.Disposition("attachment", path.Base(name)))
 	c.Header("Content-Security-Policy", "default-src 'none'; sandbox")
 	c.Status(http.StatusOK)
 	if httpapi.IsHead(c.Context) {

@@ -60,6 +60,10 @@ func (n *Node) handler(trusted []netip.Prefix, auth *access.Authenticator) (http
 			engine.ServeHTTP(w, httpapi.Mirror(r))
 		case isGit:
 			repositories.ServeHTTP(w, r)
+		case git.WithoutSuffix(r):
+			git.ToSuffix(w, r)
+		case git.AsksForImport(r):
+			repositories.Import(w, r)
 		case r.URL.Path == "/-/health":
 			w.Header().Set("Content-Type", "text/plain")
 			io.WriteString(w, "GitLab OK")

@@ -112,7 +112,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (*Node, error) {
 			enum.Slack: slack.Chat{API: s.SlackAPI}, enum.SlackApp: slack.Chat{API: s.SlackAPI}, enum.Mattermost: mattermost.Chat{},
 			enum.Discord: discord.Chat{API: s.DiscordAPI},
 		},
-		PrivateHosts: s.PrivateHosts, PostTimeout: s.PostTimeout,
+		PrivateHosts: s.PrivateHosts, PostTimeout: s.PostTimeout, Pace: n.pace(),
 	})
 	n.sockets = slack.NewSockets(n.Chat, slack.Chat{API: s.SlackAPI}, &http.Client{Transport: outbound.New(s.PrivateHosts)}, n.db.Now, log)
 	if n.RootPassword, err = n.CI.Bootstrap(ctx, s.RootPassword, s.RootToken); err != nil {
@@ -206,6 +206,14 @@ func (n *Node) openLive() (err error) {
 
 func brakes(limiter func(burst int) access.Limiter) access.Brakes {
 	return access.Brakes{Login: limiter(access.LoginBurst), Network: limiter(access.NetworkBurst), Name: limiter(access.NameBurst)}
+}
+
+// pace counts the messages to each chat's channels, where several nodes send them.
+func (n *Node) pace() chatops.Counter {
+	if n.redis == nil {
+		return nil
+	}
+	return limit.NewRedis(n.redis, chatops.PaceEvery, chatops.PaceBurst)
 }
 
 // run starts everything that goes on by itself.

@@ -181,7 +181,7 @@ func cleanName(u ArtifactUpload) string {
 	if name == "." || name == "/" || name == ".." {
 		name = "artifacts." + u.Format
 	}
-	return name[:min(len(name), 255)]
+	return strings.ReplaceAll(strings.ToValidUTF8(name[:min(len(name), 255)], ""), "\x00", "")
 }
 
 func safe(s string) string {

@@ -50,6 +50,7 @@ const (
 	TaskDeleteProject = "delete-project"      // a project was deleted: remove what it holds
 	TaskMaintain      = "maintain-repository" // a repository changed: pack it
 	TaskDropArtifacts = "drop-artifacts"      // the artifacts of a project are to be removed
+	TaskDeleteGroup   = "delete-group"        // a group was deleted: remove what it holds, then itself
 )
 
 // Settings are what an administrator may choose, with design.md's defaults when zero.

@@ -183,5 +183,6 @@ func (c *Coordinator) handleTasks(r *tasks.Runner) {
 	r.Handle(TaskPurge, c.runPurge)
 	r.Handle(TaskDeleteProject, c.runDeleteProject)
 	r.Handle(TaskMaintain, c.runMaintain, tasks.AtMost(1), tasks.Within(maintainWithin))
+	r.Handle(TaskDeleteGroup, c.runDeleteGroup)
 	r.Handle(TaskDropArtifacts, c.runDropArtifacts)
 }

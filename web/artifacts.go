@@ -10,6 +10,7 @@ import (
 
 	"signalbox/ci"
 	"signalbox/internal/fault"
+	"signalbox/internal/httpapi"
 	"signalbox/models"
 )
 
@@ -36,7 +37,7 @@ func (s *Server) downloadArtifacts(r *request, c *inside) error {
 	}
 	defer o.Close()
 	r.w.Header().Set("Content-Type", "application/zip")
-	r.w.Header().Set("Content-Disposition", `attachment; filename="artifacts.zip"`)
+	r.w.Header().Set("Content-Disposition", httpapi.Disposition("attachment", row.Filename))
 	http.ServeContent(r.w, r.Request, "", row.CreatedAt, io.ReadSeeker(o))
 	return nil
 }
@@ -98,7 +99,7 @@ func (s *Server) artifactFile(r *request, c *inside) error {
 	h.Set("Content-Type", kind)
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	if !shown {
-		h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(name)}))
+		h.Set("Content-Disposition", httpapi.Disposition("attachment", path.Base(name)))
 	}
 	_, err = io.Copy(r.w, in)
 	return err

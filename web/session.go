@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"html/template"
 	"net/http"
@@ -70,37 +69,44 @@ func (s *Server) askToSignIn(r *request) {
 		back = page.RequestURI() // the form is filled in again; it is not sent for somebody else
 	}
 	if back != "" && !strings.HasSuffix(r.URL.Path, "/live") {
-		s.rememberPage(r.w, back)
+		s.rememberReturn(r, back)
 	}
 	http.Redirect(r.w, r.Request, "/users/sign_in", http.StatusSeeOther)
 }
 
-// returnCookie is the page that somebody wanted who was sent to sign in. It is kept by the browser: a visit of nobody leaves
-// nothing in the database.
+// returnCookie holds, for whoever is asked to sign in, where to go then. It lies with the browser: nothing is stored for people
+// who never sign in. What it says is trusted as little as any address: local keeps it on our own pages.
 const returnCookie = "_signalbox_return"
 
-func (s *Server) rememberPage(w http.ResponseWriter, page string) {
-	if len(page) > 2000 {
-		return
+const (
+	maxReturn   = 2 << 10
+	returnValid = 10 * time.Minute
+)
+
+func (s *Server) rememberReturn(r *request, back string) {
+	if value := url.QueryEscape(back); len(value) <= maxReturn {
+		s.setReturn(r, value, int(returnValid/time.Second))
 	}
-	http.SetCookie(w, &http.Cookie{
-		Name: returnCookie, Value: base64.RawURLEncoding.EncodeToString([]byte(page)), Path: "/users/sign_in", MaxAge: 3600,
-		HttpOnly: true, Secure: s.sessions.Cookie.Secure, SameSite: http.SameSiteLaxMode,
+}
+
+func (s *Server) setReturn(r *request, value string, maxAge int) {
+	http.SetCookie(r.w, &http.Cookie{
+		Name: returnCookie, Value: value, Path: "/users", MaxAge: maxAge, HttpOnly: true, Secure: s.sessions.Cookie.Secure, SameSite: http.SameSiteLaxMode,
 	})
 }
 
-// rememberedPage is where to go after signing in; a page of ours.
-func (s *Server) rememberedPage(r *request) string {
-	c, err := r.Cookie(returnCookie)
+// takeReturn is where to go after signing in, which is forgotten with that.
+func (s *Server) takeReturn(r *request) string {
+	cookie, err := r.Cookie(returnCookie)
 	if err != nil {
 		return "/"
 	}
-	http.SetCookie(r.w, &http.Cookie{Name: returnCookie, Path: "/users/sign_in", MaxAge: -1})
-	page, err := base64.RawURLEncoding.DecodeString(c.Value)
+	s.setReturn(r, "", -1)
+	back, err := url.QueryUnescape(cookie.Value)
 	if err != nil {
 		return "/"
 	}
-	return local(string(page))
+	return local(back)
 }
 
 func (s *Server) signInPage(r *request) error {
@@ -127,7 +133,7 @@ func (s *Server) signIn(r *request) error {
 	if err != nil {
 		return err
 	}
-	target := s.rememberedPage(r)
+	target := s.takeReturn(r)
 	if err := s.sessions.RenewToken(r.Context()); err != nil {
 		return err
 	}

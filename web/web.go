@@ -178,6 +178,11 @@ func (s *Server) identify(r *request) error {
 
 func notFound(*request) error { return fault.New(fault.NotFound, "This page does not exist.") }
 
+// noPage is what an address gets that no page has, whoever asks. To sign in would not help.
+func noPage(*request) error { return errNoPage }
+
+var errNoPage = fault.New(fault.NotFound, "This page does not exist.")
+
 var errSignIn = fault.New(fault.Unauthorized, "sign in")
 
 // signedIn lets only people through who are.
@@ -195,14 +200,17 @@ func (s *Server) fail(r *request, err error) {
 	title := "Something went wrong"
 	switch fault.KindOf(err) {
 	case fault.NotFound:
-		if r.actor.User == nil {
+		if r.actor.User == nil && !errors.Is(err, errNoPage) && !isProgram(r.Request) {
 			s.askToSignIn(r)
 			return
 		}
 		status, title = http.StatusNotFound, "Not found"
 	case fault.Unauthorized:
-		s.askToSignIn(r)
-		return
+		if !isProgram(r.Request) {
+			s.askToSignIn(r)
+			return
+		}
+		status, title = http.StatusUnauthorized, "Sign in"
 	case fault.Forbidden:
 		status, title = http.StatusForbidden, "Not allowed"
 	case fault.Invalid, fault.Conflict, fault.NotAllowed, fault.Unprocessable, fault.TooMany, fault.TooSlow:
@@ -216,6 +224,10 @@ func (s *Server) fail(r *request, err error) {
 		if r.Context().Err() == nil {
 			s.log.ErrorContext(r.Context(), "page failed", "path", r.URL.Path, "error", err)
 		}
+	}
+	if r.actor.User == nil && !wantsPage(r.Request) || isProgram(r.Request) {
+		answerProgram(r, status)
+		return
 	}
 	s.render(r, status, "message", data{"Title": title, "Text": strings.TrimPrefix(strings.TrimPrefix(fault.Message(err), "403 Forbidden"), " - ")})
 }

@@ -73,52 +73,62 @@ func Split(path string) (project, rest string, ok bool) {
 			return strings.TrimPrefix(p, "/"), suffix, true
 		}
 	}
+	if p, rest, found := strings.Cut(path, ".git"+lfs); found {
+		return strings.TrimPrefix(p, "/"), lfs + rest, true
+	}
 	return "", "", false
 }
 
 // ServeHTTP answers one request of a git client.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path, rest, ok := Split(r.URL.Path)
-	if !ok {
+	switch {
+	case !ok:
 		http.NotFound(w, r)
-		return
-	}
-	if err := h.serve(w, r, path, rest); err != nil {
-		h.refuse(w, r, err)
+	case strings.HasPrefix(rest, lfs):
+		h.serveLFS(w, r, path)
+	default:
+		if err := h.serve(w, r, path, rest); err != nil {
+			h.refuse(w, r, err)
+		}
 	}
 }
 
 // refuse answers in words, which git shows to its user.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	status := http.StatusInternalServerError
-	switch fault.KindOf(err) {
-	case fault.Unauthorized:
-		w.Header().Set("WWW-Authenticate", `Basic realm="GitLab"`)
-		status = http.StatusUnauthorized
-	case fault.NotFound:
-		status = http.StatusNotFound
-	case fault.Forbidden:
-		status = http.StatusForbidden
-	case fault.Invalid:
-		status = http.StatusBadRequest
-	case fault.TooMany:
-		w.Header().Set("Retry-After", "60")
-		status = http.StatusTooManyRequests
-	case fault.Unavailable, fault.OutOfSpace:
-		w.Header().Set("Retry-After", "60")
-		status = http.StatusServiceUnavailable
-	case fault.TooSlow:
-		status = http.StatusRequestTimeout
-	case fault.TooLarge:
-		status = http.StatusRequestEntityTooLarge
-	default:
-		if r.Context().Err() == nil {
-			h.log.ErrorContext(r.Context(), "git request failed", "path", r.URL.Path, "error", err)
-		}
-	}
+	status := h.statusOf(w, r, err)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	io.WriteString(w, fault.Message(err)+"\n")
+}
+
+// statusOf is the status of a refusal; one that asks for credentials says how they are given.
+func (h *Handler) statusOf(w http.ResponseWriter, r *http.Request, err error) int {
+	switch fault.KindOf(err) {
+	case fault.Unauthorized:
+		w.Header().Set("WWW-Authenticate", `Basic realm="GitLab"`)
+		return http.StatusUnauthorized
+	case fault.NotFound:
+		return http.StatusNotFound
+	case fault.Forbidden:
+		return http.StatusForbidden
+	case fault.Invalid:
+		return http.StatusBadRequest
+	case fault.TooMany:
+		w.Header().Set("Retry-After", "60")
+		return http.StatusTooManyRequests
+	case fault.Unavailable, fault.OutOfSpace:
+		w.Header().Set("Retry-After", "60")
+		return http.StatusServiceUnavailable
+	case fault.TooSlow:
+		return http.StatusRequestTimeout
+	case fault.TooLarge:
+		return http.StatusRequestEntityTooLarge
+	}
+	if r.Context().Err() == nil {
+		h.log.ErrorContext(r.Context(), "git request failed", "path", r.URL.Path, "error", err)
+	}
+	return http.StatusInternalServerError
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, path, rest string) error {

@@ -42,7 +42,7 @@ func NewEngine(log *slog.Logger, trusted []netip.Prefix) *gin.Engine {
 	if err := e.SetTrustedProxies(proxies); err != nil {
 		log.Error("trusted proxies", "error", err) // prefixes were parsed before
 	}
-	e.Use(requestID, recovered(log), headers, readable)
+	e.Use(requestID, recovered(log), headers, crossOrigin, readable)
 	return e
 }
 
