@@ -49,7 +49,7 @@ var mayImport = map[string][]string{
 var pure = []string{"ci/config", "ci/expression", "ci/variable", "ci/plan", "ci/process", "models/enum", "internal/terminal"}
 
 // pureLibraries are those that pure folders may use: they only compute.
-var pureLibraries = []string{"github.com/goccy/go-yaml", "golang.org/x/text"}
+var pureLibraries = []string{"go.yaml.in/yaml", "golang.org/x/text"}
 
 var impure = []string{"net", "net/http", "database/sql", "log", "log/slog", "os", "os/exec", "context", "math/rand", "crypto/rand"}
 

@@ -77,21 +77,8 @@ func (s *Server) artifactsOfRef(c *call, p *byRefParams) (any, error) {
 	return s.download(c)
 }
 
-func (s *Server) archiveOf(c *call) (row *models.Artifact, err error) {
-	err = c.read(func(tx *models.Tx) error {
-		row, err = tx.Artifact(c.job.ID, "archive")
-		return err
-	})
-	if err == nil && row.Gone(s.ci.DB().Now()) {
-		err = models.ErrNotFound
-	}
-	if err != nil {
-		return nil, missing(err, "")
-	}
-	if !access.ArtifactAllowed(c.actor, c.subject, row.Access) {
-		return nil, errForbidden
-	}
-	return row, nil
+func (s *Server) archiveOf(c *call) (*models.Artifact, error) {
+	return s.ci.ReadableArchive(c.ctx(), c.actor, c.subject, c.job)
 }
 
 // download hands out a job's archive.

@@ -265,7 +265,7 @@ func TestFirstSteps(t *testing.T) {
 		"variables": "/root/app/-/settings/ci_cd", "protected": "/root/app/-/settings/repository", "chat": "/root/app/-/settings/integrations/slack",
 		"edit": "/root/app/edit", "project-runners": "/root/app/-/runners", "commit": "/root/app/-/commit/main", "group": "/groups/team", "group-members": "/groups/team/-/group_members", "user": "/root",
 		"artifacts": "/root/app/-/jobs/" + itoa(jobs["build"].ID) + "/artifacts/browse", "found": "/root/app/-/jobs/" + itoa(jobs["broken"].ID) + "?q=no-such",
-		"commands": "/root/app/-/chat/commands", "profile": "/-/profile", "users": "/admin/users", "runners": "/admin/runners", "jobs": "/admin/jobs", "settings": "/admin/settings",
+		"commands": "/root/app/-/chat/commands", "profile": "/-/profile", "users": "/admin/users", "runners": "/admin/runners", "jobs": "/admin/jobs", "tasks": "/admin/tasks", "settings": "/admin/settings",
 	}
 	for _, view := range []struct {
 		scheme        string

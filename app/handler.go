@@ -23,6 +23,7 @@ import (
 // handler puts all faces behind one address: git by its own paths, the API by its prefix, pages for the rest.
 func (n *Node) handler(trusted []netip.Prefix, auth *access.Authenticator) (http.Handler, error) {
 	engine := httpapi.NewEngine(n.log, trusted)
+	n.routes = engine.Routes
 	v4 := engine.Group("/api/v4")
 	server.Register(v4, n.CI, n.log)
 	api.Register(v4, n.CI, auth, n.Chat, n.log)

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gin-gonic/gin"
 	"github.com/redis/go-redis/v9"
 
 	"signalbox/chatops"
@@ -63,7 +64,8 @@ type Node struct {
 	working    sync.WaitGroup
 	ready      atomic.Bool
 	unused     unused
-	stopping   chan struct{} // closed when streams shall end
+	routes     func() gin.RoutesInfo // of the API
+	stopping   chan struct{}         // closed when streams shall end
 }
 
 // Start brings up a node. It returns once the node answers, or with what is wrong and what to do about it.

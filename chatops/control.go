@@ -305,7 +305,7 @@ const tailBytes = 32 << 10
 
 // tail is the end of a job's log as it stands, without markers and colours, and with secrets masked.
 func (s *Service) tail(ctx context.Context, job *models.Job, lines int) (string, error) {
-	r, err := s.ci.OpenTrace(ctx, job.ID)
+	r, err := s.ci.ReplyLog(ctx, job)
 	if err != nil {
 		return "", err
 	}

@@ -4,12 +4,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"signalbox/ci/config"
+	limits "signalbox/internal/limit"
 )
 
 // compiled keeps configurations that were read, so that many commands on one commit read it once. One is used again only for
@@ -19,9 +22,9 @@ import (
 type compiled struct {
 	mu    sync.Mutex
 	known map[compiledKey]*compiledConfig
-	order []compiledKey // the one that was used last is last
-	size  int           // bytes of text
-	cores chan struct{} // how many configurations are read at a time; nil: no bound
+	order []compiledKey  // the one that was used last is last
+	size  int            // bytes of text
+	cores *limits.Places // how many configurations are read at a time, one a project
 }
 
 type compiledKey [sha256.Size]byte
@@ -43,7 +46,7 @@ const (
 
 // newCompiled leaves one core to all that is not the reading of configurations.
 func newCompiled() *compiled {
-	return &compiled{known: map[compiledKey]*compiledConfig{}, cores: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
+	return &compiled{known: map[compiledKey]*compiledConfig{}, cores: limits.NewPlaces(runtime.GOMAXPROCS(0)-1, 1)}
 }
 
 // keyOf is what a configuration is made of besides what it asks; false if that cannot be told.
@@ -97,12 +100,45 @@ type listener struct {
 	f     *files
 	asked []question
 	size  int
+	give  func() // gives back the core
+	since time.Time
+	spent time.Duration // of the core, before since
+}
+
+// readWithin is how long the reading of one configuration may have a core. The largest that are allowed take a second.
+const readWithin = 5 * time.Second
+
+var errCostly = fmt.Errorf("the configuration takes longer than %s to be read", readWithin)
+
+// enter waits for a core, while another pipeline may be made.
+func (l *listener) enter() (err error) {
+	l.f.wait(func(ctx context.Context) { l.give, err = l.f.c.compiled.cores.Take(ctx, placeKey(l.f.b.r.Project)) })
+	l.since = time.Now()
+	return err
+}
+
+func (l *listener) leave() {
+	l.give()
+	l.spent += time.Since(l.since)
+}
+
+// stopped ends a reading that nobody waits for any more, or that takes too long.
+func (l *listener) stopped() error {
+	if l.f.ctx.Err() != nil {
+		return context.Cause(l.f.ctx)
+	}
+	if l.spent+time.Since(l.since) > readWithin {
+		return errCostly
+	}
+	return nil
 }
 
 func (l *listener) Fetch(from config.Context, at config.Location) (content []byte, where config.Context, err error) {
-	l.f.c.compiled.leave()
-	defer l.f.c.compiled.enter()
+	l.leave()
 	content, where, err = l.f.Fetch(from, at)
+	if entered := l.enter(); entered != nil {
+		return nil, from, entered
+	}
 	l.size += len(content)
 	l.asked = append(l.asked, question{from: from, include: &at, answer: fetchedFile{sha256.Sum256(content), where}})
 	return content, where, err
@@ -126,18 +162,17 @@ func (l *listener) given(specs []config.InputSpec) (map[string]any, error) {
 	return values, err
 }
 
-func (c *compiled) enter() { c.cores <- struct{}{} }
-func (c *compiled) leave() { <-c.cores }
-
 // compile reads a configuration afresh.
 func (f *files) compile(file config.File, o config.Options) (*config.Result, *listener, error) {
 	l := &listener{f: f}
-	o.Resolver, o.Rules = l, l.rule
+	o.Resolver, o.Rules, o.Stopped = l, l.rule, l.stopped
 	if o.Given != nil {
 		o.Given = l.given
 	}
-	f.c.compiled.enter()
-	defer f.c.compiled.leave()
+	if err := l.enter(); err != nil {
+		return &config.Result{}, l, err
+	}
+	defer l.leave()
 	r, err := config.LoadWith(file, o)
 	return r, l, err
 }
@@ -173,11 +208,11 @@ func (f *files) await(entry *compiledConfig) (err error) {
 		return nil
 	default:
 	}
-	f.b.aside(func() {
+	f.wait(func(ctx context.Context) {
 		select {
 		case <-entry.made:
-		case <-f.ctx.Done():
-			err = context.Cause(f.ctx)
+		case <-ctx.Done():
+			err = context.Cause(ctx)
 		}
 	})
 	return err

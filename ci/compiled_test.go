@@ -1,17 +1,21 @@
 package ci
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"signalbox/ci/config"
 	"signalbox/ci/variable"
+	limits "signalbox/internal/limit"
 	"signalbox/models"
 )
 
@@ -132,16 +136,17 @@ func (s *slowFile) RoundTrip(*http.Request) (*http.Response, error) {
 func TestCompiledWhileOthersWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &slowFile{make(chan struct{})}
-		c := &Coordinator{compiled: newCompiled(), making: make(making, 1), remote: &remote{after: time.After, client: &http.Client{Transport: server}}}
+		c := &Coordinator{compiled: newCompiled(), creations: limits.NewPlaces(1, 1), remote: &remote{after: time.After, client: &http.Client{Transport: server}}}
 		var wg sync.WaitGroup
 		for range 3 {
 			wg.Go(func() {
-				if err := c.making.enter(t.Context()); err != nil {
+				b := &builder{c: c, r: PipelineRequest{Project: &models.Project{FullPath: "a/b"}}}
+				if err := b.enter(t.Context()); err != nil {
 					t.Error(err)
 					return
 				}
-				defer c.making.leave()
-				f := &files{c: c, ctx: t.Context(), b: &builder{c: c, entered: true, r: PipelineRequest{Project: &models.Project{FullPath: "a/b"}}}}
+				defer func() { b.give() }()
+				f := &files{c: c, ctx: t.Context(), b: b}
 				r, err := f.load(config.File{Name: ".gitlab-ci.yml", Content: []byte("include: https://example.com/b.yml")}, nil)
 				if err != nil || r.Errors != nil {
 					t.Errorf("%v %v", err, r.Errors)
@@ -179,5 +184,69 @@ func TestCompiledIsBounded(t *testing.T) {
 		if !shared(one, all[0]) {
 			t.Error("it was read more than once")
 		}
+	}
+}
+
+// TestAReadingLeavesPlacesToOtherProjects: while all that a project reads takes its time, others read theirs.
+func TestAReadingLeavesPlacesToOtherProjects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := coordinatorWith(nil)
+		c.compiled.cores, c.creations = limits.NewPlaces(2, 1), limits.NewPlaces(2, 1)
+		mine, err := c.compiled.cores.Take(t.Context(), "1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := func(project int64, text string) error {
+			b := &builder{c: c, r: PipelineRequest{Project: &models.Project{ID: project, FullPath: "a/b"}}}
+			if err := b.enter(t.Context()); err != nil {
+				return err
+			}
+			defer func() { b.give() }()
+			f := &files{c: c, ctx: t.Context(), b: b}
+			r, err := f.load(config.File{Name: ".gitlab-ci.yml", Content: []byte(text)}, nil)
+			if err == nil && r.Errors != nil {
+				err = r.Errors[0]
+			}
+			return err
+		}
+		var waiting atomic.Int32
+		var wg sync.WaitGroup
+		for i := range 20 {
+			wg.Go(func() {
+				waiting.Add(1)
+				if err := read(1, fmt.Sprintf("a: {script: '%d'}", i)); err != nil {
+					t.Error(err) // also not for the time that it waited
+				}
+				waiting.Add(-1)
+			})
+		}
+		synctest.Wait()
+		for i := range 5 {
+			if err := read(2, fmt.Sprintf("b: {script: '%d'}", i)); err != nil || waiting.Load() != 20 {
+				t.Errorf("%v while %d wait", err, waiting.Load())
+			}
+		}
+		time.Sleep(2 * includesWithin)
+		mine()
+		wg.Wait()
+	})
+}
+
+// TestACostlyReadingEnds, and says why; so does one that nobody waits for any more.
+func TestACostlyReadingEnds(t *testing.T) {
+	c := coordinatorWith(nil)
+	f := &files{c: c, ctx: t.Context(), b: &builder{c: c, r: PipelineRequest{Project: &models.Project{FullPath: "a/b"}}}}
+	l := &listener{f: f, since: time.Now(), spent: readWithin}
+	if err := l.stopped(); err != errCostly {
+		t.Error(err)
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	f.ctx = gone
+	if _, err := f.load(config.File{Name: ".gitlab-ci.yml", Content: []byte("a: {script: x}")}, nil); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if n := c.compiled.cores.Wanted("0"); n != 0 {
+		t.Errorf("%d places are kept", n)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"signalbox/internal/blob"
 	"signalbox/internal/events"
 	"signalbox/internal/gitrepo"
+	limits "signalbox/internal/limit"
 	"signalbox/internal/secret"
 	"signalbox/models"
 )
@@ -107,7 +108,7 @@ type Coordinator struct {
 	settings  Settings
 	remote    *remote
 	compiled  *compiled
-	making    making
+	creations *limits.Places
 	queue     *queue
 	runners   *runnerCache
 	contacts  contacts
@@ -142,29 +143,11 @@ func New(p Parts) *Coordinator {
 	p.Settings.defaults()
 	c := &Coordinator{
 		db: p.DB, keys: p.Keys, repos: p.Repos, traces: p.Traces, blobs: p.Blobs, hub: p.Hub, tasks: p.Tasks, log: p.Log,
-		settings: p.Settings, remote: newRemote(p.Settings.IncludeHosts), compiled: newCompiled(), making: newMaking(), sender: newHookSender(p.Settings.HookHosts), reading: make(chan struct{}, 2), sweepSoon: make(chan struct{}, 1), queue: newQueue(), runners: newRunnerCache(), lease: lease{holder: newKey()},
+		settings: p.Settings, remote: newRemote(p.Settings.IncludeHosts), compiled: newCompiled(), creations: newCreations(), sender: newHookSender(p.Settings.HookHosts), reading: make(chan struct{}, 2), sweepSoon: make(chan struct{}, 1), queue: newQueue(), runners: newRunnerCache(), lease: lease{holder: newKey()},
 	}
 	p.DB.OnAuthorityChange(c.authorityChanged)
 	c.ears.listen(p.DB.Now(), c.settings.Steady())
-	p.Tasks.Handle(TaskPush, c.runPush)
-	p.Tasks.Handle(TaskArchive, c.runArchive)
-	p.Tasks.Handle(TaskDownstream, c.runDownstream)
-	p.Tasks.Handle(TaskUpstream, c.runUpstream)
-	p.Tasks.Handle(TaskMirrored, c.runMirrored)
-	p.Tasks.Handle(TaskCancel, c.runCancel)
-	p.Tasks.Handle(TaskDeployed, c.runDeployed)
-	p.Tasks.Handle(TaskSchedule, c.runSchedule)
-	p.Tasks.Handle(TaskHooks, c.runHooks)
-	p.Tasks.Handle(TaskDeliver, c.runDeliver)
-	p.Tasks.Handle(TaskUnlock, c.runUnlock)
-	p.Tasks.Handle(TaskForget, c.runForget)
-	p.Tasks.Handle(TaskResource, c.runResource)
-	p.Tasks.Handle(TaskRedundant, c.runRedundant)
-	p.Tasks.Handle(TaskMergeRequest, c.runMergeRequest)
-	p.Tasks.Handle(TaskPurge, c.runPurge)
-	p.Tasks.Handle(TaskDeleteProject, c.runDeleteProject)
-	p.Tasks.Handle(TaskDeleteGroup, c.runDeleteGroup)
-	p.Tasks.Handle(TaskDropArtifacts, c.runDropArtifacts)
+	c.handleTasks(p.Tasks)
 	return c
 }
 

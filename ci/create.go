@@ -98,11 +98,11 @@ func (c *Coordinator) CreatePipeline(ctx context.Context, r PipelineRequest) (*m
 			return p, err
 		}
 	}
-	if err := c.making.enter(ctx); err != nil {
+	b := &builder{c: c, r: r}
+	if err := b.enter(ctx); err != nil {
 		return nil, err
 	}
-	defer c.making.leave()
-	b := &builder{c: c, r: r, entered: true}
+	defer func() { b.give() }()
 	err := b.gather(ctx)
 	if refused := new(plan.Refusal); errors.As(err, &refused) {
 		b.vars = nil // a pipeline cannot keep the same one twice
@@ -148,7 +148,7 @@ type builder struct {
 	tag       bool
 	protected bool
 	commit    *gitrepo.Commit
-	entered   bool // it has its place among those that are made
+	give      func() // gives back its place among those that are made; nil: none is made
 
 	merge  *variable.MergeRequest // that it is about; nil if it is about none
 	diff   *models.MergeRequestDiff

@@ -27,12 +27,14 @@ import (
 type files struct {
 	c       *Coordinator
 	ctx     context.Context
-	b       *builder // whose project, commit and person
+	whole   context.Context // without the bound of a reading
+	b       *builder        // whose project, commit and person
 	vars    variable.Collection
 	hidden  []string // what must not be told of them
 	most    int      // how many files may be included
 	trees   map[string][]string
 	changes map[string]changedPaths
+	clock   *stopwatch // bounds a reading; nil: nothing is read
 }
 
 func (b *builder) files(ctx context.Context, vars variable.Collection) *files {
@@ -51,15 +53,22 @@ func (f *files) options(inputs map[string]any) config.Options {
 	}
 }
 
-// load reads a configuration with all that it includes, within includesWithin.
+// load reads a configuration with all that it includes, within includesWithin. Waiting for the turn of others does not
+// count: it says nothing of the configuration.
 func (f *files) load(file config.File, inputs map[string]any) (*config.Result, error) {
 	whole := f.ctx
-	ctx, cancel := context.WithTimeoutCause(whole, includesWithin, errSlowIncludes)
-	defer cancel()
-	f.ctx = ctx
+	ctx, cancel := context.WithCancelCause(whole)
+	defer cancel(nil)
+	f.clock = startStopwatch(includesWithin, func() { cancel(errSlowIncludes) })
+	defer f.clock.timer.Stop()
+	f.ctx, f.whole = ctx, whole
 	r, err := f.compiled(file, inputs)
 	f.ctx = whole
 	f.hideResult(r)
+	if errors.Is(err, errCostly) {
+		const advice = "The configuration is too large: reading it takes too long. Split it into child pipelines."
+		return &config.Result{Errors: []*config.Error{{Text: advice, File: file.Name}}}, nil
+	}
 	if (err != nil || r.Errors != nil) && whole.Err() == nil && context.Cause(ctx) == errSlowIncludes {
 		return &config.Result{Errors: []*config.Error{{Text: "Request timed out when fetching configuration files.", File: file.Name}}}, nil
 	}
@@ -213,7 +222,7 @@ func (f *files) Fetch(from config.Context, l config.Location) ([]byte, config.Co
 		var text []byte
 		var at config.Context
 		var err error
-		f.b.aside(func() { text, at, err = f.c.remote.fetch(f.ctx, l) })
+		f.b.aside(f.whole, func() { text, at, err = f.c.remote.fetch(f.ctx, l) })
 		return text, at, err
 	case "artifact":
 		return f.artifact(from, l)

@@ -21,6 +21,7 @@ import (
 const (
 	hookWithin      = 10 * time.Second
 	maxHookAttempts = 5
+	maxDeliveries   = 3 // under way at a time: slow webhooks must not keep other work waiting
 	maxHookBody     = 25 << 20
 	maxHookAnswer   = 8 << 10 // bytes of an answer that are kept
 	hookLogFor      = 7 * 24 * time.Hour
@@ -29,14 +30,13 @@ const (
 // hookSender posts to webhooks.
 type hookSender struct {
 	strict, lax *http.Client
-	places      chan struct{} // how many deliveries are under way at most
 }
 
 func newHookSender(privateHosts []string) *hookSender {
 	client := func(t *outbound.Transport) *http.Client {
 		return &http.Client{Transport: t, Timeout: hookWithin, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
-	return &hookSender{places: make(chan struct{}, 3), strict: client(outbound.New(privateHosts)), lax: client(outbound.NewUnverified(privateHosts))}
+	return &hookSender{strict: client(outbound.New(privateHosts)), lax: client(outbound.NewUnverified(privateHosts))}
 }
 
 func hookAddress(text string) bool {
@@ -78,12 +78,6 @@ func (c *Coordinator) runDeliver(ctx context.Context, t *models.Task) error {
 	if w.DisabledUntil != nil && c.db.Now().Before(*w.DisabledUntil) {
 		d.Error = "not sent: too many deliveries failed, and the webhook is disabled for a while"
 		return c.db.Write(ctx, func(tx *models.Tx) error { return tx.UpdateDelivery(d) })
-	}
-	select {
-	case c.sender.places <- struct{}{}:
-		defer func() { <-c.sender.places }()
-	default: // slow webhooks must not keep other work waiting
-		return &tasks.Later{At: c.db.Now().Add(time.Second), Reason: errors.New("other deliveries come first")}
 	}
 	ok, err := c.attempt(ctx, w, d)
 	if err != nil {

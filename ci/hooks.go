@@ -112,7 +112,7 @@ func (c *Coordinator) happens(tx *models.Tx, h happening) error {
 		return err
 	}
 	tx.AfterCommit(c.tasks.Wake)
-	return tx.AddTask(&models.Task{Kind: TaskHooks, Payload: string(text)})
+	return tx.AddTask(&models.Task{Kind: TaskHooks, Share: shareOf(h.Project), Payload: string(text)})
 }
 
 // runHooks writes a delivery for each webhook that an event concerns.
@@ -151,7 +151,7 @@ func (c *Coordinator) runHooks(ctx context.Context, t *models.Task) error {
 				return err
 			}
 			if fresh {
-				if err := c.soon(tx, TaskDeliver, d.ID); err != nil {
+				if err := c.soonOf(tx, TaskDeliver, fmt.Sprint("webhook ", w.ID), d.ID); err != nil {
 					return err
 				}
 			}

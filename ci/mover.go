@@ -112,7 +112,7 @@ func (m *mover) queue(j *models.Job, from enum.Status, e process.Event) error {
 	}
 	switch {
 	case j.Bridge && j.Status == enum.Pending && e != process.Reopen:
-		return m.c.soon(m.tx, TaskDownstream, j.ID)
+		return m.c.soonOf(m.tx, TaskDownstream, shareOf(j.ProjectID), j.ID)
 	case (j.Bridge || j.External) && !j.Status.Completed():
 		return nil
 	case j.Status == enum.Pending:

@@ -141,7 +141,7 @@ func (c *Coordinator) BeginPush(ctx context.Context, a access.Actor, p *models.P
 	}
 	key := TaskPush + ":" + newKey()
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
-		return tx.AddTask(&models.Task{Kind: TaskPush, Key: &key, Payload: string(payload), RunAt: tx.Now().Add(pushSafety)})
+		return tx.AddTask(&models.Task{Kind: TaskPush, Key: &key, Share: shareOf(p.ID), Payload: string(payload), RunAt: tx.Now().Add(pushSafety)})
 	})
 	if err != nil {
 		return nil, err
@@ -224,7 +224,7 @@ func (c *Coordinator) pushPipeline(ctx context.Context, t *models.Task, p *model
 	}
 	_, err = c.CreatePipeline(ctx, PipelineRequest{
 		Project: p, Actor: access.Actor{User: u}, Source: enum.SourcePush, Ref: ch.Ref, SHA: sha, BeforeSHA: ch.Old,
-		Variables: push.Options.Variables, Inputs: push.Options.Inputs, Skip: push.Options.Skip, Key: fmt.Sprintf("%s:%d", *t.Key, i),
+		Variables: push.Options.Variables, Inputs: push.Options.Inputs, Skip: push.Options.Skip, Key: pushKey(t, i),
 	})
 	var refused *plan.Refusal
 	if errors.As(err, &refused) || fault.KindOf(err) != fault.Internal {

@@ -14,9 +14,17 @@ import (
 
 // soon stores a task without a key, which may stand in the queue several times: it looks at what is there when it runs.
 func (c *Coordinator) soon(tx *models.Tx, kind string, id int64) error {
-	tx.AfterCommit(c.tasks.Wake)
-	return tx.AddTask(&models.Task{Kind: kind, Lane: lane(kind), Payload: strconv.FormatInt(id, 10)})
+	return c.soonOf(tx, kind, "", id)
 }
+
+// soonOf is soon for one of those that have a share of the kind's handlers.
+func (c *Coordinator) soonOf(tx *models.Tx, kind, share string, id int64) error {
+	tx.AfterCommit(c.tasks.Wake)
+	return tx.AddTask(&models.Task{Kind: kind, Lane: lane(kind), Share: share, Payload: strconv.FormatInt(id, 10)})
+}
+
+// shareOf is a project's share of the handlers of tasks.
+func shareOf(project int64) string { return fmt.Sprint("project ", project) }
 
 // soonTo is soon with a payload of its own.
 func (c *Coordinator) soonTo(tx *models.Tx, kind string, payload any) error {

@@ -1,7 +1,6 @@
 package models
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -17,12 +16,16 @@ type Task struct {
 	Key         *string // a second task of the same key is not stored
 	Payload     string
 	RunAt       time.Time
-	Attempts    int
+	Attempts    int // claims of it: whose claim is not the newest has lost it
 	LockedUntil *time.Time
 	LastError   string
 	CreatedAt   time.Time
 	Lane        Lane
-	Unsure      bool `gorm:"-"` // an earlier run may have done something without learning of it
+	Share       string     // whose it is: of those with the same one only some run at a time; "": nobody's
+	Failures    int        // runs that ended with an error
+	Deaths      int        // runs whose node ended before them
+	GaveUpAt    *time.Time // it is not run any more; nil: it is
+	Unsure      bool       `gorm:"-"` // an earlier run may have done something without learning of it
 }
 
 // Lane is a part of the tasks behind which the others do not wait.
@@ -38,47 +41,20 @@ const (
 // unknown is until when a task is locked whose last run did not learn what it did. A run that never ended leaves a lock, too.
 var unknown = time.Unix(0, 0).UTC()
 
-// AddTask stores a task, to run now if RunAt is zero. A task of the same key is left as it is.
+// AddTask stores a task, to run now if RunAt is zero. A task of the same key is left as it is, unless it was given up: then
+// it starts anew.
 func (tx *Tx) AddTask(t *Task) error {
 	t.CreatedAt = tx.now()
 	if t.RunAt.IsZero() {
 		t.RunAt = tx.now()
 	}
-	return tx.db.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "key"}}, DoNothing: true}).Create(t).Error
-}
-
-// ClaimTasks takes due tasks that nobody holds, for the given time. Claims go by the database's clock, which
-// all nodes share; what is due, by that or the node's own, whichever is later. At most limit rows are touched.
-func (tx *Tx) ClaimTasks(lane Lane, limit int, hold time.Duration) ([]*Task, error) {
-	now, err := tx.databaseTime()
-	if err != nil {
-		return nil, err
-	}
-	due := now
-	if own := tx.now(); own.After(due) {
-		due = own
-	}
-	q := tx.db.Where("lane = ? AND run_at <= ? AND (locked_until IS NULL OR locked_until <= ?)", lane, due, now).Order("run_at, id").Limit(limit)
-	if tx.postgres {
-		q = q.Clauses(clause.Locking{Strength: "UPDATE", Options: "SKIP LOCKED"})
-	}
-	var rows []*Task
-	if err := q.Find(&rows).Error; err != nil {
-		return nil, err
-	}
-	until := now.Add(hold)
-	ids := make([]int64, len(rows))
-	for i, t := range rows {
-		ids[i] = t.ID
-		t.Attempts++
-		t.Unsure = t.LockedUntil != nil
-		t.LockedUntil = &until
-	}
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	err = tx.db.Exec("UPDATE tasks SET attempts = attempts + 1, locked_until = ? WHERE id IN ?", until, ids).Error
-	return rows, err
+	return tx.db.Clauses(clause.OnConflict{
+		Columns: []clause.Column{{Name: "key"}},
+		DoUpdates: clause.Assignments(map[string]any{
+			"payload": t.Payload, "run_at": t.RunAt, "gave_up_at": nil, "failures": 0, "deaths": 0, "last_error": "",
+		}),
+		Where: clause.Where{Exprs: []clause.Expression{gorm.Expr("tasks.gave_up_at IS NOT NULL")}},
+	}).Create(t).Error
 }
 
 // HoldTask claims a task for longer; false if it was claimed anew by somebody else, or is done.
@@ -89,12 +65,6 @@ func (tx *Tx) HoldTask(t *Task, hold time.Duration) (bool, error) {
 	}
 	res := tx.db.Model(&Task{}).Where("id = ? AND attempts = ?", t.ID, t.Attempts).Update("locked_until", now.Add(hold))
 	return res.RowsAffected == 1, res.Error
-}
-
-// DueTasks says whether a claim would find something; it writes nothing.
-func (tx *Tx) DueTasks(lane Lane) (bool, error) {
-	now := tx.now()
-	return some(tx.db.Model(&Task{}).Where("lane = ? AND run_at <= ? AND (locked_until IS NULL OR locked_until <= ?)", lane, now, now))
 }
 
 // TasksLeft says whether a task is due or running; tests wait for that.
@@ -122,24 +92,12 @@ func (tx *Tx) DeleteTaskByKey(key string) error {
 
 // DueNow lets a waiting task run at once.
 func (tx *Tx) DueNow(key string) error {
-	return tx.db.Model(&Task{}).Where("key = ?", key).Update("run_at", tx.now()).Error
-}
-
-// PostponeTask lets a task run again later, and notes why. The next run is told if this one, or one before, is unsure of what it did.
-func (tx *Tx) PostponeTask(t *Task, runAt time.Time, reason string, unsure bool) error {
-	var locked *time.Time
-	if unsure || t.Unsure {
-		locked = &unknown
-	}
-	// Who asked for it to run at once while it ran is heard.
-	at := gorm.Expr("CASE WHEN run_at > ? THEN run_at ELSE ? END", t.RunAt, runAt)
-	return tx.db.Model(&Task{}).Where("id = ?", t.ID).
-		Updates(map[string]any{"run_at": at, "locked_until": locked, "last_error": reason}).Error
+	return tx.db.Model(&Task{}).Where("key = ? AND gave_up_at IS NULL", key).Update("run_at", tx.now()).Error
 }
 
 // ReplyNow lets the task that replies to the commands of a pipeline run at once.
 func (tx *Tx) ReplyNow(pipelineID int64) error {
-	return tx.db.Model(&Task{}).Where("kind = 'chat-reply' AND payload = ?", fmt.Sprintf(`{"pipeline":%d}`, pipelineID)).Update("run_at", tx.now()).Error
+	return tx.db.Model(&Task{}).Where("kind = 'chat-reply' AND payload = ? AND gave_up_at IS NULL", fmt.Sprintf(`{"pipeline":%d}`, pipelineID)).Update("run_at", tx.now()).Error
 }
 
 // databaseTime is the clock that nodes share: PostgreSQL's own, or the one node's with SQLite.
@@ -300,15 +258,4 @@ func (tx *Tx) Stale() (bool, error) {
 // DeleteExpiredSessions removes sessions that have ended.
 func (tx *Tx) DeleteExpiredSessions() error {
 	return tx.db.Where("expires_at <= ?", tx.now()).Delete(&Session{}).Error
-}
-
-// ReleaseTasks lets the tasks run again that this node had claimed before it was killed. With SQLite there is
-// one node, which knows that all claims were its own; with PostgreSQL claims of dead nodes end by time.
-func (d *DB) ReleaseTasks(ctx context.Context) error {
-	if d.postgres {
-		return nil
-	}
-	return d.Write(ctx, func(tx *Tx) error {
-		return tx.db.Model(&Task{}).Where("locked_until IS NOT NULL").Update("locked_until", unknown).Error
-	})
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"signalbox/ci"
-	"signalbox/ci/access"
 	"signalbox/internal/fault"
 	"signalbox/internal/httpapi"
 	"signalbox/models"
@@ -20,16 +19,10 @@ func (s *Server) archiveOf(r *request, c *inside) (j *models.Job, row *models.Ar
 	if j, _, err = s.jobOf(r, c); err != nil {
 		return nil, nil, err
 	}
-	if !c.may(r, access.ReadArtifacts) {
-		return nil, nil, notFound(r)
+	row, err = s.ci.ReadableArchive(r.Context(), r.actor, c.subject, j)
+	if kind := fault.KindOf(err); kind == fault.Forbidden || kind == fault.NotFound {
+		err = notFound(r)
 	}
-	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
-		row, err = tx.Artifact(j.ID, "archive")
-		if err == nil && (row.Gone(s.ci.DB().Now()) || !access.ArtifactAllowed(r.actor, c.subject, row.Access)) {
-			err = models.ErrNotFound
-		}
-		return missingPage(err)
-	})
 	return j, row, err
 }
 

@@ -136,6 +136,8 @@ func (s *Server) table() []row {
 		{"POST", "/admin/runners", admin(s.adminCreateRunner)},
 		{"POST", "/admin/runners/*", admin(s.adminRunner)},
 		{"GET", "/admin/jobs", admin(s.adminJobs)},
+		{"GET", "/admin/tasks", admin(s.adminTasks)},
+		{"POST", "/admin/tasks/*", admin(s.adminTask)},
 		{"GET", "/admin/settings", admin(s.adminSettings)},
 		{"POST", "/admin/settings", admin(s.adminSetSettings)},
 		{"GET", "/admin/slack", admin(s.slackAppPage)},

@@ -192,6 +192,8 @@ type Options struct {
 	MaxIncludes int
 	// Project and SHA are where the file lies.
 	Project, SHA string
+	// Stopped is asked while a configuration is read; its error ends the reading and is returned. It may be nil.
+	Stopped func() error
 	// Rules says whether a rule of an include in a file holds; nil: conditions on variables alone are asked.
 	Rules func(from Context, r Rule) (bool, error)
 }
@@ -216,7 +218,7 @@ func Load(f File, o Options) (*Config, []*Error) {
 // LoadWith reads a configuration. What went wrong with the resolver or with what was given, as opposed to in a file, is the
 // error; there is a result nonetheless.
 func LoadWith(f File, o Options) (*Result, error) {
-	l := &loader{file: f, pattern: o.Pattern, chains: map[string][]string{}, positions: positions{tops: map[string][]top{}}}
+	l := &loader{file: f, pattern: o.Pattern, ask: o.Stopped, chains: map[string][]string{}, positions: positions{tops: map[string][]top{}}}
 	c := l.load(f, o)
 	if len(l.errors) == 0 {
 		return &Result{Config: c, Warnings: l.warnings, Varied: l.varied}, l.failed
@@ -230,7 +232,7 @@ func (l *loader) load(f File, o Options) *Config {
 		l.add(nil, "Please provide content of "+f.Name)
 		return nil
 	}
-	u := &unit{source: &yaml.Source{Name: f.Name, Content: f.Content}, variables: o.Variables, given: o.Given, varied: &l.varied}
+	u := &unit{source: &yaml.Source{Name: f.Name, Content: f.Content}, variables: o.Variables, given: o.Given, varied: &l.varied, stopped: l.stopped}
 	if o.Inputs != nil {
 		u.inputs = NodeOf(o.Inputs)
 	}
@@ -239,6 +241,8 @@ func (l *loader) load(f File, o Options) *Config {
 	root, at, problem := u.read()
 	if u.refused != nil {
 		l.failed = u.refused
+	}
+	if l.failed != nil {
 		return nil
 	}
 	if problem == emptyFile {
@@ -251,21 +255,21 @@ func (l *loader) load(f File, o Options) *Config {
 	}
 	l.remember(root)
 	root = x.file(root, here, nil)
-	if len(l.errors) > 0 {
+	if len(l.errors) > 0 || l.stopped() != nil {
 		return nil // what is missing would only look like further mistakes
 	}
 	root = l.extends(root)
 	root = l.references(root)
-	if l.aimless {
+	if l.aimless || l.stopped() != nil {
 		return nil
 	}
 	l.beyond = len(l.errors) > 0
 	c := l.root(l.healthy(root))
 	l.beyond = len(l.errors) > 0
-	if !l.aimless {
+	if !l.aimless && l.stopped() == nil {
 		c.Jobs = l.expand(c.Jobs)
 	}
-	if !l.aimless {
+	if !l.aimless && l.stopped() == nil {
 		l.relations(c)
 	}
 	c.root, c.Includes = root, x.included
@@ -276,6 +280,7 @@ func (l *loader) load(f File, o Options) *Config {
 type loader struct {
 	file     File
 	failed   error // of the resolver, that is nobody's mistake in a file
+	ask      func() error
 	errors   []*Error
 	warnings []*Error
 	pattern  func(string) error
@@ -288,6 +293,14 @@ type loader struct {
 	varied   bool
 	chains   map[string][]string // how each file came to be included
 	positions
+}
+
+// stopped says why the reading shall end, once it shall.
+func (l *loader) stopped() error {
+	if l.failed == nil && l.ask != nil {
+		l.failed = l.ask()
+	}
+	return l.failed
 }
 
 // positions remembers where jobs and their keys stand, for mistakes found later.

@@ -79,8 +79,8 @@ func TestHowAMistakeCameThere(t *testing.T) {
 			"    1 | job: {script: x, artefacts: {}}\n                         ^\nDid you mean `artifacts`?",
 		"build: {script: x}\njob:\n  script: x\n  needs:\n    - job: biuld": ".gitlab-ci.yml:5:12: job job: undefined need: biuld\n" +
 			"    4 |   needs:\n    5 |     - job: biuld\n                   ^\nDid you mean `build`?",
-		".setup: {script: x}\njob: {script: !reference [.setpu, script]}": ".gitlab-ci.yml:2:25: !reference [\".setpu\", \"script\"] could not be found\n" +
-			"    1 | .setup: {script: x}\n    2 | job: {script: !reference [.setpu, script]}\n                                ^\nDid you mean `.setup`?",
+		".setup: {script: x}\njob: {script: !reference [.setpu, script]}": ".gitlab-ci.yml:2:15: !reference [\".setpu\", \"script\"] could not be found\n" +
+			"    1 | .setup: {script: x}\n    2 | job: {script: !reference [.setpu, script]}\n                      ^\nDid you mean `.setup`?",
 	} {
 		_, errs := loadFrom(s, text, Options{})
 		if len(errs) == 0 {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,6 +30,8 @@ type unit struct {
 	given func(specs []InputSpec) (map[string]any, error)
 	// refused is that error.
 	refused error
+	// stopped is asked while the file is parsed; it notes its error itself.
+	stopped func() error
 	// further are mistakes beyond the first.
 	further []found
 }
@@ -48,10 +51,10 @@ func (l *loader) further(list []found, prefix string) {
 
 // read parses a file, checks its header and puts the inputs into its content. problem is GitLab's text.
 func (u *unit) read() (content *yaml.Node, at *yaml.Node, problem string) {
-	docs, err := yaml.Parse(u.source.Content)
+	docs, err := yaml.Parse(u.source.Content, u.stopped)
 	if err != nil {
-		e, _ := err.(*yaml.Error)
-		return nil, &yaml.Node{Line: e.Line, Column: e.Column, Source: u.source}, e.Message
+		at, text := wrong(err, u.source)
+		return nil, at, text
 	}
 	for _, d := range docs {
 		d.SetSource(u.source)
@@ -68,6 +71,15 @@ func (u *unit) read() (content *yaml.Node, at *yaml.Node, problem string) {
 		return nil, docs[0], "Invalid configuration format"
 	}
 	return u.interpolated(header, docs[0])
+}
+
+// wrong says what is wrong with a text that cannot be parsed, and where.
+func wrong(err error, source *yaml.Source) (at *yaml.Node, text string) {
+	var e *yaml.Error
+	if !errors.As(err, &e) { // it was stopped
+		return nil, err.Error()
+	}
+	return &yaml.Node{Line: e.Line, Column: e.Column, Source: source}, e.Message
 }
 
 func (u *unit) interpolated(header, content *yaml.Node) (*yaml.Node, *yaml.Node, string) {

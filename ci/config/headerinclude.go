@@ -23,7 +23,7 @@ func (x *includer) headers(list *yaml.Node, from Context, chain []string) (specs
 			if !ok {
 				break
 			}
-			more, at, problem := ofFile(f, l)
+			more, at, problem := x.ofFile(f, l)
 			if problem != "" {
 				return nil, at, problem
 			}
@@ -57,12 +57,12 @@ func notOfHeader(n *yaml.Node) string {
 	return "`" + jsonText(n) + "` does not have a valid subkey for header include. Valid subkeys are: `local`, `remote`, `project`"
 }
 
-func ofFile(f fetched, l Location) (specs []*input, at *yaml.Node, problem string) {
+func (x *includer) ofFile(f fetched, l Location) (specs []*input, at *yaml.Node, problem string) {
 	source := &yaml.Source{Name: f.at.Source, Content: f.content}
-	docs, err := yaml.Parse(f.content)
+	docs, err := yaml.Parse(f.content, x.l.stopped)
 	if err != nil {
-		e, _ := err.(*yaml.Error)
-		return nil, &yaml.Node{Line: e.Line, Column: e.Column, Source: source}, "`" + l.Name + "`: " + e.Message
+		at, text := wrong(err, source)
+		return nil, at, "`" + l.Name + "`: " + text
 	}
 	if len(docs) == 0 || docs[len(docs)-1].Kind != yaml.Map {
 		return nil, nil, "Included file `" + l.Name + "` does not have valid YAML syntax!"

@@ -349,7 +349,7 @@ func TestInputsFromOtherFiles(t *testing.T) {
 		"{include: [{template: Go.gitlab-ci.yml}]}":                    "header:spec:include:include config contains unknown keys: template",
 		"{include: [{local: wrong.yml}]}":                              "header:spec:inputs:a input type unknown value: nothing",
 		"{include: [{local: list.yml}]}":                               "Included file `list.yml` does not have valid YAML syntax!",
-		"{include: [{local: broken.yml}]}":                             "`broken.yml`: sequence end token ']' not found",
+		"{include: [{local: broken.yml}]}":                             "`broken.yml`: did not find expected node content while parsing a flow node",
 		"{include: [{local: inputs.txt}]}":                             "Included file `inputs.txt` does not have YAML extension!",
 	} {
 		_, errs := loadFrom(s, "spec: "+spec+"\n---\na: {script: x}", Options{})

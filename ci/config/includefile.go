@@ -53,7 +53,7 @@ func (x *includer) most() int {
 
 // unit prepares a file that was fetched to be read.
 func (x *includer) unit(f fetched, chain []string) *unit {
-	u := &unit{source: &yaml.Source{Name: f.at.Source, Content: f.content}, component: f.at.Component, varied: &x.l.varied}
+	u := &unit{source: &yaml.Source{Name: f.at.Source, Content: f.content}, component: f.at.Component, varied: &x.l.varied, stopped: x.l.stopped}
 	if !f.at.Alone {
 		u.variables = x.o.Variables
 	}

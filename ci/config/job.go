@@ -58,6 +58,9 @@ func (l *loader) allJobs(root *yaml.Node, c *Config, defaults settings) {
 			l.bad(p.Key, "jobs:"+rubyText(p.Key), "name should be a symbol")
 		}
 		for _, p := range pairs {
+			if l.stopped() != nil {
+				return
+			}
 			l.jobs[p.Key.Text], l.bodies[p.Key.Text], l.current = p.Key, p.Value, p.Key.Text
 			c.Jobs = append(c.Jobs, l.job(p.Key, p.Value, defaults, c.Workflow.HasRules))
 		}

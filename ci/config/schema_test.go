@@ -33,7 +33,7 @@ func bySchema(t *testing.T, file string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	docs, err := yaml.Parse([]byte(file))
+	docs, err := yaml.Parse([]byte(file), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,6 @@
 // Package tasks runs durable effects: what a transaction caused and must happen after it, at least once,
-// across restarts. Handlers are registered by kind; each must bear to run twice.
+// across restarts. Handlers are registered by kind; each must bear to run twice. A task that fails again and again is
+// given up: it is kept, with its last error, until somebody lets it run once more or drops it.
 package tasks
 
 import (
@@ -7,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
+	"maps"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,7 +20,8 @@ import (
 // Handler does one task. An error means that it runs again later, after a growing pause.
 type Handler func(ctx context.Context, t *models.Task) error
 
-// Later is an error that asks for the next try at a given time. Without a reason nothing is wrong: the task goes on then.
+// Later is an error that asks for the next try at a given time, and counts as no failure: how often it may be is for the
+// handler to bound. Without a reason nothing is wrong: the task goes on then.
 type Later struct {
 	At     time.Time
 	Reason error
@@ -33,11 +37,11 @@ func (l *Later) Error() string {
 
 // Runner claims due tasks and runs them. Any number of nodes may have one.
 type Runner struct {
-	db       *models.DB
-	log      *slog.Logger
-	handlers map[string]Handler
-	lanes    []*lane
-	working  sync.WaitGroup
+	db      *models.DB
+	log     *slog.Logger
+	kinds   map[string]*kind
+	lanes   []*lane
+	working sync.WaitGroup
 }
 
 // lane is a lane's handlers.
@@ -45,6 +49,8 @@ type lane struct {
 	lane  models.Lane
 	wake  chan struct{}
 	slots chan struct{}
+	mu    sync.Mutex
+	runs  map[[2]string]int // tasks that run now, by kind and share
 }
 
 // handlers are how many tasks of each lane run at a time.
@@ -58,20 +64,26 @@ const (
 	batch     = 16
 	slowTick  = 2 * time.Second // finds tasks whose wake-up was lost
 	firstWait = 2 * time.Second
-	longest   = 5 * time.Minute
+	longest   = time.Hour
 )
 
 // NewRunner makes a runner of the given handlers.
 func NewRunner(db *models.DB, log *slog.Logger) *Runner {
-	r := &Runner{db: db, log: log, handlers: map[string]Handler{}}
+	r := &Runner{db: db, log: log, kinds: map[string]*kind{}}
 	for l, n := range handlers {
-		r.lanes = append(r.lanes, &lane{lane: l, wake: make(chan struct{}, 1), slots: make(chan struct{}, n)})
+		r.lanes = append(r.lanes, &lane{lane: l, wake: make(chan struct{}, 1), slots: make(chan struct{}, n), runs: map[[2]string]int{}})
 	}
 	return r
 }
 
 // Handle registers who does a kind of task. It must not be called once Run has begun.
-func (r *Runner) Handle(kind string, h Handler) { r.handlers[kind] = h }
+func (r *Runner) Handle(name string, h Handler, options ...Option) {
+	k := &kind{do: h, tries: DefaultTries}
+	for _, o := range options {
+		o(k)
+	}
+	r.kinds[name] = k
+}
 
 // Wake looks for due tasks soon. It is called after the commit that stored one.
 func (r *Runner) Wake() {
@@ -116,12 +128,13 @@ func (r *Runner) run(ctx context.Context, l *lane) {
 // runOnce starts what is due, at most a batch, and says whether there may be more. Without due tasks it
 // writes nothing.
 func (r *Runner) runOnce(ctx context.Context, l *lane) (more bool, err error) {
-	due := false
+	var due []string
+	names := slices.Sorted(maps.Keys(r.kinds))
 	err = r.db.Read(ctx, func(tx *models.Tx) error {
-		due, err = tx.DueTasks(l.lane)
+		due, err = tx.DueKinds(l.lane, names)
 		return err
 	})
-	if err != nil || !due {
+	if err != nil || len(due) == 0 {
 		return false, err
 	}
 	free, err := l.free(ctx)
@@ -130,7 +143,7 @@ func (r *Runner) runOnce(ctx context.Context, l *lane) (more bool, err error) {
 	}
 	var claimed []*models.Task
 	err = r.db.Write(ctx, func(tx *models.Tx) error {
-		claimed, err = tx.ClaimTasks(l.lane, min(batch, free), hold)
+		claimed, err = tx.ClaimTasks(l.lane, r.shares(l, due), min(batch, free), hold)
 		return err
 	})
 	if err != nil {
@@ -142,8 +155,16 @@ func (r *Runner) runOnce(ctx context.Context, l *lane) (more bool, err error) {
 		case <-ctx.Done():
 			return false, ctx.Err()
 		}
+		l.count(t, 1)
 		r.working.Go(func() {
-			defer func() { <-l.slots }()
+			defer func() {
+				l.count(t, -1)
+				<-l.slots
+				select {
+				case l.wake <- struct{}{}: // what waited for a share of this kind may be due
+				default:
+				}
+			}()
 			r.do(ctx, t)
 		})
 	}
@@ -162,41 +183,54 @@ func (l *lane) free(ctx context.Context) (int, error) {
 }
 
 func (r *Runner) do(ctx context.Context, t *models.Task) {
-	err := r.call(ctx, t)
+	k, stopped := r.kinds[t.Kind], ctx
+	err := k.spent(t)
+	if err == nil {
+		err = r.call(ctx, k, t)
+	}
 	// The outcome is stored even while the node shuts down, or the task would run again for nothing.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	store := r.db.Write(ctx, func(tx *models.Tx) error {
-		if err == nil {
-			return tx.DoneTask(t.ID)
-		}
-		var later *Later
-		unsure := errors.As(err, &later) && later.Unsure
-		return tx.PostponeTask(t, nextTry(tx.Now(), t.Attempts, err), err.Error(), unsure)
-	})
-	if err != nil && err.Error() != "" {
-		r.log.WarnContext(ctx, "task will be tried again", "kind", t.Kind, "task", t.ID, "attempts", t.Attempts, "error", err)
+	var later *Later
+	var store error
+	switch failed := err != nil && !errors.As(err, &later) && stopped.Err() == nil; {
+	case failed && k.last(t):
+		store = r.giveUp(ctx, k, t, err)
+	default:
+		store = r.store(ctx, t, err, failed)
 	}
 	if store != nil {
 		r.log.ErrorContext(ctx, "outcome of a task cannot be stored", "kind", t.Kind, "task", t.ID, "error", store)
 	}
 }
 
+// store notes how a run ended.
+func (r *Runner) store(ctx context.Context, t *models.Task, err error, failed bool) error {
+	if err != nil && err.Error() != "" {
+		r.log.WarnContext(ctx, "task will be tried again", "kind", t.Kind, "task", t.ID, "failures", t.Failures, "error", err)
+	}
+	return r.db.Write(ctx, func(tx *models.Tx) error {
+		if err == nil {
+			return tx.DoneTask(t.ID)
+		}
+		var later *Later
+		unsure := errors.As(err, &later) && later.Unsure
+		return tx.PostponeTask(t, nextTry(tx.Now(), t.Failures+t.Deaths+1, err), err.Error(), failed, unsure)
+	})
+}
+
 // call runs the handler; its panic is an error like any other.
-func (r *Runner) call(ctx context.Context, t *models.Task) (err error) {
+func (r *Runner) call(ctx context.Context, k *kind, t *models.Task) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
+			r.log.ErrorContext(ctx, "task panicked", "kind", t.Kind, "task", t.ID, "panic", p, "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	h := r.handlers[t.Kind]
-	if h == nil {
-		return fmt.Errorf("no handler for tasks of kind %q", t.Kind)
-	}
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	go r.renew(ctx, cancel, t)
-	return h(ctx, t)
+	return k.do(ctx, t)
 }
 
 // renew keeps a task claimed while its handler works. A handler whose claim is lost is stopped.
@@ -219,13 +253,4 @@ func (r *Runner) renew(ctx context.Context, cancel context.CancelFunc, t *models
 			return
 		}
 	}
-}
-
-func nextTry(now time.Time, attempts int, err error) time.Time {
-	var later *Later
-	if errors.As(err, &later) {
-		return later.At
-	}
-	wait := min(longest, firstWait<<min(attempts-1, 10))
-	return now.Add(wait/2 + rand.N(wait/2+1))
 }

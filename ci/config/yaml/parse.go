@@ -4,299 +4,306 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strings"
 	"unicode/utf8"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/lexer"
-	"github.com/goccy/go-yaml/parser"
-	"github.com/goccy/go-yaml/token"
+	"go.yaml.in/yaml/v4"
+	"go.yaml.in/yaml/v4/plugin/loaderlimits"
 )
 
-// Limits of one text. They hold for what aliases expand to as well, so that a few lines cannot stand for
+// Limits of one text. MaxDepth and MaxNodes hold for what aliases expand to as well, so that a few lines cannot stand for
 // millions of values.
 const (
 	MaxBytes = 2 << 20
 	MaxDepth = 100
 	MaxNodes = 500_000
-	// MaxLines bounds the time: some texts cost the parser the square of their lines.
-	MaxLines = 40_000
+	// MaxMarks bounds the memory of the parser: it keeps all tokens of an outermost bracket until that one is closed, and
+	// each token begins with one of these characters or follows one.
+	MaxMarks = 500_000
+	// MaxDirectives bounds the time: each %TAG is compared with those before it.
+	MaxDirectives = 100
 )
+
+const marks = ",[]{}:?!&*\"'"
 
 // TextOfNode is how many bytes of text count as one more value, so that aliases of long texts count too.
 const TextOfNode = 64
 
 const tooBig = "The parsed YAML is too big"
 
-// endOfFile are spaces on the last line, which would move the text above it.
-var endOfFile = regexp.MustCompile(`(\n)[ \t]+$`)
-
-// emptyDocument is a document with nothing in it, of which the parser would make the next one's beginning.
-var emptyDocument = regexp.MustCompile(`(?m)^---[ \t\r]*(\n(?:[ \t]*(?:#.*)?\r?\n)*---[ \t\r]*)$`)
-
-// withoutEmpty takes out the marks of empty documents and leaves every line where it is.
-func withoutEmpty(text []byte) []byte {
-	for emptyDocument.Match(text) {
-		text = emptyDocument.ReplaceAll(text, []byte("$1"))
-	}
-	return text
-}
-
-// Parse reads the documents of a text. An empty text has none. Errors are *Error.
-func Parse(text []byte) (docs []*Node, err error) {
+// Parse reads the documents of a text, in a time linear in its size. An empty text has none. Errors are *Error, or what
+// stopped says: it is asked all the while, and its error ends the reading. It may be nil.
+func Parse(text []byte, stopped func() error) (docs []*Node, err error) {
 	defer func() {
-		if p := recover(); p != nil { // the parser panics on some damaged texts
+		if p := recover(); p != nil { // a fault of the parser must not end the process
 			docs, err = nil, &Error{Message: fmt.Sprintf("this is not valid YAML (%v)", p)}
 		}
 	}()
-	if len(text) > MaxBytes {
-		return nil, &Error{Message: tooBig}
+	if stopped == nil {
+		stopped = func() error { return nil }
+	}
+	if err := size(text); err != nil {
+		return nil, err
 	}
 	if !utf8.Valid(text) {
 		return nil, &Error{Message: "the file is not valid UTF-8"}
 	}
-	text = bytes.ReplaceAll(bytes.TrimPrefix(text, []byte("\ufeff")), []byte("\r\n"), []byte("\n"))
 	if bytes.IndexByte(text, 0) >= 0 {
 		return nil, &Error{Message: "the file holds a NUL byte"}
 	}
-	if e := nesting(text); e != nil {
-		return nil, e
-	}
-	tokens, wrong := mend(lexer.Tokenize(string(withoutEmpty(endOfFile.ReplaceAll(text, []byte("$1"))))))
-	if wrong != nil {
-		return nil, wrong
-	}
-	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	source := &reader{text: text, lines: bytes.Count(bytes.TrimRight(text, "\n"), []byte("\n")) + 1, stopped: stopped}
+	// Depth is bounded while the text is scanned, before anything is built. What is nested in both styles is counted again by
+	// the resolver, and so are aliases.
+	loader, err := yaml.NewLoader(source, yaml.WithUniqueKeys(false),
+		yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthFunc(deep), loaderlimits.AliasNone())))
 	if err != nil {
-		return nil, syntaxError(err)
+		return nil, err
 	}
-	for _, d := range file.Docs {
-		r := &resolver{anchors: map[string]*anchored{}}
-		n, e := r.node(d.Body, 0)
-		if e != nil {
-			return nil, e
+	for {
+		var d yaml.Node
+		if err := loader.Load(&d); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return nil, source.explain(err)
 		}
-		if len(file.Docs) == 1 || n.Kind != Null {
-			docs = append(docs, n)
+		n, err := (&resolver{known: map[*yaml.Node]*anchored{}, stopped: stopped}).node(body(&d), 0)
+		if err != nil {
+			return nil, err
 		}
+		docs = append(docs, n)
 	}
-	return docs, nil
+	return withoutEmpty(docs), nil
 }
 
-// nesting refuses texts that have more lines or open more brackets than any configuration may nest, before the parser meets
-// them.
-func nesting(text []byte) *Error {
-	if bytes.Count(text, []byte("\n")) > MaxLines {
-		return &Error{Message: fmt.Sprintf("%s: it has more than %d lines", tooBig, MaxLines)}
+// withoutEmpty leaves out documents with nothing in them, unless there is no other.
+func withoutEmpty(docs []*Node) []*Node {
+	var out []*Node
+	for _, d := range docs {
+		if len(docs) == 1 || d.Kind != Null {
+			out = append(out, d)
+		}
 	}
-	depth := 0
-	for line, l := range bytes.Split(text, []byte("\n")) {
-		if indent := len(l) - len(bytes.TrimLeft(l, " -")); indent > 4*MaxDepth {
-			return &Error{Message: tooBig, Line: line + 1, Column: indent}
-		}
-		depth = max(0, depth+bytes.Count(l, []byte("["))+bytes.Count(l, []byte("{"))-
-			bytes.Count(l, []byte("]"))-bytes.Count(l, []byte("}")))
-		if depth > 10*MaxDepth {
-			return &Error{Message: tooBig, Line: line + 1, Column: 1}
-		}
+	return out
+}
+
+func body(d *yaml.Node) *yaml.Node {
+	if d.Kind == yaml.DocumentNode && len(d.Content) > 0 {
+		return d.Content[0]
 	}
 	return nil
 }
 
-func syntaxError(err error) *Error {
-	var syntax *yaml.SyntaxError
-	if errors.As(err, &syntax) {
-		e := &Error{Message: strings.Replace(syntax.Message, "mapping value is not allowed in this context", "mapping values are not allowed in this context", 1)}
-		if syntax.Token != nil && syntax.Token.Position != nil {
-			e.Line, e.Column = syntax.Token.Position.Line, syntax.Token.Position.Column
-		}
-		return e
+// size refuses a text that would cost the parser more than any configuration needs.
+func size(text []byte) error {
+	if len(text) > MaxBytes {
+		return &Error{Message: tooBig}
 	}
-	return &Error{Message: strings.SplitN(err.Error(), "\n", 2)[0]}
+	var mark [256]bool
+	for _, c := range []byte(marks) {
+		mark[c] = true
+	}
+	found := 0
+	for _, c := range text {
+		if mark[c] {
+			found++
+		}
+	}
+	if found > MaxMarks {
+		return &Error{Message: fmt.Sprintf("%s: it has more than %d of the characters %s", tooBig, MaxMarks, marks)}
+	}
+	if directives := bytes.Count(text, []byte("\n%TAG")); directives > MaxDirectives {
+		return &Error{Message: fmt.Sprintf("%s: it has more than %d %%TAG directives", tooBig, MaxDirectives)}
+	}
+	return nil
 }
 
+var errDeep = errors.New(tooBig)
+
+func deep(depth int, _ *yaml.DepthContext) error {
+	if depth > MaxDepth+1 {
+		return errDeep
+	}
+	return nil
+}
+
+// reader hands the text to the parser bit by bit, and nothing any more once the reading was stopped.
+type reader struct {
+	text    []byte
+	lines   int // of the text
+	stopped func() error
+	err     error
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	if r.err = r.stopped(); r.err != nil {
+		return 0, r.err
+	}
+	if len(r.text) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, r.text)
+	r.text = r.text[n:]
+	return n, nil
+}
+
+// explain puts what the parser says into the words of Psych.
+func (r *reader) explain(err error) error {
+	if r.err != nil {
+		return r.err
+	}
+	var at *yaml.LoadError
+	if !errors.As(err, &at) {
+		return &Error{Message: strings.SplitN(err.Error(), "\n", 2)[0]}
+	}
+	e := &Error{Message: at.Message, Line: at.Mark.Line, Column: at.Mark.Column}
+	switch {
+	case strings.Contains(at.Message, tooBig):
+		e.Message = tooBig
+	case unknownAnchor.MatchString(at.Message):
+		e.Message = "Unknown alias: " + unknownAnchor.FindStringSubmatch(at.Message)[1]
+	case at.ContextMsg != "":
+		e.Message += " " + at.ContextMsg
+		if at.ContextMsg == "while scanning a simple key" || len(r.text) == 0 && at.Mark.Line > r.lines && at.ContextMark.Line > 0 {
+			e.Line, e.Column = at.ContextMark.Line, at.ContextMark.Column // the mistake is seen only where it ends, or nowhere
+		}
+	}
+	return e
+}
+
+var unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
+
 type anchored struct {
-	node  *Node
-	count int // nodes under it, for the budget
+	node   *Node // nil while it is read: an alias of it would be a cycle
+	count  int   // nodes under it, for the budget
+	height int   // levels under it
 }
 
 type resolver struct {
-	anchors map[string]*anchored
+	known   map[*yaml.Node]*anchored
 	nodes   int
-}
-
-func at(n *Node, t *token.Token) *Node {
-	if t != nil && t.Position != nil {
-		n.Line, n.Column = t.Position.Line, max(1, t.Position.Column)
-	}
-	return n
+	deepest int // level reached so far, since the innermost anchor
+	stopped func() error
 }
 
 func fail(n *Node, format string, args ...any) *Error {
 	return &Error{Message: fmt.Sprintf(format, args...), Line: n.Line, Column: n.Column}
 }
 
-func (r *resolver) node(a ast.Node, depth int) (*Node, *Error) {
+func (r *resolver) node(y *yaml.Node, depth int) (*Node, error) {
 	n := &Node{}
-	if a == nil {
+	if y == nil {
 		return n, nil
 	}
-	at(n, a.GetToken())
+	n.Line, n.Column = y.Line, max(1, y.Column)
 	if r.nodes++; r.nodes > MaxNodes || depth > MaxDepth {
 		return nil, fail(n, tooBig)
 	}
-	switch a := a.(type) {
-	case *ast.AnchorNode:
-		return r.anchor(a, n, depth)
-	case *ast.AliasNode:
-		return r.alias(a, n)
-	case *ast.TagNode:
-		return r.tag(a, n, depth)
-	case *ast.MappingNode:
-		return n, r.mapping(n, a.Values, depth)
-	case *ast.MappingValueNode:
-		return n, r.mapping(n, []*ast.MappingValueNode{a}, depth)
-	case *ast.SequenceNode:
-		return n, r.list(n, a.Values, depth)
-	case *ast.LiteralNode:
-		n.Kind, n.Text = String, a.Value.Value
-		r.nodes += len(n.Text) / TextOfNode
-		return n, nil
-	case *ast.MappingKeyNode:
-		return r.node(a.Value, depth)
+	r.deepest = max(r.deepest, depth)
+	if r.nodes%4096 == 0 {
+		if err := r.stopped(); err != nil {
+			return nil, err
+		}
 	}
-	return r.scalar(a, n)
-}
-
-func (r *resolver) scalar(a ast.Node, n *Node) (*Node, *Error) {
-	t := a.GetToken()
-	if t == nil {
-		return n, nil
+	if y.Kind == yaml.AliasNode {
+		return r.alias(y, n, depth)
 	}
-	r.nodes += len(t.Value) / TextOfNode
-	switch t.Type {
-	case token.ImplicitNullType:
-		return n, nil
-	case token.SingleQuoteType, token.DoubleQuoteType:
-		n.Kind, n.Text = String, t.Value
-		return n, nil
+	if y.Anchor == "" {
+		return n, r.value(y, n, depth)
 	}
-	text := t.Value
-	if s, ok := a.(*ast.StringNode); ok {
-		text = s.Value
+	entry, before, outer := &anchored{}, r.nodes, r.deepest
+	r.known[y], r.deepest = entry, depth
+	if err := r.value(y, n, depth); err != nil {
+		return nil, err
 	}
-	// The parser glues a comment below a plain scalar onto it; no plain scalar can hold " #".
-	if i := strings.Index(text, " #"); i >= 0 {
-		text = strings.TrimRight(text[:i], " \t")
-	}
-	// The parser takes what closes a bracket that nobody opened for a text.
-	if text != "" && strings.ContainsRune("}],%", rune(text[0])) {
-		return nil, fail(n, "%q cannot start a value here", text[:1])
-	}
-	if e := plain(n, text); e != nil {
-		return nil, e
-	}
+	entry.node, entry.count, entry.height = n, r.nodes-before, r.deepest-depth
+	r.deepest = max(r.deepest, outer)
 	return n, nil
 }
 
-func (r *resolver) list(n *Node, values []ast.Node, depth int) *Error {
+func (r *resolver) alias(y *yaml.Node, n *Node, depth int) (*Node, error) {
+	target := r.known[y.Alias]
+	if target == nil || target.node == nil {
+		return nil, fail(n, "%s: the alias *%s stands inside its own anchor", tooBig, y.Value)
+	}
+	if r.nodes += target.count; r.nodes > MaxNodes || depth+target.height > MaxDepth {
+		return nil, fail(n, tooBig)
+	}
+	r.deepest = max(r.deepest, depth+target.height)
+	return target.node, nil
+}
+
+// value fills a node. Of tags !reference is kept, and those that make a scalar a string count.
+func (r *resolver) value(y *yaml.Node, n *Node, depth int) error {
+	tagged := y.Style&yaml.TaggedStyle != 0
+	if tagged && strings.HasPrefix(y.Tag, "!ruby/") {
+		return fail(n, "Tried to load unspecified class: %s", strings.TrimPrefix(y.Tag, "!ruby/"))
+	}
+	if tagged && y.Tag == "!reference" {
+		n.Tag = y.Tag
+	}
+	switch y.Kind {
+	case yaml.MappingNode:
+		return r.mapping(n, y.Content, depth)
+	case yaml.SequenceNode:
+		return r.list(n, y.Content, depth)
+	}
+	r.nodes += len(y.Value) / TextOfNode
+	const quoted = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
+	if y.Style&quoted != 0 || tagged && (y.Tag == "!!str" || y.Tag == "!") {
+		n.Kind, n.Text = String, y.Value
+		return nil
+	}
+	if e := plain(n, y.Value); e != nil {
+		return e
+	}
+	return nil
+}
+
+func (r *resolver) list(n *Node, values []*yaml.Node, depth int) error {
 	n.Kind = List
 	for _, v := range values {
-		item, e := r.node(v, depth+1)
-		if e != nil {
-			return e
+		item, err := r.node(v, depth+1)
+		if err != nil {
+			return err
 		}
 		n.Items = append(n.Items, item)
 	}
 	return nil
 }
 
-func (r *resolver) anchor(a *ast.AnchorNode, n *Node, depth int) (*Node, *Error) {
-	name := a.Name.GetToken().Value
-	r.anchors[name] = nil // an alias inside its own anchor is a cycle
-	before := r.nodes
-	value, e := r.node(a.Value, depth)
-	if e != nil {
-		return nil, e
-	}
-	r.anchors[name] = &anchored{node: value, count: r.nodes - before}
-	return value, nil
-}
-
-func (r *resolver) alias(a *ast.AliasNode, n *Node) (*Node, *Error) {
-	name := a.Value.GetToken().Value
-	target, known := r.anchors[name]
-	if !known {
-		return nil, fail(n, "Unknown alias: %s", name)
-	}
-	if target == nil {
-		return nil, fail(n, "%s: the alias *%s stands inside its own anchor", tooBig, name)
-	}
-	if r.nodes += target.count; r.nodes > MaxNodes {
-		return nil, fail(n, tooBig)
-	}
-	return target.node, nil
-}
-
-func (r *resolver) tag(a *ast.TagNode, n *Node, depth int) (*Node, *Error) {
-	name := a.Start.Value
-	if strings.HasPrefix(name, "!ruby/") {
-		return nil, fail(n, "Tried to load unspecified class: %s", strings.TrimPrefix(name, "!ruby/"))
-	}
-	value, e := r.node(a.Value, depth)
-	if e != nil {
-		return nil, e
-	}
-	copied := *value
-	switch name {
-	case "!reference":
-		copied.Tag = name
-	case "!!str", "!":
-		if value.Kind != List && value.Kind != Map {
-			copied.Kind = String
-			if value.Kind == Symbol {
-				copied.Text = ":" + value.Text
-			}
-		}
-	}
-	return &copied, nil
-}
-
 // mapping keeps the order of keys as Ruby's Hash does: a key that is given again keeps its first place and
 // takes the new value.
-func (r *resolver) mapping(n *Node, values []*ast.MappingValueNode, depth int) *Error {
+func (r *resolver) mapping(n *Node, content []*yaml.Node, depth int) error {
 	n.Kind = Map
-	index := make(map[string]int, len(values))
-	if len(values) > 0 && values[0].Key != nil {
-		at(n, values[0].Key.GetToken())
+	if len(content) > 0 { // people look for its first key, not for its bracket, tag or anchor
+		n.Line, n.Column = content[0].Line, max(1, content[0].Column)
 	}
-	for _, v := range values {
-		value, e := r.node(v.Value, depth+1)
-		if e != nil {
-			return e
+	index := make(map[string]int, len(content)/2)
+	for i := 0; i+1 < len(content); i += 2 {
+		k := content[i]
+		key, err := r.node(k, depth+1)
+		if err != nil {
+			return err
 		}
-		if _, merge := v.Key.(*ast.MergeKeyNode); merge && mergeable(value) {
-			for _, p := range merged(value) {
+		value, err := r.node(content[i+1], depth+1)
+		if err != nil {
+			return err
+		}
+		if k.Kind == yaml.ScalarNode && k.Style == 0 && k.Value == "<<" && mergeable(value) {
+			pairs := merged(value)
+			if r.nodes += len(pairs); r.nodes > MaxNodes {
+				return fail(n, tooBig)
+			}
+			for _, p := range pairs {
 				put(n, index, p)
 			}
 			continue
 		}
-		key, e := r.key(v.Key, depth)
-		if e != nil {
-			return e
-		}
 		put(n, index, Pair{key, value})
 	}
 	return nil
-}
-
-func (r *resolver) key(k ast.Node, depth int) (*Node, *Error) {
-	if m, ok := k.(*ast.MergeKeyNode); ok {
-		return at(&Node{Kind: String, Text: "<<"}, m.GetToken()), nil
-	}
-	return r.node(k, depth+1)
 }
 
 func put(n *Node, index map[string]int, p Pair) {

@@ -115,8 +115,8 @@ func scalar(n *Node) string {
 		return ":" + n.Text
 	}
 	if unquoted.MatchString(n.Text) && !strings.HasSuffix(n.Text, " ") {
-		again, err := Parse([]byte(n.Text))
-		if err == nil && len(again) == 1 && again[0].Kind == String && again[0].Text == n.Text {
+		again := &Node{}
+		if plain(again, n.Text) == nil && again.Kind == String && !strings.HasPrefix(n.Text, "...") {
 			return n.Text
 		}
 	}

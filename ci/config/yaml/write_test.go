@@ -16,12 +16,12 @@ func TestWrittenYAMLReadsTheSame(t *testing.T) {
 		"e: ''\nf: ' lead'\ng: 'trail '\nh: \"\\x01\\u2028\"\ni: ~\n",
 		"n: 0777\nm: 1_000\no: 0x1f\np: 12:30\n",
 	} {
-		in, err := Parse([]byte(text))
+		in, err := Parse([]byte(text), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		out := Write(in[0])
-		again, err := Parse([]byte(out))
+		again, err := Parse([]byte(out), nil)
 		if err != nil {
 			t.Errorf("%q becomes %q: %v", text, out, err)
 			continue
