@@ -274,11 +274,14 @@ func (c *Coordinator) tellPush(ctx context.Context, p *models.Project, push push
 	if err != nil {
 		return err
 	}
-	var told []happening
 	counts := map[string]int{}
 	for _, ch := range push.Changes {
+		counts[pushEvent(ch.Ref)]++
+	}
+	var told []happening
+	for _, ch := range push.Changes {
 		event := pushEvent(ch.Ref)
-		if counts[event]++; !wanted[event] {
+		if !wanted[event] || counts[event] > maxHookRefs {
 			continue
 		}
 		_, taken, err := landed(ctx, c.Repo(p), ch)
@@ -296,9 +299,6 @@ func (c *Coordinator) tellPush(ctx context.Context, p *models.Project, push push
 	}
 	return c.db.Write(ctx, func(tx *models.Tx) error {
 		for _, h := range told {
-			if counts[h.Event] > maxHookRefs {
-				continue
-			}
 			if err := c.happens(tx, h); err != nil {
 				return err
 			}
