@@ -141,20 +141,29 @@ func plain(r *http.Request) (io.Reader, error) {
 	return z, nil
 }
 
+// jobUser is the name that jobs give. Release tools give it with a user's access token, too, which then counts as it does
+// with any name.
+const jobUser = "gitlab-ci-token"
+
 // actor finds who is calling: nobody, a job, or a user by token or password.
 func (h *Handler) actor(r *http.Request) (access.Actor, error) {
 	name, password, ok := r.BasicAuth()
 	if !ok {
 		return access.Actor{}, nil
 	}
-	if name == "gitlab-ci-token" {
-		return h.jobActor(r.Context(), password)
+	if name == jobUser {
+		actor, err := h.jobActor(r.Context(), password)
+		if fault.KindOf(err) != fault.Unauthorized {
+			return actor, err
+		}
 	}
 	actor, err := h.auth.Token(r.Context(), password)
 	var invalid *access.InvalidToken
 	switch {
 	case errors.As(err, &invalid):
 		return access.Actor{}, fault.New(fault.Unauthorized, "HTTP Basic: Access denied. %s", invalid.Description)
+	case name == jobUser && fault.KindOf(err) == fault.Unauthorized:
+		return access.Actor{}, fault.New(fault.Unauthorized, "HTTP Basic: Access denied. The token is neither that of a running job nor an access token")
 	case fault.KindOf(err) != fault.Unauthorized:
 		return actor, err
 	}
