@@ -121,7 +121,7 @@ func (s *Server) chatRoutes(r routes) {
 		Channel string `param:"channel" max:"255"`
 	},
 	) (any, error) {
-		row, err := s.chat.Give(c.ctx(), c.actor, c.project, p.Text, p.Channel)
+		row, err := s.chat.Give(c.ctx(), c.actor, c.project, chatops.ConsoleCommand{Text: p.Text, Channel: p.Channel})
 		if err != nil {
 			return nil, err
 		}

@@ -66,6 +66,13 @@ func TestChatRules(t *testing.T) {
 		if w.must(200, "GET", fmt.Sprintf("/projects/%s/chat/commands/%d", w.project, c.ID), nil, &told); deref(told.Decision) != "it waits for the approval of others" {
 			t.Errorf("%+v", told)
 		}
+		// What was asked for is what is approved, whatever is pushed meanwhile.
+		var asked struct{ ID string }
+		var later struct{ SHA string }
+		w.must(200, "GET", "/projects/"+w.project+"/repository/commits/main", nil, &asked)
+		w.must(201, "POST", "/projects/"+w.project+"/repository/commits", map[string]any{
+			"branch": "main", "commit_message": "meanwhile", "actions": []any{map[string]any{"action": "create", "file_path": "meanwhile", "content": "x"}},
+		}, nil)
 		answer := fmt.Sprintf("approve command %d", c.ID)
 		refused("ada", "ops", answer, "somebody else has to approve")
 		refused("cyn", "ops", answer, "lets you neither run nor approve")
@@ -78,6 +85,9 @@ func TestChatRules(t *testing.T) {
 		})
 		if j := w.jobs(*c.PipelineID)["deploy-prod"]; h.variable(j.ID, "GITLAB_USER_LOGIN") != "ada" || h.variable(j.ID, "CHAT_INPUT") != "now" {
 			t.Errorf("it runs as %s with %q", h.variable(j.ID, "GITLAB_USER_LOGIN"), h.variable(j.ID, "CHAT_INPUT"))
+		}
+		if w.must(200, "GET", fmt.Sprintf("/projects/%s/pipelines/%d", w.project, *c.PipelineID), nil, &later); later.SHA != asked.ID || asked.ID == "" {
+			t.Errorf("it runs %s, approved was %s", later.SHA, asked.ID)
 		}
 		refused("ben", "ops", answer, "does not wait for approval; it is running")
 		c = in("ada", "ops", "run deploy-prod")

@@ -209,8 +209,7 @@ func (r *room) startByButtons() {
 	if now.ID != m.ID || !slices.Contains(now.Labels(), "Start one") {
 		r.t.Errorf("%q %v", now.Read(), now.Labels())
 	}
-	r.Press(r.anna, m, "Start two") // an old button
-	r.told(r.anna, "does not wait to be started any more")
+	r.gone(r.anna, m, "Start two", "does not wait to be started any more")
 	r.settled()
 	if again := r.jobs(id)["two"].ID; again != two.ID || len(r.pipelines()) != runs+1 {
 		r.t.Errorf("job %d after %d, %d pipelines", again, two.ID, len(r.pipelines())-runs)

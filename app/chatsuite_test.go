@@ -21,6 +21,7 @@ import (
 type talk interface {
 	Say(c chats.Command) chats.Receipt
 	Press(user string, m chats.Message, label string) chats.Receipt
+	PressAs(user string, m chats.Message, b chats.Button) chats.Receipt
 	Form(user string) (chats.Form, bool)
 	Submit(user string, values map[string]string) chats.Receipt
 	Again(user string) chats.Receipt

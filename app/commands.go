@@ -109,8 +109,13 @@ func (c *ChatCommand) talk(ctx context.Context, out, beside io.Writer) error {
 	if err != nil {
 		return err
 	}
+	stopped, began := ctx, time.Now()
 	ctx, cancel := context.WithTimeout(ctx, c.Wait)
 	defer cancel()
+	page := fmt.Sprintf("see command %d of the project", a.ID)
+	if strings.Contains(c.Project, "/") {
+		page = fmt.Sprintf("see %s/%s/-/chat/commands/%d", strings.TrimRight(c.URL, "/"), c.Project, a.ID)
+	}
 	said := false
 	for pause := 200 * time.Millisecond; ; pause = min(2*pause, 3*time.Second) {
 		if a.Acknowledgement != "" && !said {
@@ -138,12 +143,20 @@ func (c *ChatCommand) talk(ctx context.Context, out, beside io.Writer) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("no reply within %s; see the command's page", c.Wait)
+			if stopped.Err() != nil {
+				return fmt.Errorf("stopped after %s; the command goes on, %s", time.Since(began).Round(time.Second), page)
+			}
+			return fmt.Errorf("no reply within %s; the command goes on, %s", c.Wait, page)
 		case <-time.After(pause):
 		}
-		if a, err = c.call(ctx, http.MethodGet, fmt.Sprintf("%s/%d", base, a.ID), nil); err != nil {
+		next, err := c.call(ctx, http.MethodGet, fmt.Sprintf("%s/%d", base, a.ID), nil)
+		if ctx.Err() != nil {
+			continue // said above
+		}
+		if err != nil {
 			return err
 		}
+		a = next
 	}
 }
 

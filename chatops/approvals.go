@@ -31,6 +31,7 @@ func (s *Service) waitForApproval(ctx context.Context, g *given, wait *needsAppr
 		if err != nil || fresh.State != enum.CommandAccepted {
 			return err
 		}
+		fresh.DecidedRef, fresh.DecidedSHA = wait.ref, wait.sha // what is approved is what is run
 		fresh.State, fresh.InChannel = enum.CommandWaiting, !s.followed(fresh, g.integration)
 		fresh.Acknowledgement = fmt.Sprintf("%s asks to run `%s`: %d %s of somebody else %s missing. Others answer with `%sapprove command %d` or `%sreject command %d`.",
 			g.user.Name, strings.Join(wait.jobs, "`, `"), wait.missing, plural(wait.missing, "approval"), isOrAre(wait.missing), trigger, fresh.ID, trigger, fresh.ID)

@@ -76,7 +76,7 @@ func (s *Service) Records(tx *models.Tx, rows []*models.ChatCommand) ([]Record, 
 		if c.UserID != nil {
 			out[i].User = people[*c.UserID]
 		}
-		if linker, ok := s.chats[c.Chat].(Linker); ok && c.IntegrationID != nil && places[*c.IntegrationID] != nil {
+		if linker, ok := optional[Linker](s, c.Chat); ok && c.IntegrationID != nil && places[*c.IntegrationID] != nil {
 			out[i].Link = linker.Permalink(places[*c.IntegrationID], c)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 
 // Button does something with a job when it is pressed, as whoever presses it.
 type Button struct {
+	ID    string // names what it does and with which attempt, in letters and digits: a place in the message is no identity
 	Label string
 	Style ButtonStyle
 	Value string // what comes back; a seal that only we can make
@@ -74,7 +76,16 @@ func (s *Service) buttons(ctx context.Context, in *models.ChatIntegration, p *mo
 
 // button gives a command when it is pressed.
 func (s *Service) button(in *models.ChatIntegration, label string, style ButtonStyle, command string) Button {
-	return Button{label, style, fmt.Sprintf("%d.%s", in.ID, s.keys.SealText(buttonPlace(in), command))}
+	return Button{buttonID(command), label, style, fmt.Sprintf("%d.%s", in.ID, s.keys.SealText(buttonPlace(in), command))}
+}
+
+var notInID = regexp.MustCompile(`[^A-Za-z0-9]+`)
+
+// buttonID is the command of a button, and the attempt that it is about, as an id that every chat takes: cancel #12 is cancel12, and
+// cancel pipeline #7 as of attempt 15 is cancelpipeline7at15. Some chats look a press up in the message as it is now: a button that
+// is not there any more must not be found as another one.
+func buttonID(command string) string {
+	return notInID.ReplaceAllString(strings.ReplaceAll(command, "\n", "at"), "")
 }
 
 // actionURL is where chats send presses, for those that ask for an address with each button.
@@ -88,13 +99,21 @@ func (s *Service) Pressed(in *models.ChatIntegration, c Command, value string) (
 	id, sealed, _ := strings.Cut(value, ".")
 	text, err := s.keys.OpenText(buttonPlace(in), sealed)
 	if err != nil || id != fmt.Sprint(in.ID) {
-		return c, fault.New(fault.Forbidden, "the button is not one of ours")
+		return c, errForeign
 	}
 	c.Chat, c.Trigger, c.Kind = in.Chat, buttonTrigger, enum.Interaction
-	c.Text, _, _ = strings.Cut(text, "\n")
+	var turn string
+	c.Text, turn, _ = strings.Cut(text, "\n")
+	c.Turn, _ = strconv.ParseInt(turn, 10, 64) // 0: the button is about no pipeline
 	c.DeliveryKey = string(in.Chat) + ":press:" + secret.Fingerprint(fmt.Sprint(in.ID), c.Workspace, c.UserID, text)
 	return c, nil
 }
+
+// errForeign refuses a press whose value we did not make: of another integration, or of an earlier secret.
+var errForeign = fault.New(fault.Forbidden, GoneButton)
+
+// GoneButton is told to whoever presses a button that no project knows.
+const GoneButton = "This button is gone: it is not one of this project's any more. Press a newer one, or give the command."
 
 // pressKey is the key of a press that comes now: what was refused is asked anew, since whoever pressed may have become somebody who may.
 func (s *Service) pressKey(ctx context.Context, first string) (string, error) {
@@ -134,7 +153,7 @@ func (s *Service) ButtonOf(ctx context.Context, value, workspace string) (in *mo
 func (s *Service) repeat(ctx context.Context, in *models.ChatIntegration, c Command, number string) (Command, error) {
 	id, err := strconv.ParseInt(number, 10, 64)
 	if err != nil {
-		return c, fault.New(fault.Forbidden, "the button is not one of ours")
+		return c, errForeign
 	}
 	run, err := s.ranBy(ctx, in, id)
 	if err != nil {
@@ -161,14 +180,9 @@ func (s *Service) ranBy(ctx context.Context, in *models.ChatIntegration, id int6
 	return run, err
 }
 
-var errNotKept = fault.New(fault.Invalid, "the command is not kept any more; give it anew")
+var errNotKept = fault.New(fault.Invalid, "This button is gone: its command is not kept any more; give it anew.")
 
 // runBy says whether a command came from an integration.
 func runBy(c *models.ChatCommand, in *models.ChatIntegration) bool {
 	return c.IntegrationID != nil && *c.IntegrationID == in.ID
-}
-
-// retried refuses to try an attempt again that was tried again already.
-func retried(old, newest *models.Job) error {
-	return fault.New(fault.Invalid, "job #%d was tried again already, as #%d, which is %s", old.ID, newest.ID, strings.ReplaceAll(string(newest.Status), "_", " "))
 }

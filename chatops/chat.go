@@ -42,23 +42,19 @@ const (
 
 // Traits are what a chat can do.
 type Traits struct {
-	Hosts      []string                 // where handles may lie without being named in the integration
-	Window     time.Duration            // how long a handle serves
-	Uses       int                      // how many posts it takes; 0: any number
-	Limit      int                      // bytes of output in one message
-	Cut        func(output string) bool // whether an output within the limit is shortened all the same
-	Live       bool                     // the bot can edit what it posted
-	Files      bool                     // the bot can send files
-	FormFields int                      // how many fields a form may have; 0: there are no forms
-	OwnServer  bool                     // every team has one, which the integration names
-	FormsFree  bool                     // forms need no bot
-	Recalls    time.Duration            // how long the chat knows a post again by its key; 0: it can be found by that at any time
-	AnswerDue  bool                     // a command that is being worked on shows so until it has its answer, and the handle takes nothing else before
-}
-
-// Cuts says whether a message shows a part of an output only.
-func (t Traits) Cuts(output string) bool {
-	return len(output) > t.Limit || t.Cut != nil && t.Cut(output)
+	Hosts      []string               // where handles may lie without being named in the integration
+	Window     time.Duration          // how long a handle serves
+	Uses       int                    // how many posts it takes; 0: any number
+	Limits     Limits                 // of one message
+	Channel    func(name string) bool // whether a channel's name is one that people know; nil: every one is
+	Live       bool                   // the bot can edit what it posted
+	Files      bool                   // the bot can send files
+	FormFields int                    // how many fields a form may have; 0: there are no forms
+	OwnServer  bool                   // every team has one, which the integration names
+	FormsFree  bool                   // forms need no bot
+	Recalls    time.Duration          // how long the chat knows a post again by its key; 0: it can be found by that at any time
+	AsksAlone  bool                   // what somebody asks for is seen by nobody else
+	AnswerDue  bool                   // a command that is being worked on shows so until it has its answer, and the handle takes nothing else before
 }
 
 // Asker is a chat that is called to show a form, instead of being answered with it.
@@ -69,13 +65,14 @@ type Asker interface {
 
 // Target is where a message goes.
 type Target struct {
-	Handle  string // response address or token
-	Bot     string // the bot's token
-	Server  string // scheme and host of the chat's server, for chats that have servers of their own
-	App     string // id of the application
-	Channel string
-	Thread  string
-	User    string // in the chat
+	Handle    string // response address or token
+	Bot       string // the bot's token
+	Server    string // scheme and host of the chat's server, for chats that have servers of their own
+	App       string // id of the application
+	Workspace string
+	Channel   string
+	Thread    string
+	User      string // in the chat
 }
 
 // Request is one call to a chat.
@@ -105,13 +102,18 @@ func (r Response) Failure(chat string) error {
 	case r.OK():
 		return nil
 	case r.Status == http.StatusTooManyRequests:
-		return &Busy{r.RetryAfter, fmt.Sprintf("%s asks to wait (429)", chat)}
+		return &Busy{After: r.RetryAfter, Reason: fmt.Sprintf("%s asks to wait (429)", chat)}
 	case r.Status >= 500 || r.Status == http.StatusRequestTimeout:
 		return fmt.Errorf("%s answers %d", chat, r.Status)
 	case r.Status >= 300 && r.Status < 400:
-		return &Refused{fmt.Sprintf("%s redirects (%d), which is not followed", chat, r.Status)}
+		return &Refused{Reason: fmt.Sprintf("%s redirects (%d), which is not followed", chat, r.Status)}
 	}
-	return &Refused{fmt.Sprintf("%s answers %d", chat, r.Status)}
+	return &Refused{Reason: fmt.Sprintf("%s answers %d", chat, r.Status), Contents: contents(r.Status)}
+}
+
+// contents says whether a status refuses a request for what it holds, rather than for whom or where it is.
+func contents(status int) bool {
+	return status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge || status == http.StatusUnprocessableEntity
 }
 
 // Registrar is a chat that is told which commands there are.
@@ -125,7 +127,11 @@ type Poster interface {
 }
 
 // Refused says that a chat does not take a message and never will.
-type Refused struct{ Reason string }
+type Refused struct {
+	Reason   string
+	Contents bool // for what the message holds: another one may be taken
+	Over     bool // for the address, whose time or number of posts is over
+}
 
 func (r *Refused) Error() string { return r.Reason }
 
@@ -133,6 +139,7 @@ func (r *Refused) Error() string { return r.Reason }
 type Busy struct {
 	After  time.Duration
 	Reason string
+	Known  bool // it said so before, and was not asked again
 }
 
 func (b *Busy) Error() string { return b.Reason }

@@ -44,6 +44,7 @@ type Command struct {
 	ResponseURL     string
 	Deferred        bool              // the request cannot carry the answer
 	MessageID       string            // of the bot's message whose button was pressed
+	Turn            int64             // newest attempt of the pipeline that the button was about; 0: it was about none
 	DeliveryKey     string            // the same for a repeated delivery of the same command
 	Kind            enum.DeliveryKind // "" is a slash command
 	As              int64             // if not 0: the only user that the chat user may be
@@ -68,7 +69,8 @@ type Service struct {
 	tasks  *tasks.Runner
 	hub    *events.Hub
 	log    *slog.Logger
-	chats  map[enum.Chat]Chat
+	chats  map[enum.Chat]*outlet
+	budget *budget
 	post   *poster
 	crowd  crowd
 	notes  notes
@@ -81,6 +83,7 @@ type Options struct {
 	Chats        map[enum.Chat]Chat
 	PrivateHosts []string      // hosts in private networks that replies may go to
 	PostTimeout  time.Duration // of one post; 0 means 15 seconds
+	Pace         Counter       // of messages to a channel, for several nodes together; nil: there is one
 }
 
 // New makes the service and registers its tasks.
@@ -89,16 +92,18 @@ func New(c *ci.Coordinator, t *tasks.Runner, log *slog.Logger, o Options) *Servi
 		o.PostTimeout = 15 * time.Second
 	}
 	s := &Service{
-		ci: c, db: c.DB(), keys: c.Keys(), tasks: t, hub: c.Hub(), log: log, chats: o.Chats, post: newPoster(o.PrivateHosts, o.PostTimeout),
+		ci: c, db: c.DB(), keys: c.Keys(), tasks: t, hub: c.Hub(), log: log, post: newPoster(o.PrivateHosts, o.PostTimeout),
 	}
-	t.Handle(taskRun, s.run)
-	t.Handle(taskAcknowledge, s.acknowledgeLate)
-	t.Handle(taskLive, s.live)
-	t.Handle(taskUpload, s.upload)
-	t.Handle(taskGiveUp, s.giveUp)
-	t.Handle(ci.TaskChatNotify, s.notify)
-	t.Handle(taskSend, s.sendNotification)
-	t.Handle(ci.TaskChatReply, s.reply)
+	s.budget = newBudget(s.db.Now, o.Pace)
+	s.chats = outlets(o.Chats, s.budget)
+	t.Handle(taskRun, s.run, tasks.Tries(mostTries), tasks.GivenUp(s.endRun))
+	t.Handle(taskAcknowledge, s.acknowledgeLate, tasks.Tries(mostTries), tasks.GivenUp(s.endAnswer))
+	t.Handle(taskLive, s.live, tasks.Tries(mostTries)) // the reply comes all the same
+	t.Handle(taskUpload, s.upload, tasks.Tries(mostTries), tasks.GivenUp(s.endUpload))
+	t.Handle(taskGiveUp, s.giveUp, tasks.Tries(replyTries), tasks.GivenUp(s.endWait))
+	t.Handle(ci.TaskChatNotify, s.notify, tasks.Tries(mostTries))
+	t.Handle(taskSend, s.sendNotification, tasks.Tries(mostTries))
+	t.Handle(ci.TaskChatReply, s.reply, tasks.Tries(replyTries), tasks.GivenUp(s.endReply))
 	return s
 }
 

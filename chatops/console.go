@@ -16,16 +16,27 @@ import (
 	"signalbox/models/enum"
 )
 
+// ConsoleCommand is a command of signalbox's own endpoint or page.
+type ConsoleCommand struct {
+	Text    string
+	Channel string // a name; "" is the page's own
+	Pressed bool   // a button of the page gave it
+	Turn    int64  // newest attempt of the pipeline that the button was about; 0: it was about none
+}
+
 // Give takes a command from signalbox's own endpoint, as the authenticated user, and returns it with its
 // acknowledgement if that came in time. The reply is read from the command. A channel there is no more than a name, and its own id.
-func (s *Service) Give(ctx context.Context, a access.Actor, p *models.Project, text, channel string) (*models.ChatCommand, error) {
-	if len(text) > maxText {
+func (s *Service) Give(ctx context.Context, a access.Actor, p *models.Project, in ConsoleCommand) (*models.ChatCommand, error) {
+	if len(in.Text) > maxText {
 		return nil, fault.New(fault.Invalid, "the command is too long")
 	}
-	channel = cmp.Or(channel, string(enum.Console))
+	channel := cmp.Or(in.Channel, string(enum.Console))
 	row := &models.ChatCommand{
 		ProjectID: p.ID, Chat: enum.Console, DeliveryKey: "console:" + secret.NewToken(""), ChannelID: channel, ChannelName: channel, ChatUserID: a.User.Username,
-		ChatUserName: a.User.Username, UserID: &a.User.ID, Text: text, State: enum.CommandAccepted,
+		ChatUserName: a.User.Username, UserID: &a.User.ID, Text: in.Text, State: enum.CommandAccepted, Turn: in.Turn,
+	}
+	if in.Pressed {
+		row.TriggerWord = buttonTrigger
 	}
 	wake, stop := s.hub.Subscribe(topic(row.DeliveryKey))
 	defer stop()

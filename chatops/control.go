@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"signalbox/ci"
-	"signalbox/ci/access"
 	"signalbox/ci/trace"
 	"signalbox/internal/fault"
 	"signalbox/internal/secret"
@@ -18,177 +17,193 @@ import (
 	"signalbox/models/enum"
 )
 
-// recentRuns is how far back a job is looked for by its name.
-const recentRuns = 50
-
-// target finds what retry, cancel, status and logs are about: a job or a pipeline by number, the newest job of a name that was
-// run from chat, or what the asker ran last in this channel. job is nil if it is a pipeline of several.
-func (s *Service) target(ctx context.Context, g *given, a Action) (p *models.Pipeline, job *models.Job, err error) {
-	err = s.db.Read(ctx, func(tx *models.Tx) error {
-		subject, err := access.SubjectOf(tx, g.actor(), g.project)
-		if err != nil {
-			return err
-		}
-		if !access.Allowed(g.actor(), access.ReadJob, subject) {
-			return fault.New(fault.Forbidden, "its jobs are not yours to see")
-		}
-		var pipeline, id int64
-		switch {
-		case a.Number != 0 && a.Pipeline:
-			pipeline = a.Number
-		case a.Number != 0:
-			id = a.Number
-		case a.Name != "":
-			id, err = newestOf(tx, g.project.ID, a.Name)
-		default:
-			var last *models.ChatCommand
-			if last, err = tx.LastRun(g.command); err == nil && last.JobID != nil {
-				id = *last.JobID
-			} else if err == nil {
-				pipeline = *last.PipelineID
-			}
-		}
-		if err != nil {
-			return err
-		}
-		if id != 0 {
-			job, err = tx.Job(id)
-			switch {
-			case err == nil && job.ProjectID == g.project.ID:
-				old := job
-				if job.Retried {
-					job, err = tx.JobByName(job.PipelineID, job.Name)
-				}
-				if err == nil && a.Verb == Retry && a.Number != 0 && old.ID != job.ID {
-					err = retried(old, job)
-				}
-				if err != nil {
-					return err
-				}
-				pipeline = job.PipelineID
-			case err == nil || errors.Is(err, models.ErrNotFound):
-				job, pipeline = nil, id
-			default:
-				return err
-			}
-		}
-		if p, err = tx.Pipeline(pipeline); err == nil && p.ProjectID != g.project.ID {
-			err = models.ErrNotFound
-		}
-		return err
-	})
-	if errors.Is(err, models.ErrNotFound) {
-		switch {
-		case a.Number != 0 && a.Pipeline:
-			return nil, nil, fault.New(fault.Invalid, "the project has no pipeline #%d", a.Number)
-		case a.Number != 0:
-			return nil, nil, fault.New(fault.Invalid, "the project has no job or pipeline #%d", a.Number)
-		case a.Name != "":
-			return nil, nil, fault.New(fault.Invalid, "no job %s was run from chat lately; name it by its number", code(a.Name))
-		}
-		return nil, nil, fault.New(fault.Invalid, "you have run nothing in this channel yet; say which job is meant, by name or number")
-	}
-	return p, job, err
-}
-
-func newestOf(tx *models.Tx, project int64, name string) (int64, error) {
-	runs, err := tx.RecentRuns(project, recentRuns)
-	if err != nil {
-		return 0, err
-	}
-	var ids []int64
-	for _, c := range runs {
-		ids = append(ids, *c.JobID)
-	}
-	jobs, err := tx.JobsByID(ids)
-	if err != nil {
-		return 0, err
-	}
-	newest := int64(0)
-	for _, j := range jobs {
-		if j.Name == name {
-			newest = max(newest, j.ID)
-		}
-	}
-	if newest == 0 {
-		return 0, models.ErrNotFound
-	}
-	return newest, nil
-}
-
-// control does retry, cancel, status and logs.
+// control does retry, cancel, play, approve, reject, status, watch and logs.
 func (s *Service) control(ctx context.Context, g *given, a Action) error {
-	p, job, err := s.target(ctx, g, a)
+	u, err := s.target(ctx, g, a)
 	if err != nil {
+		return err
+	}
+	if done, err := s.doneBefore(ctx, g, a, u); done || err != nil {
+		return err
+	}
+	if err := s.current(g, u); err != nil {
 		return err
 	}
 	if a.Verb == Retry || a.Verb == Start {
-		err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
-			jobs := []*models.Job{job}
-			if job == nil {
-				if jobs, err = tx.PipelineJobs(p.ID, false); err != nil {
-					return err
-				}
-			}
-			return s.allowed(tx, g, jobs)
-		})
-		if err != nil {
+		if err := s.mayRun(ctx, g, u); err != nil {
 			return err
 		}
 	}
-	switch a.Verb {
-	case Retry:
-		return s.retry(ctx, g, p, job)
-	case Cancel:
-		if job != nil {
-			_, err = s.ci.CancelJob(ctx, g.actor(), job.ID, false)
-		} else {
-			_, err = s.ci.CancelPipeline(ctx, g.actor(), p.ID)
-		}
-		if err != nil {
+	if u.job == nil || a.Verb == Logs || a.Verb == Watch {
+		if err := s.unable(ctx, g, a, u); err != nil {
 			return err
 		}
-		return s.tell(ctx, g.command, s.titled(g, p, job)+" is canceled.")
+	}
+	err = s.doTo(ctx, g, a, u)
+	switch fault.KindOf(err) {
+	case fault.Forbidden, fault.Invalid, fault.NotAllowed, fault.Conflict:
+		return s.stateOr(ctx, g, a, u, err)
+	}
+	return err
+}
+
+// stateOr tells the state of a job that kept something from being done with it, if that is why it was refused.
+func (s *Service) stateOr(ctx context.Context, g *given, a Action, u subject, cause error) error {
+	var job *int64
+	if u.job != nil {
+		job = &u.job.ID
+	}
+	var now subject
+	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
+		now, err = subjectOf(tx, g.project.ID, u.pipeline.ID, job)
+		return err
+	})
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	if why := s.unable(ctx, g, a, now); why != nil {
+		return why
+	}
+	return cause
+}
+
+// unfit refuses a command for how what it is about stands; its text is a whole sentence.
+type unfit struct{ text string }
+
+func (u *unfit) Error() string { return u.text }
+
+// gone begins what is said to whoever pressed a button that is not for what it is about any more.
+const gone = "This button is gone: "
+
+// unable refuses what cannot be done with what a command is about, as that stands.
+func (s *Service) unable(ctx context.Context, g *given, a Action, u subject) error {
+	standing := ""
+	if u.job != nil {
+		standing = s.standing(ctx, u.job)
+	}
+	text := u.unable(a.Verb, g.pressed(), s.titled(g, u.pipeline, u.job), standing)
+	if text == "" {
+		return nil
+	}
+	if g.pressed() {
+		text = gone + strings.ToLower(text[:1]) + text[1:]
+	}
+	return &unfit{text}
+}
+
+// current refuses the press of a button about a pipeline that had other attempts when the button was made.
+func (s *Service) current(g *given, u subject) error {
+	if g.command.Turn == 0 || u.job != nil || u.newest == g.command.Turn {
+		return nil
+	}
+	return &unfit{fmt.Sprintf("%s%s has other attempts by now. Press a button of the message as it is now, or give the command.", gone, s.titled(g, u.pipeline, nil))}
+}
+
+// mayRun asks the rules of the project.
+func (s *Service) mayRun(ctx context.Context, g *given, u subject) error {
+	return s.db.Read(ctx, func(tx *models.Tx) (err error) {
+		jobs := []*models.Job{u.job}
+		if u.job == nil {
+			if jobs, err = tx.PipelineJobs(u.pipeline.ID, false); err != nil {
+				return err
+			}
+		}
+		return s.allowed(tx, g, jobs)
+	})
+}
+
+// doTo does what a command asks for with what it is about.
+func (s *Service) doTo(ctx context.Context, g *given, a Action, u subject) error {
+	p, job := u.pipeline, u.job
+	switch a.Verb {
+	case Retry:
+		return s.retry(ctx, g, u)
+	case Cancel:
+		return s.cancel(ctx, g, u)
 	case Watch:
 		if p.Status.Completed() || job != nil && job.Status.Completed() {
 			break // there is nothing to wait for
 		}
 		return s.follow(ctx, g, p, job, s.titled(g, p, job)+" is watched; how it ends is told here.")
-	case Start, Approve, Reject:
-		return s.startByHand(ctx, g, a, p, job)
+	case Start:
+		return s.play(ctx, g, u)
+	case Approve, Reject:
+		return s.approve(ctx, g, a, u)
 	case Logs:
-		if job == nil {
-			return fault.New(fault.Invalid, "pipeline #%d has several jobs; say which log is meant, by number", p.ID)
-		}
-		text, err := s.tail(ctx, job, 30)
+		text, err := s.tail(ctx, job, 30, nil)
 		if err != nil {
 			return err
 		}
 		return s.tell(ctx, g.command, fmt.Sprintf("%s is %s.\n```\n%s\n```", s.titled(g, p, job), s.standing(ctx, job), strings.ReplaceAll(text, "```", "'''")))
 	}
-	if job != nil {
-		return s.tell(ctx, g.command, s.titled(g, p, job)+" is "+s.standing(ctx, job)+".")
+	if job == nil {
+		text, err := s.overview(ctx, g, p)
+		if err != nil {
+			return err
+		}
+		return s.tell(ctx, g.command, text)
 	}
-	text, err := s.overview(ctx, g, p)
-	if err != nil {
-		return err
+	text := s.titled(g, p, job) + " is " + s.standing(ctx, job)
+	if u.next != nil {
+		text += fmt.Sprintf("; it was tried again, as #%d, which is %s", u.next.ID, s.standing(ctx, u.next))
 	}
-	return s.tell(ctx, g.command, text)
+	return s.tell(ctx, g.command, text+".")
+}
+
+// cancel stops a job or a pipeline, and says what became of it.
+func (s *Service) cancel(ctx context.Context, g *given, u subject) error {
+	var now enum.Status
+	if u.job != nil {
+		j, err := s.ci.CancelJob(ctx, g.actor(), u.job.ID, false)
+		if err != nil {
+			return err
+		}
+		now = j.Status
+	} else {
+		p, err := s.ci.CancelPipeline(ctx, g.actor(), u.pipeline.ID)
+		if err != nil {
+			return err
+		}
+		now = p.Status
+	}
+	titled := s.titled(g, u.pipeline, u.job)
+	switch {
+	case now == enum.Canceling:
+		return s.tell(ctx, g.command, titled+" is being canceled: its runner cleans up first.")
+	case now.Completed() && now != enum.Canceled:
+		return s.tell(ctx, g.command, titled+" is over: "+word(now)+".")
+	}
+	return s.tell(ctx, g.command, titled+" is canceled.")
 }
 
 // retry makes another attempt, whose reply comes to where it was asked for.
-func (s *Service) retry(ctx context.Context, g *given, p *models.Pipeline, job *models.Job) error {
-	if job == nil {
-		if _, err := s.ci.RetryPipeline(ctx, g.actor(), p.ID); err != nil {
+func (s *Service) retry(ctx context.Context, g *given, u subject) error {
+	if u.job == nil {
+		if _, err := s.ci.RetryPipeline(ctx, g.actor(), u.pipeline.ID); err != nil {
 			return err
 		}
-		return s.follow(ctx, g, p, nil, s.titled(g, p, nil)+" runs again.")
+		return s.follow(ctx, g, u.pipeline, nil, s.titled(g, u.pipeline, nil)+" runs again.")
 	}
-	next, err := s.ci.RetryJob(ctx, g.actor(), job.ID, ci.Given{})
+	next, err := s.ci.RetryJob(ctx, g.actor(), u.job.ID, ci.Given{})
 	if err != nil {
 		return err
 	}
-	return s.follow(ctx, g, p, next, s.titled(g, p, next)+" runs again.")
+	return s.follow(ctx, g, u.pipeline, next, s.titled(g, u.pipeline, next)+" runs again.")
+}
+
+// doneBefore says whether an earlier try of the command did what it asks for and did not live to say so; then it is said now.
+func (s *Service) doneBefore(ctx context.Context, g *given, a Action, u subject) (bool, error) {
+	if !g.again || u.job == nil {
+		return false, nil
+	}
+	by := func(j *models.Job) bool { return j.UserID == g.user.ID }
+	switch {
+	case a.Verb == Retry && u.next != nil && by(u.next) && !u.next.CreatedAt.Before(g.command.CreatedAt):
+		return true, s.follow(ctx, g, u.pipeline, u.next, s.titled(g, u.pipeline, u.next)+" runs again.")
+	case a.Verb == Cancel && u.job.Status == enum.Canceled && u.job.FinishedAt != nil && !u.job.FinishedAt.Before(g.command.CreatedAt):
+		return true, s.tell(ctx, g.command, s.titled(g, u.pipeline, u.job)+" is canceled.")
+	}
+	return false, nil
 }
 
 // follow lets a command wait for the reply of a pipeline that is there already.
@@ -303,8 +318,9 @@ func (s *Service) overview(ctx context.Context, g *given, p *models.Pipeline) (s
 // tailBytes bounds what is read of a log for its last lines.
 const tailBytes = 32 << 10
 
-// tail is the end of a job's log as it stands, without markers and colours, and with secrets masked.
-func (s *Service) tail(ctx context.Context, job *models.Job, lines int) (string, error) {
+// tail is the end of a job's log as it stands, without markers and colours, and with secrets masked. part takes out of the end of the log
+// what is wanted of it; nil is all.
+func (s *Service) tail(ctx context.Context, job *models.Job, lines int, part func(end []byte, whole bool) []byte) (string, error) {
 	r, err := s.ci.ReplyLog(ctx, job)
 	if err != nil {
 		return "", err
@@ -313,6 +329,9 @@ func (s *Service) tail(ctx context.Context, job *models.Job, lines int) (string,
 	text, err := s.lastBytes(job, r)
 	if err != nil {
 		return "", err
+	}
+	if part != nil {
+		text = part(text, r.Size() <= tailBytes)
 	}
 	masked, err := s.ci.MaskedValues(ctx, job)
 	if err != nil {

@@ -35,12 +35,20 @@ func (s *Service) tellAlone(ctx context.Context, in *models.ChatIntegration, c C
 	case to.Bot != "":
 		return s.tried(ctx, row, enum.PostAnswer, viaBot, s.chats[in.Chat].Whisper(ctx, s.post, to, m))
 	}
-	return &Refused{"the chat named no address for the answer, and there is no bot token"}
+	return &Refused{Reason: "the chat named no address for the answer, and there is no bot token"}
+}
+
+// TellStranger shows a text to whoever pressed a button of no integration, through the address that came with the press.
+func (s *Service) TellStranger(ctx context.Context, chat enum.Chat, address string, m Message) error {
+	if address == "" || s.allowedHost(&models.ChatIntegration{Chat: chat}, address) != nil {
+		return ErrNoIntegration
+	}
+	return s.chats[chat].Respond(ctx, s.post, Target{Handle: address}, m)
 }
 
 // placeOf is where a command came from.
 func (s *Service) placeOf(in *models.ChatIntegration, c Command) (to Target, err error) {
-	to = Target{Handle: c.ResponseURL, Channel: c.ChannelID, Thread: c.Thread, User: c.UserID, Server: in.ServerURL, App: in.ApplicationID}
+	to = Target{Handle: c.ResponseURL, Workspace: c.Workspace, Channel: c.ChannelID, Thread: c.Thread, User: c.UserID, Server: in.ServerURL, App: in.ApplicationID}
 	to.Bot, err = s.botToken(in)
 	return to, err
 }
@@ -50,7 +58,7 @@ const askWithin = 2500 * time.Millisecond
 
 // Ask shows a form to whoever pressed, in a chat that is called for that. The error is one for people to read.
 func (s *Service) Ask(ctx context.Context, in *models.ChatIntegration, c Command, trigger string, f Form) error {
-	chat, ok := s.chats[in.Chat].(Asker)
+	chat, ok := optional[Asker](s, in.Chat)
 	if !ok {
 		return fmt.Errorf("%s shows no forms", in.Chat)
 	}

@@ -1,7 +1,6 @@
 package chatops
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,8 +42,7 @@ func (s *Service) acknowledgeLate(ctx context.Context, t *models.Task) error {
 }
 
 // noticeOf is the answer to a command as a message.
-func noticeOf(c *models.ChatCommand) Message {
-	a := answerOf(c)
+func noticeOf(c *models.ChatCommand, a Answer) Message {
 	m := Message{Kind: Notice, ChatUserID: c.ChatUserID, Text: a.Text, Late: true}
 	if a.InChannel {
 		m.Kind = Announced
@@ -54,7 +52,7 @@ func noticeOf(c *models.ChatCommand) Message {
 
 // notice is the answer to a command as a message, with the button that opens a form if it has one.
 func (s *Service) notice(ctx context.Context, c *models.ChatCommand) (Message, error) {
-	m := noticeOf(c)
+	m := noticeOf(c, s.fitted(ctx, c, answerOf(c)))
 	if !c.Fillable {
 		return m, nil
 	}
@@ -85,19 +83,33 @@ func (s *Service) deliver(ctx context.Context, t try, commandID int64, m Message
 	} else if !free {
 		return &tasks.Later{At: s.db.Now().Add(time.Second)}
 	}
-	err = s.through(ctx, in, func(ctx context.Context) error { return s.send(ctx, c, in, m) })
+	err = s.sendInTurn(ctx, c, in, m)
 	s.release(ctx, c, in)
 	var again *tasks.Later
 	if errors.As(err, &again) {
-		if note := s.note(ctx, c.ID, cmp.Or(again.Error(), "the chat does not answer at the moment")); note != nil {
-			return note
+		if reason := again.Error(); reason != "" {
+			if err := s.note(ctx, c.ID, reason); err != nil {
+				return err
+			}
 		}
-		return again
+		return waiting(again)
 	}
 	if !reply {
 		return nil // a notice that cannot be sent stands on the command's page
 	}
 	return s.record(ctx, c.ID, err)
+}
+
+// sendInTurn sends once it is its turn in the channel.
+func (s *Service) sendInTurn(ctx context.Context, c *models.ChatCommand, in *models.ChatIntegration, m Message) error {
+	var to Target
+	if in != nil && c.Chat != enum.Console {
+		var err error
+		if to, err = s.targetOf(c, in); err != nil {
+			return err
+		}
+	}
+	return s.through(ctx, in, to, m.Key, false, func(ctx context.Context) error { return s.send(ctx, c, in, m) })
 }
 
 // commandWith reads a command and its integration, nil if that was removed.
@@ -155,7 +167,7 @@ func (u *undeliverable) Error() string { return u.reason }
 
 // targetOf opens what is sealed: where messages of a command go.
 func (s *Service) targetOf(c *models.ChatCommand, in *models.ChatIntegration) (Target, error) {
-	t := Target{Channel: c.ChannelID, Thread: c.Thread, User: c.ChatUserID, Server: in.ServerURL, App: in.ApplicationID}
+	t := Target{Workspace: c.TeamID, Channel: c.ChannelID, Thread: c.Thread, User: c.ChatUserID, Server: in.ServerURL, App: in.ApplicationID}
 	var err error
 	if t.Handle, err = s.keys.Open(c.Place(), c.ResponseURL); err != nil {
 		return t, &undeliverable{reason: "the response address cannot be read: " + err.Error()}
@@ -198,8 +210,12 @@ func (s *Service) send(ctx context.Context, c *models.ChatCommand, in *models.Ch
 	if c.MessageID != "" && to.Bot != "" && m.Ends() {
 		err := s.tried(ctx, c, enum.PostEdit, viaBot, s.chats[c.Chat].Update(ctx, s.post, to, c.MessageID, m))
 		var refused *Refused
-		if !errors.As(err, &refused) { // one whose message was deleted is posted anew
+		if !errors.As(err, &refused) {
 			return s.outcome(c, err)
+		}
+		// It was deleted, or the chat does not take the reply in its place: the reply is a message of its own.
+		if err := s.db.Write(ctx, func(tx *models.Tx) error { return tx.ShowCommand(c.ID, c.MessageID, shownElsewhere) }); err != nil {
+			return err
 		}
 	}
 	if m.Kind == Waits && s.followed(c, in) {
@@ -235,6 +251,9 @@ func (s *Service) byHandle(ctx context.Context, c *models.ChatCommand, in *model
 	if m.Kind != Notice {
 		m.Buttons = nil // of the bot's messages alone
 	}
+	if !traits.AsksAlone {
+		m.Asked = "" // the chat shows it beside the answer to the command
+	}
 	if traits.AnswerDue && !c.Answered && !m.Late {
 		if err := s.answerFirst(ctx, c, in, to); err != nil {
 			return err
@@ -249,7 +268,10 @@ func (s *Service) byHandle(ctx context.Context, c *models.ChatCommand, in *model
 	}
 	s.tried(ctx, c, m.postKind(), viaAddress, err)
 	var refused *Refused
-	if errors.As(err, &refused) || errors.Is(err, errBlocked) {
+	if errors.As(err, &refused) {
+		return &undeliverable{expired: refused.Over, reason: err.Error()}
+	}
+	if errors.Is(err, errBlocked) {
 		return &undeliverable{reason: err.Error()}
 	}
 	var busy *Busy
@@ -262,7 +284,11 @@ func (s *Service) byHandle(ctx context.Context, c *models.ChatCommand, in *model
 
 // answerFirst sends the answer to a command before anything else that the command is about.
 func (s *Service) answerFirst(ctx context.Context, c *models.ChatCommand, in *models.ChatIntegration, to Target) error {
-	if err := s.byHandle(ctx, c, in, to, noticeOf(c)); err != nil {
+	m, err := s.notice(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err := s.byHandle(ctx, c, in, to, m); err != nil {
 		return err
 	}
 	c.Answered = true
@@ -347,7 +373,11 @@ func (s *Service) note(ctx context.Context, id int64, reason string) error {
 	if reason == "" {
 		return nil
 	}
-	reason += "; it is tried again"
+	return s.noteFinally(ctx, id, reason+"; it is tried again")
+}
+
+// noteFinally keeps a reason where people see it.
+func (s *Service) noteFinally(ctx context.Context, id int64, reason string) error {
 	var c *models.ChatCommand
 	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
 		c, err = tx.Command(id)
@@ -385,6 +415,10 @@ func (s *Service) record(ctx context.Context, id int64, outcome error) error {
 			}
 		}
 		tx.AfterCommit(func() { s.changed(c) })
-		return errors.Join(tx.UpdateCommand(c), s.nextInTurn(tx, c))
+		err = errors.Join(tx.UpdateCommand(c), s.nextInTurn(tx, c))
+		if c.MessageID != "" && (failed != nil || c.Shown == shownElsewhere) {
+			err = errors.Join(err, s.endLive(tx, c))
+		}
+		return err
 	})
 }

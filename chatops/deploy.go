@@ -14,50 +14,61 @@ import (
 // deploy starts the manual job that brings to one environment what stands in another (facts: chatops 1.3). Of several the
 // one named like the target is meant, else the first.
 func (s *Service) deploy(ctx context.Context, g *given, a Action) error {
-	var job *models.Job
-	err := s.db.Read(ctx, func(tx *models.Tx) error {
-		from, err := tx.EnvironmentByName(g.project.ID, a.From)
+	u, err := s.decide(ctx, g, func(tx *models.Tx) (int64, *int64, error) {
+		job, err := deploys(tx, g.project.ID, a)
 		if err != nil {
-			return err
+			return 0, nil, err
 		}
-		last, err := tx.LastDeployment(from.ID)
-		if err != nil {
-			return err
-		}
-		if last.JobID == nil {
-			return models.ErrNotFound
-		}
-		deployed, err := tx.Job(*last.JobID)
-		if err != nil {
-			return err
-		}
-		to, err := tx.EnvironmentByName(g.project.ID, a.To)
-		if err != nil {
-			return err
-		}
-		jobs, err := tx.PipelineJobs(deployed.PipelineID, false)
-		for _, j := range jobs {
-			if j.When != enum.WhenManual || j.EnvironmentID == nil || *j.EnvironmentID != to.ID {
-				continue
-			}
-			if job == nil || j.Name == a.To {
-				job = j
-			}
-		}
-		return err
+		return job.PipelineID, &job.ID, nil
 	})
-	if errors.Is(err, models.ErrNotFound) || err == nil && job == nil {
+	if errors.Is(err, models.ErrNotFound) {
 		return fault.New(fault.Invalid, "there is no manual job that deploys what is in %s to %s", code(a.From), code(a.To))
 	}
 	if err != nil {
 		return err
 	}
-	err = s.db.Read(ctx, func(tx *models.Tx) error { return s.allowed(tx, g, []*models.Job{job}) })
+	if err := s.mayRun(ctx, g, u); err != nil {
+		return err
+	}
+	job, err := s.ci.PlayJob(ctx, g.actor(), u.job.ID, ci.Given{})
+	if kind := fault.KindOf(err); err != nil && (kind == fault.Invalid || kind == fault.Forbidden || kind == fault.Conflict) {
+		return s.stateOr(ctx, g, Action{Verb: Start}, u, err)
+	}
 	if err != nil {
 		return err
 	}
-	if job, err = s.ci.PlayJob(ctx, g.actor(), job.ID, ci.Given{}); err != nil {
-		return err
-	}
 	return s.announce(ctx, g.command, fmt.Sprintf("Deployment started from %s to %s. [Follow its progress](%s).", a.From, a.To, s.jobURL(g.project, job.ID)))
+}
+
+// deploys finds the manual job that brings to one environment what stands in another.
+func deploys(tx *models.Tx, project int64, a Action) (job *models.Job, err error) {
+	from, err := tx.EnvironmentByName(project, a.From)
+	if err != nil {
+		return nil, err
+	}
+	last, err := tx.LastDeployment(from.ID)
+	if err != nil {
+		return nil, err
+	}
+	if last.JobID == nil {
+		return nil, models.ErrNotFound
+	}
+	deployed, err := tx.Job(*last.JobID)
+	if err != nil {
+		return nil, err
+	}
+	to, err := tx.EnvironmentByName(project, a.To)
+	if err != nil {
+		return nil, err
+	}
+	jobs, err := tx.PipelineJobs(deployed.PipelineID, false)
+	for _, j := range jobs {
+		if j.When == enum.WhenManual && j.EnvironmentID != nil && *j.EnvironmentID == to.ID && (job == nil || j.Name == a.To) {
+			job = j
+		}
+	}
+	if err == nil && job == nil {
+		err = models.ErrNotFound
+	}
+	return job, err
 }

@@ -237,6 +237,9 @@ func (s *Service) asksFor(ctx context.Context, actor access.Actor, p *models.Pro
 	if err := refused(err); err != nil {
 		return false, err
 	}
+	if named, ok := f.action.Quoted(); ok && find(jobs, f.action.Name) == nil {
+		f.action = named
+	}
 	if job := find(jobs, f.action.Name); job != nil {
 		f.specs, f.help = config.InputSpecs(job.Inputs), job.summary()
 		return true, nil

@@ -45,13 +45,29 @@ func (g *gates) leave(integration int64, failed bool) {
 	g.down[integration] = false
 }
 
-// through does what calls a chat, if that is not down or nobody else tries it.
-func (s *Service) through(ctx context.Context, in *models.ChatIntegration, call func(ctx context.Context) error) error {
-	if in == nil {
+// errDown is why a message waits that was not tried, because another one is.
+var errDown = errors.New("the chat does not answer at the moment")
+
+// waiting is an error without a reason, where nothing is wrong with what waits: it is no news.
+func waiting(err error) error {
+	var later *tasks.Later
+	if errors.As(err, &later) && errors.Is(later.Reason, errDown) {
+		return &tasks.Later{At: later.At}
+	}
+	return err
+}
+
+// through does what calls a chat, if it is its turn in the channel, and the chat is not down or nobody else tries it. who tells those
+// apart that wait; an edit says how far something is, and lets results go before.
+func (s *Service) through(ctx context.Context, in *models.ChatIntegration, to Target, who string, edit bool, call func(ctx context.Context) error) error {
+	if in == nil || s.chats[in.Chat] == nil {
 		return call(ctx)
 	}
+	if at := s.budget.turn(ctx, to, who, edit); !at.IsZero() {
+		return &tasks.Later{At: at}
+	}
 	if !s.gates.enter(in.ID) {
-		return &tasks.Later{At: s.db.Now().Add(time.Second + rand.N(time.Second))}
+		return &tasks.Later{At: s.db.Now().Add(time.Second + rand.N(time.Second)), Reason: errDown}
 	}
 	failed := true
 	defer func() { s.gates.leave(in.ID, failed) }()

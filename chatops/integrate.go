@@ -235,7 +235,7 @@ func (s *Service) Test(ctx context.Context, p *models.Project, chat enum.Chat) (
 
 // register tells a chat which commands there are, if it wants to know and there is a bot that can say so.
 func (s *Service) register(ctx context.Context, in *models.ChatIntegration) (done bool, err error) {
-	chat, ok := s.chats[in.Chat].(Registrar)
+	chat, ok := optional[Registrar](s, in.Chat)
 	if !ok || !in.HasBot() {
 		return false, nil
 	}

@@ -47,7 +47,7 @@ func (j chatJob) summary() string {
 
 // usage is how the job is called, with its inputs as they are if nothing is given.
 func (j chatJob) usage() string {
-	return called("run "+j.Name, config.InputSpecs(j.Inputs))
+	return called("run "+nameText(j.Name), config.InputSpecs(j.Inputs))
 }
 
 // chatJobs lists the jobs that a chat may run on a ref, as the configuration there has them; "" is the default branch. It is
@@ -116,6 +116,10 @@ func (s *Service) helpOf(ctx context.Context, g *given, a Action) error {
 		return err
 	}
 	job := find(all, name)
+	if named, ok := (Action{Verb: Run, Name: a.Name}).Quoted(); job == nil && ok {
+		name = named.Name
+		job = find(all, name)
+	}
 	if job == nil {
 		if name, ref = a.OnRef(); ref != "" {
 			if jobs, all, err = s.chatJobs(ctx, g.actor(), g.project, ref); err != nil {

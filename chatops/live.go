@@ -32,7 +32,7 @@ func (s *Service) begin(tx *models.Tx, c *models.ChatCommand, in *models.ChatInt
 func liveKey(command int64) string { return fmt.Sprintf("%s:%d", taskLive, command) }
 
 // live posts one message about a command and edits it while its job waits and runs; the reply takes its place. A chat that
-// refuses the bot gets no such message, and the reply by the other ways.
+// refuses the bot gets no such message, and the reply by the other ways. A message whose reply cannot come says so at the end.
 func (s *Service) live(ctx context.Context, t *models.Task) error {
 	var p struct{ Command int64 }
 	if err := json.Unmarshal([]byte(t.Payload), &p); err != nil {
@@ -51,54 +51,115 @@ func (s *Service) live(ctx context.Context, t *models.Task) error {
 		return &tasks.Later{At: s.db.Now().Add(time.Second)}
 	}
 	defer s.release(ctx, c, in)
+	if in == nil || !in.Active || !in.HasBot() {
+		return nil
+	}
 	settles := t.Unsure && c.MessageID == "" // it may stand there, and nobody could change it
-	if c.Reply != nil && settles && c.State == enum.CommandRunning {
-		return &tasks.Later{At: s.db.Now().Add(pace(0))} // its reply finds it
-	}
-	if c.Reply != nil && (!settles || c.State != enum.CommandSilent) || in == nil || !in.Active || !in.HasBot() {
-		return nil
-	}
-	var m Message
-	switch {
-	case c.State == enum.CommandWaiting:
-		m, err = s.waits(ctx, c, in)
-	case c.State == enum.CommandRefused && (c.MessageID != "" || settles):
-		m, err = Message{Kind: Failed, ChatUserID: c.ChatUserID, JobName: "Command", JobID: c.ID, Text: c.Refusal}, nil
-	case c.State == enum.CommandAccepted: // approved, and about to run
-		return &tasks.Later{At: s.db.Now().Add(time.Second)}
-	case c.State != enum.CommandRunning && !settles || c.PipelineID == nil:
-		return nil
-	default:
-		m, err = s.progress(ctx, c, in)
-	}
-	if err != nil {
-		return notThere(err)
+	m, again, err := s.shownOf(ctx, c, in, settles)
+	if err != nil || m == nil {
+		return errors.Join(notThere(err), later(again))
 	}
 	m.KeepANSI, m.ActionURL = in.KeepANSI, s.actionURL(in)
-	s.trying(t).mark(&m, partLive)
-	switch {
-	case m.Kind == Succeeded && !settles:
-		return nil // the reply comes
-	case m.Kind == Succeeded:
-		m.Kind, m.Text = Progress, "is done"
-	}
-	if m.Kind == Failed {
-		_, err := s.showProgress(ctx, c, in, m)
-		return err
-	}
+	s.trying(t).mark(m, partLive)
 	on := false
-	err = s.through(ctx, in, func(ctx context.Context) error {
-		on, err = s.showProgress(ctx, c, in, m)
+	to, err := s.targetOf(c, in)
+	if err != nil {
+		return s.cannotShow(ctx, c, err)
+	}
+	edit := m.Kind == Progress && c.MessageID != "" && !c.Ended()
+	err = s.through(ctx, in, to, m.Key, edit, func(ctx context.Context) error {
+		on, err = s.showProgress(ctx, c, in, *m)
 		return err
 	})
-	if err != nil || !on {
-		return err
+	if err != nil || !on || m.Kind == Failed || c.Ended() {
+		return waiting(err)
 	}
 	age := s.db.Now().Sub(c.CreatedAt)
 	if age > followedFor {
 		return nil
 	}
 	return &tasks.Later{At: s.db.Now().Add(pace(age))}
+}
+
+// shownElsewhere stands for what a message shows whose reply is a message of its own.
+const shownElsewhere = "elsewhere"
+
+// endLive lets the message that follows a command show how that ended, where the reply did not take its place.
+func (s *Service) endLive(tx *models.Tx, c *models.ChatCommand) error {
+	key := liveKey(c.ID)
+	tx.AfterCommit(s.tasks.Wake)
+	return errors.Join(tx.AddTask(&models.Task{Kind: taskLive, Lane: models.LaneOutside, Key: &key, Payload: payload(c.ID)}), tx.DueNow(key))
+}
+
+// later is an error that asks for another look; nil if there is to be none.
+func later(at time.Time) error {
+	if at.IsZero() {
+		return nil
+	}
+	return &tasks.Later{At: at}
+}
+
+// shownOf is what the message that follows a command shows now; nil if nothing is to be shown, and when to look again if that may change.
+func (s *Service) shownOf(ctx context.Context, c *models.ChatCommand, in *models.ChatIntegration, settles bool) (m *Message, again time.Time, err error) {
+	now := s.db.Now()
+	switch there := c.MessageID != "" || settles; {
+	case c.State == enum.CommandExpired || c.State == enum.CommandUndeliverable:
+		if there {
+			m, err = s.unshown(ctx, c)
+		}
+		return m, again, err
+	case c.State == enum.CommandReplied && c.MessageID != "" && c.Shown == shownElsewhere:
+		m = &Message{Kind: Progress, ChatUserID: c.ChatUserID, JobName: "Command", JobID: c.ID, JobURL: s.commandURL(ctx, c), Text: "is over; its reply is a message of its own"}
+		return m, again, s.askedFor(ctx, c, m, nil)
+	case c.Reply != nil && c.State == enum.CommandRunning && settles:
+		return nil, now.Add(pace(0)), nil // its reply finds it
+	case c.Reply != nil && (!settles || c.State != enum.CommandSilent):
+		return nil, again, nil
+	case c.State == enum.CommandWaiting:
+		m, err = s.waits(ctx, c, in)
+		return m, again, err
+	case c.State == enum.CommandRefused && there:
+		return &Message{Kind: Failed, ChatUserID: c.ChatUserID, JobName: "Command", JobID: c.ID, JobURL: s.commandURL(ctx, c), Text: c.Refusal}, again, nil
+	case c.State == enum.CommandAccepted: // approved, and about to run
+		return nil, now.Add(time.Second), nil
+	case c.State != enum.CommandRunning && !settles || c.PipelineID == nil:
+		return nil, again, nil
+	}
+	progress, err := s.progress(ctx, c, in)
+	switch {
+	case err != nil:
+		return nil, again, err
+	case progress.Kind == Succeeded && !settles:
+		return nil, again, nil // the reply comes
+	case progress.Kind == Succeeded:
+		progress.Kind, progress.Text = Progress, "is done"
+	}
+	return &progress, again, nil
+}
+
+// unshown is the end of a message whose reply could not take its place: it says so, leads to the reply, and has no buttons.
+func (s *Service) unshown(ctx context.Context, c *models.ChatCommand) (*Message, error) {
+	m := &Message{Kind: Failed, ChatUserID: c.ChatUserID, JobName: "Command", JobID: c.ID, JobURL: s.commandURL(ctx, c)}
+	m.Text = "is over, but its reply could not be shown: " + c.DeliveryError + ". It stands on the page of the command."
+	if c.Reply == nil {
+		m.Text = "is over without a reply: " + c.DeliveryError + "."
+	}
+	return m, s.askedFor(ctx, c, m, nil)
+}
+
+// commandURL is the page of a command; "" if its project is gone.
+func (s *Service) commandURL(ctx context.Context, c *models.ChatCommand) (address string) {
+	err := s.db.Read(ctx, func(tx *models.Tx) error {
+		p, err := tx.Project(c.ProjectID)
+		if err == nil {
+			address = fmt.Sprintf("%s/%s/-/chat/commands/%d", s.ci.URL(), p.FullPath, c.ID)
+		}
+		return err
+	})
+	if err != nil {
+		s.log.InfoContext(ctx, "the page of a command is not known", "command", c.ID, "error", err)
+	}
+	return address
 }
 
 // followedFor is how long a message follows a job, such as one that nobody starts. The reply takes its place all the same.
@@ -112,18 +173,13 @@ func notThere(err error) error {
 }
 
 // waits shows a command that others have to approve.
-func (s *Service) waits(ctx context.Context, c *models.ChatCommand, in *models.ChatIntegration) (m Message, err error) {
-	err = s.db.Read(ctx, func(tx *models.Tx) error {
-		p, err := tx.Project(c.ProjectID)
-		if err != nil {
-			return err
-		}
+func (s *Service) waits(ctx context.Context, c *models.ChatCommand, in *models.ChatIntegration) (*Message, error) {
+	text, _, _ := strings.Cut(c.Acknowledgement, " Others answer with")
+	m := &Message{
+		Kind: Progress, ChatUserID: c.ChatUserID, JobName: "Command", JobID: c.ID, JobURL: s.commandURL(ctx, c), Text: "waits. " + text, StartedBy: c.ChatUserName,
+	}
+	err := s.db.Read(ctx, func(tx *models.Tx) error {
 		approvals, err := tx.ChatApprovals(c.ID)
-		text, _, _ := strings.Cut(c.Acknowledgement, " Others answer with")
-		m = Message{
-			Kind: Progress, ChatUserID: c.ChatUserID, JobName: "Command", JobID: c.ID, JobURL: fmt.Sprintf("%s/%s/-/chat/commands/%d", s.ci.URL(), p.FullPath, c.ID),
-			Text: "waits. " + text, StartedBy: c.ChatUserName,
-		}
 		if n := len(approvals); n > 0 {
 			m.Text += fmt.Sprintf(" (%d so far)", n)
 		}
@@ -136,7 +192,7 @@ func (s *Service) waits(ctx context.Context, c *models.ChatCommand, in *models.C
 	}{{"Approve", Primary, Approve}, {"Reject", Danger, Reject}} {
 		m.Buttons = append(m.Buttons, s.button(in, b.label, b.style, fmt.Sprintf("%s command %d", b.verb, c.ID)))
 	}
-	return m, err
+	return m, errors.Join(err, s.askedFor(ctx, c, m, nil))
 }
 
 // pace is how long a message stands before it is looked at again: the longer a job takes, the less often.
@@ -163,13 +219,27 @@ func (s *Service) showProgress(ctx context.Context, c *models.ChatCommand, in *m
 		err = s.tried(ctx, c, enum.PostEdit, viaBot, s.chats[c.Chat].Update(ctx, s.post, to, id, m))
 	}
 	if err = s.outcome(c, err); err != nil {
-		var gone *undeliverable
-		if errors.As(err, &gone) {
-			return false, s.note(ctx, c.ID, "the bot cannot show how the job is: "+gone.reason)
-		}
-		return false, err
+		return false, s.cannotShow(ctx, c, err)
 	}
 	return id != "", s.db.Write(ctx, func(tx *models.Tx) error { return tx.ShowCommand(c.ID, id, shown) })
+}
+
+// cannotShow notes that the bot is kept from showing how a job is, if that is for good.
+func (s *Service) cannotShow(ctx context.Context, c *models.ChatCommand, err error) error {
+	var gone *undeliverable
+	if !errors.As(err, &gone) || c.Ended() {
+		return notGone(err)
+	}
+	return s.noteFinally(ctx, c.ID, "the bot cannot show how the job is: "+gone.reason)
+}
+
+// notGone is an error but for a message that can never be sent.
+func notGone(err error) error {
+	var gone *undeliverable
+	if errors.As(err, &gone) {
+		return nil
+	}
+	return err
 }
 
 // hush ends the message that follows a job which says nothing: it shows that the job is over, and no more.
@@ -198,11 +268,7 @@ func (s *Service) hush(ctx context.Context, id int64, m Message) error {
 	}
 	m.Kind, m.Text, m.ActionURL = Progress, "is done", s.actionURL(in)
 	err = s.outcome(c, s.tried(ctx, c, enum.PostEdit, viaBot, s.chats[c.Chat].Update(ctx, s.post, to, c.MessageID, m)))
-	var gone *undeliverable
-	if errors.As(err, &gone) {
-		return nil // somebody removed the message
-	}
-	return err
+	return notGone(err) // somebody removed the message
 }
 
 func labels(buttons []Button) string {
@@ -271,7 +337,7 @@ func (s *Service) progress(ctx context.Context, c *models.ChatCommand, in *model
 	if job == nil {
 		m.JobURL = strings.Replace(m.JobURL, "/-/jobs/", "/-/pipelines/", 1)
 	}
-	return m, nil
+	return m, s.askedFor(ctx, c, &m, jobs)
 }
 
 // liveLines is how much of a log a message shows.
@@ -295,5 +361,5 @@ func (s *Service) said(ctx context.Context, j *models.Job) (string, error) {
 		masked, err := s.ci.MaskedValues(ctx, j)
 		return secret.MaskEverywhere(printable(text), masked), err
 	}
-	return s.tail(ctx, j, liveLines)
+	return s.tail(ctx, j, liveLines, scriptOnly)
 }

@@ -12,14 +12,22 @@ type Message struct {
 	JobID       int64
 	JobURL      string
 	Text        string // of a notice; how the job stands; or why it failed
-	Output      string // of the job, in ANSI colours
+	Output      string // of the job, in ANSI colours, as people see it
+	Data        string // the same for programs, if that is another text
 	Section     Section
 	Rich        []Rich
 	Private     string // for the asker alone
 	Buttons     []Button
+	AskedBy     string // who gave the command, and the command as it was given; "" if that stands there already
+	Asked       string
+	AgainBy     string // who asked for more of it since, and what; "" if nobody did
+	Again       string
 	ActionURL   string // where presses go, for chats that ask for it
 	KeepANSI    bool
 	Replaces    bool      // the message that the command's request was answered with
+	Bare        bool      // it was refused with its blocks and buttons, and is text alone
+	Cut         bool      // something is left out: a link leads to the whole
+	CutOutput   bool      // it is something of the job's output
 	Late        bool      // the answer that the request of a command did not get in time
 	Key         string    // the same whenever this message is sent; at most 24 letters, digits, - and _
 	Since       time.Time // if not zero: an earlier try, not before this, may have reached the chat

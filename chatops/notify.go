@@ -63,9 +63,11 @@ func (s *Service) notify(ctx context.Context, t *models.Task) error {
 
 // wanted says whether a channel is told. What a chat command started is told there by its reply already.
 func wanted(tx *models.Tx, n *models.ChatNotification, p *models.Pipeline, e ci.ChatNotify) (bool, error) {
-	if e.Job != 0 && !n.Jobs || e.Job == 0 && !n.Pipelines || len(n.Statuses) > 0 && !slices.Contains(n.Statuses, string(e.Status)) ||
-		n.Branches != "" && !access.MatchesWildcard(n.Branches, p.Ref) {
+	if e.Job != 0 && !n.Jobs || e.Job == 0 && !n.Pipelines || len(n.Statuses) > 0 && !slices.Contains(n.Statuses, string(e.Status)) {
 		return false, nil
+	}
+	if on, err := onBranches(tx, n.Branches, p); err != nil || !on {
+		return false, err
 	}
 	if known, err := told(tx, n, p, e.Job); err != nil || known {
 		return false, err
@@ -83,6 +85,30 @@ func wanted(tx *models.Tx, n *models.ChatNotification, p *models.Pipeline, e ci.
 		}
 	}
 	return before != e.Status, err
+}
+
+// Words for branches that GitLab's settings of notifications have.
+const (
+	allBranches       = "all"
+	defaultBranch     = "default"
+	protectedBranches = "protected"
+	defaultOrOthers   = "default_and_protected"
+)
+
+// onBranches says whether a pipeline's ref is one of those that a channel is told of: one of GitLab's words, or a name or pattern.
+func onBranches(tx *models.Tx, words string, p *models.Pipeline) (bool, error) {
+	if words == "" || words == allBranches || access.MatchesWildcard(words, p.Ref) {
+		return true, nil
+	}
+	isDefault := false
+	if words == defaultBranch || words == defaultOrOthers {
+		project, err := tx.Project(p.ProjectID)
+		if err != nil {
+			return false, err
+		}
+		isDefault = !p.Tag && p.Ref == project.DefaultBranch
+	}
+	return isDefault || p.Protected && (words == protectedBranches || words == defaultOrOthers), nil
 }
 
 // told says whether the reply to a command in a channel tells how a pipeline, or one of its jobs, ended. All of what chat started is
@@ -171,10 +197,11 @@ func (s *Service) sendNotification(ctx context.Context, t *models.Task) error {
 	}
 	to.Channel, to.Thread = n.Channel, ""
 	s.trying(t).mark(&m, "news")
-	err = s.through(ctx, in, func(ctx context.Context) error {
+	err = s.through(ctx, in, to, fmt.Sprint("news ", t.ID), false, func(ctx context.Context) error {
 		_, err := s.chats[n.Chat].Post(ctx, s.post, to, m)
 		return s.outcome(&models.ChatCommand{CreatedAt: task.At}, err)
 	})
+	err = waiting(err)
 	var gone *undeliverable
 	if errors.As(err, &gone) {
 		s.log.WarnContext(ctx, "a channel cannot be told of a pipeline", "project", project.FullPath, "channel", n.Channel, "reason", gone.reason)
@@ -189,7 +216,7 @@ func (s *Service) news(tx *models.Tx, project *models.Project, p *models.Pipelin
 	if err != nil {
 		return "", err
 	}
-	word := map[enum.Status]string{enum.Success: "passed", enum.Failed: "failed", enum.Canceled: "was canceled"}[task.Status]
+	word := map[enum.Status]string{enum.Success: "passed", enum.Failed: "failed", enum.Canceled: "was canceled", enum.Skipped: "was skipped"}[task.Status]
 	what := fmt.Sprintf("Pipeline [#%d](%s)", p.ID, s.pipelineURL(project, p.ID))
 	more := ""
 	if task.Job != 0 {
@@ -198,7 +225,7 @@ func (s *Service) news(tx *models.Tx, project *models.Project, p *models.Pipelin
 			return "", err
 		}
 		what = fmt.Sprintf("Job [%s #%d](%s)", code(j.Name), j.ID, s.jobURL(project, j.ID))
-		if j.FailureReason != "" {
+		if j.FailureReason != "" && task.Status == enum.Failed {
 			more = ": " + j.FailureReason.Sentence()
 		}
 	} else if p.Duration != nil {

@@ -2,8 +2,13 @@ package chatops
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"signalbox/ci/config"
 )
 
 // Verb is what a command asks for.
@@ -41,16 +46,31 @@ type Action struct {
 
 var (
 	// runPattern is GitLab's grammar of the action: the job is one word, everything behind it is its input.
-	runPattern    = regexp.MustCompile(`(?s)\Arun[\s\v]+([^\s\v]+)(?:[\s\v]+(.+))?\z`)
-	deployPattern = regexp.MustCompile(`\Adeploy\s+(\S+.*)\s+to+\s+(\S+.*)\z`)
+	runPattern    = regexp.MustCompile(`(?s)\A(?i:run)[\s\v]+([^\s\v]+)(?:[\s\v]+(.+))?\z`)
+	deployPattern = regexp.MustCompile(`\A(?i:deploy)\s+(\S+.*)\s+(?i:to+)\s+(\S+.*)\z`)
 	// A phone makes one long dash of two hyphens.
 	withNeeds    = regexp.MustCompile(`(?s)\A(?:--|[—–])with-needs(?:\s+(.*))?\z`)
 	endOfOptions = regexp.MustCompile(`(?s)\A(?:--|[—–])(?:\s+(.*))?\z`)
 	firstWord    = regexp.MustCompile(`(?s)\A\s*(\S+)(?:\s+(.*))?\z`)
-	others       = regexp.MustCompile(`\A(help|jobs|retry|cancel|status|logs|watch|play|approve|reject)(?:\s+(\S.*?))?\s*\z`)
+	others       = regexp.MustCompile(`\A((?i:help|jobs|retry|cancel|status|logs|watch|play|approve|reject))(?:\s+(\S.*?))?\s*\z`)
 )
 
-// Parse reads a command: `run <job> <arguments>` to the letter as GitLab does, and our own. Where a chat changed what was
+// verbs are the words with which commands begin.
+var verbs = []string{
+	string(Help), string(Run), string(Deploy), string(Jobs), string(Retry), string(Cancel), string(Status), string(Logs), string(Watch), string(Start),
+	string(Approve), string(Reject),
+}
+
+// meantVerbs are the verbs that the first word of what is no command is close to.
+func meantVerbs(text string) []string {
+	word, _, _ := strings.Cut(strings.TrimSpace(Unmangle(text)), " ")
+	if word == "" || slices.Contains(verbs, strings.ToLower(word)) {
+		return nil
+	}
+	return config.Nearest(word, verbs, 2)
+}
+
+// Parse reads a command: `run <job> <arguments>` to the letter as GitLab does, but for the case of the verb, and our own. Where a chat changed what was
 // typed, such as a blank into one that does not break, it is read as it was meant. False if it is no command.
 func Parse(text string) (Action, bool) {
 	if a, ok := parse(text); ok {
@@ -67,7 +87,7 @@ func parse(text string) (Action, bool) {
 		return Action{Verb: Deploy, From: m[1], To: m[2]}, true
 	}
 	if m := others.FindStringSubmatch(text); m != nil {
-		a := Action{Verb: Verb(m[1]), Name: Unmangle(m[2])}
+		a := Action{Verb: Verb(strings.ToLower(m[1])), Name: Unmangle(m[2])}
 		if text, ok := strings.CutPrefix(a.Name, "command "); ok && (a.Verb == Approve || a.Verb == Reject) {
 			a.Command, _ = strconv.ParseInt(strings.TrimPrefix(text, "#"), 10, 64)
 		}
@@ -105,9 +125,52 @@ func (a Action) options() Action {
 	return a
 }
 
+// quotes are how people and phones write quotation marks.
+var quotes = map[byte]string{'"': "\"“”„", '\'': "'‘’‚"}
+
+// Quoted reads a name in quotes, which may have blanks; GitLab knows names of one word alone.
+func (a Action) Quoted() (Action, bool) {
+	if a.Verb != Run || len(a.Name) < 2 || quotes[a.Name[0]] == "" {
+		return a, false
+	}
+	text := a.Name[1:]
+	if a.Input != "" {
+		text += " " + a.Input
+	}
+	name, rest, ok := cutAny(text, quotes[a.Name[0]])
+	if !ok || name == "" || rest != "" && !strings.ContainsAny(rest[:1], " \t\n") {
+		return a, false
+	}
+	return Action{Verb: Run, Name: name, Input: strings.TrimLeft(rest, " \t\n"), WithNeeds: a.WithNeeds}.options(), true
+}
+
+func cutAny(s, chars string) (before, after string, found bool) {
+	for i, r := range s {
+		if strings.ContainsRune(chars, r) {
+			return s[:i], s[i+utf8.RuneLen(r):], true
+		}
+	}
+	return s, "", false
+}
+
+// nameText is a job's name as it is typed behind run.
+func nameText(name string) string {
+	if !strings.ContainsFunc(name, unicode.IsSpace) {
+		return name
+	}
+	if strings.Contains(name, `"`) {
+		return "'" + name + "'"
+	}
+	return `"` + name + `"`
+}
+
 // withInput is the command with other arguments.
 func (a Action) withInput(input string) string {
-	text := strings.TrimSuffix(string(a.Verb)+" "+a.Name, " ")
+	name := a.Name
+	if a.Verb == Run {
+		name = nameText(name)
+	}
+	text := strings.TrimSuffix(string(a.Verb)+" "+name, " ")
 	if a.Verb == RunPipeline {
 		text = string(a.Verb) + a.Name
 	}
@@ -147,6 +210,15 @@ func at(name, ref string) string {
 		return name
 	}
 	return name + "@" + ref
+}
+
+// onRef is the command without the ref that it names.
+func (a Action) onRef() Action {
+	if group, ok := a.AsGroup(); ok {
+		a = group
+	}
+	a.Name, _ = a.OnRef()
+	return a
 }
 
 // OnRef splits `name@ref` at its last @; ref is empty if there is none.

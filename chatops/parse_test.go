@@ -14,7 +14,8 @@ import (
 func TestParse(t *testing.T) {
 	run := func(name, input string) *Action { return &Action{Verb: Run, Name: name, Input: input} }
 	for text, want := range map[string]*Action{
-		"run": nil, "run ": nil, "RUN job": nil, "running job": nil, "": nil, "start job": nil, "helpme": nil,
+		"run": nil, "run ": nil, "running job": nil, "": nil, "start job": nil, "helpme": nil,
+		"RUN job": run("job", ""), "Run Job A": run("Job", "A"), "Deploy a TO b": {Verb: Deploy, From: "a", To: "b"}, "Cancel #12": {Verb: Cancel, Name: "#12", Number: 12},
 		"run job": run("job", ""), "run job  ": run("job", " "), "run  job   a  b ": run("job", "a  b "), "run job\nl1\nl2": run("job", "l1\nl2"),
 		"run my job": run("my", "job"), "run a:b/c [1/2]": run("a:b/c", "[1/2]"), "run\tjob\tx": run("job", "x"),
 		`run job "a b" 'c'`:    run("job", `"a b" 'c'`),
@@ -189,4 +190,43 @@ func FuzzParse(f *testing.F) {
 		}
 		Words(Unmangle(text))
 	})
+}
+
+func TestWords(t *testing.T) {
+	for text, want := range map[string]string{
+		"msg=it's production": "msg=it's|production", "msg='two words' x": "msg=two words|x", "'a b' c": "a b|c", `"it's so" d`: "it's so|d", "dogs' food": "dogs'|food",
+		"o'neil's": "o'neil's", `list='["a","b"]'`: `list=["a","b"]`,
+	} {
+		got, err := Words(text)
+		if err != nil || strings.Join(got, "|") != want {
+			t.Errorf("%s: %q %v, want %q", text, got, err, want)
+		}
+	}
+}
+
+func TestQuotedNames(t *testing.T) {
+	for text, want := range map[string]Action{
+		`run "my job" a  b`:           {Verb: Run, Name: "my job", Input: "a  b"},
+		`run “my job”`:                {Verb: Run, Name: "my job"},
+		`run 'my "job"' x`:            {Verb: Run, Name: `my "job"`, Input: "x"},
+		`run "build"`:                 {Verb: Run, Name: "build"},
+		`run "my job" --with-needs x`: {Verb: Run, Name: "my job", WithNeeds: true, Input: "x"},
+	} {
+		a, _ := Parse(text)
+		got, ok := a.Quoted()
+		if !ok || got != want {
+			t.Errorf("%s: %+v %v, want %+v", text, got, ok, want)
+		}
+		again, _ := Parse(got.withInput(got.Input))
+		if again, ok = again.Quoted(); ok && again != want {
+			t.Errorf("%s again: %+v", text, again)
+		}
+	}
+	for _, text := range []string{`run "my job`, `run my job`, `run "my job"x`, `run ""`, `help "my job"`} {
+		if a, _ := Parse(text); a.Verb == Run {
+			if got, ok := a.Quoted(); ok {
+				t.Errorf("%s: %+v", text, got)
+			}
+		}
+	}
 }

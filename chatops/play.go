@@ -13,21 +13,15 @@ import (
 	"signalbox/models/enum"
 )
 
-// startByHand starts a job that waits for somebody, or approves or rejects its deployment.
-func (s *Service) startByHand(ctx context.Context, g *given, a Action, p *models.Pipeline, job *models.Job) error {
-	if job == nil {
-		return fault.New(fault.Invalid, "pipeline #%d has several jobs; say which one is meant, by number", p.ID)
-	}
-	if a.Verb == Start {
-		return s.play(ctx, g, p, job)
-	}
+// approve approves or rejects the deployment of a job.
+func (s *Service) approve(ctx context.Context, g *given, a Action, u subject) error {
 	var d *models.Deployment
 	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
-		d, err = tx.DeploymentOfJob(job.ID)
+		d, err = tx.DeploymentOfJob(u.job.ID)
 		return err
 	})
 	if errors.Is(err, models.ErrNotFound) {
-		return fault.New(fault.Invalid, "job #%d deploys nothing that could be approved", job.ID)
+		return fault.New(fault.Invalid, "job #%d deploys nothing that could be approved", u.job.ID)
 	}
 	if err != nil {
 		return err
@@ -35,29 +29,32 @@ func (s *Service) startByHand(ctx context.Context, g *given, a Action, p *models
 	if _, err := s.ci.ApproveDeployment(ctx, g.actor(), d.ID, a.Verb == Approve, "from chat"); err != nil {
 		return err
 	}
-	word := "approved"
+	done := "approved"
 	if a.Verb == Reject {
-		word = "rejected"
+		done = "rejected"
 	}
-	return s.announce(ctx, g.command, fmt.Sprintf("The deployment of %s was %s by %s.", strings.ToLower(s.titled(g, p, job)[:1])+s.titled(g, p, job)[1:], word, g.user.Name))
+	titled := s.titled(g, u.pipeline, u.job)
+	return s.announce(ctx, g.command, fmt.Sprintf("The deployment of %s was %s by %s.", strings.ToLower(titled[:1])+titled[1:], done, g.user.Name))
 }
 
 // play starts a job. The command waits for the reply of its pipeline if nobody else does any more.
-func (s *Service) play(ctx context.Context, g *given, p *models.Pipeline, job *models.Job) error {
-	// Typed, it tries a job again that was started before, as on GitLab. A button says Start, and may be an old one.
-	if g.command.TriggerWord == buttonTrigger && job.Status != enum.Manual && job.Status != enum.Scheduled {
-		return fault.New(fault.Invalid, "job #%d does not wait to be started any more; it is %s", job.ID, strings.ReplaceAll(string(job.Status), "_", " "))
+func (s *Service) play(ctx context.Context, g *given, u subject) error {
+	if g.pressed() {
+		if err := s.unable(ctx, g, Action{Verb: Start}, u); err != nil {
+			return err
+		}
 	}
-	answered, err := s.answered(ctx, p)
+	answered, err := s.answered(ctx, u.pipeline)
 	if err != nil {
 		return err
 	}
-	if _, err := s.ci.PlayJob(ctx, g.actor(), job.ID, ci.Given{}); err != nil {
+	job, err := s.ci.PlayJob(ctx, g.actor(), u.job.ID, ci.Given{})
+	if err != nil {
 		return err
 	}
-	text := s.titled(g, p, job) + " was started by " + g.user.Name + "."
+	text := s.titled(g, u.pipeline, job) + " was started by " + g.user.Name + "."
 	if answered {
-		return s.follow(ctx, g, p, nil, text)
+		return s.follow(ctx, g, u.pipeline, nil, text)
 	}
 	return s.announce(ctx, g.command, text)
 }

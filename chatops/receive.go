@@ -191,6 +191,7 @@ func (s *Service) row(in *models.ChatIntegration, c Command) *models.ChatCommand
 		ProjectID: in.ProjectID, IntegrationID: &in.ID, Chat: c.Chat, DeliveryKey: c.DeliveryKey, TeamID: c.Workspace,
 		TeamDomain: c.WorkspaceDomain, ChannelID: c.ChannelID, ChannelName: c.ChannelName, Thread: c.Thread, ChatUserID: c.UserID,
 		ChatUserName: c.UserName, TriggerWord: c.Trigger, Text: c.Text, State: enum.CommandAccepted, Deferred: c.Deferred, MessageID: c.MessageID,
+		Turn: c.Turn,
 	}
 	if c.ResponseURL != "" {
 		row.ResponseURL = s.keys.Seal(row.Place(), c.ResponseURL)
@@ -280,7 +281,7 @@ func (s *Service) wait(ctx context.Context, key string, wake <-chan struct{}, pa
 		}
 		if c.State != enum.CommandAccepted {
 			s.markAnswered(ctx, c)
-			return answerOf(c), nil
+			return s.fitted(ctx, c, answerOf(c)), nil
 		}
 		select {
 		case <-wake:
@@ -308,6 +309,26 @@ func answerOf(c *models.ChatCommand) Answer {
 		return a
 	}
 	return Answer{Text: c.Acknowledgement, InChannel: c.InChannel}
+}
+
+// fitted is an answer as much of it as the chat takes, with a link to the whole if it is more; where nobody else sees a command, what is
+// for everyone says who gave it.
+func (s *Service) fitted(ctx context.Context, c *models.ChatCommand, a Answer) Answer {
+	t := s.traits(c)
+	if a.InChannel && t.AsksAlone && c.TriggerWord != buttonTrigger {
+		m := Message{}
+		if err := s.askedFor(ctx, c, &m, nil); err == nil {
+			a.Text = m.AskedBy + ": " + code(m.Asked) + "\n" + a.Text
+		}
+	}
+	m := t.Limits.Fit(Message{Text: a.Text})
+	if m.Cut {
+		m.JobURL, m.Text = s.commandURL(ctx, c), a.Text
+		m = t.Limits.Fit(m)
+		m.Text += "\n[All of it](" + m.JobURL + ")"
+	}
+	a.Text = m.Text
+	return a
 }
 
 // markAnswered notes that the answer went out with the chat's own request, so that nobody sends it again.

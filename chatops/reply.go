@@ -1,6 +1,7 @@
 package chatops
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,6 +29,14 @@ const largeLog = 8 << 20
 // reply does the task that the end of a chat's pipeline left: it takes the reply out of the log, keeps it where people see
 // it, and sends it. Attempts that were tried again say nothing; the last one does.
 func (s *Service) reply(ctx context.Context, t *models.Task) error {
+	err := s.replies(ctx, t)
+	if sealed(t, err) {
+		return s.endReply(ctx, t, err)
+	}
+	return err
+}
+
+func (s *Service) replies(ctx context.Context, t *models.Task) error {
 	var payload ci.ChatReply
 	var p *models.Pipeline
 	var jobs []*models.Job
@@ -114,6 +123,12 @@ func (s *Service) replyTo(ctx context.Context, t try, c *models.ChatCommand, p *
 	if m.Buttons, err = s.buttons(ctx, in, p, jobs, job); err != nil {
 		return err
 	}
+	m.KeepANSI = in != nil && in.KeepANSI
+	if in != nil {
+		if err := s.askedFor(ctx, c, &m, jobs); err != nil {
+			return err
+		}
+	}
 	if err := s.keep(ctx, c, in, job, m, silent); err != nil {
 		return err
 	}
@@ -160,13 +175,17 @@ func because(job *models.Job, jobs []*models.Job) string {
 // summary is the reply of a pipeline of several jobs: how it ended, what its jobs replied, and how the first failed.
 func (s *Service) summary(ctx context.Context, p *models.Pipeline, jobs []*models.Job, c *models.ChatCommand) (Message, bool, error) {
 	m := Message{Kind: Succeeded, ChatUserID: c.ChatUserID, JobName: "Pipeline", JobID: p.ID}
-	var replies, bad []string
+	var replies, bad, stopped []string
 	for _, j := range jobs {
 		one, _, err := s.message(ctx, j, c)
 		if err != nil {
 			return m, false, err
 		}
 		if one.Kind == Failed && j.Status != enum.Skipped && j.Status.Completed() && !j.AllowFailure {
+			if j.Status == enum.Canceled {
+				stopped = append(stopped, j.Name)
+				continue
+			}
 			bad = append(bad, j.Name)
 			if len(bad) > 1 {
 				continue
@@ -192,6 +211,9 @@ func (s *Service) summary(ctx context.Context, p *models.Pipeline, jobs []*model
 	m.Text += fmt.Sprintf(": %d %s", len(jobs), plural(len(jobs), "job"))
 	if len(bad) > 0 {
 		m.Text += ", failed: " + strings.Join(bad, ", ")
+	}
+	if len(stopped) > 0 {
+		m.Text += ", canceled: " + strings.Join(stopped, ", ")
 	}
 	m.Text += waiting
 	m.Output = strings.Join(replies, "\n")
@@ -237,10 +259,17 @@ func (s *Service) message(ctx context.Context, job *models.Job, c *models.ChatCo
 	if err != nil {
 		return m, false, err
 	}
-	m.Output, m.Private = secret.MaskEverywhere(printable(m.Output), masked), secret.MaskEverywhere(printable(m.Private), masked)
-	if cut {
-		m.Output, m.Private = bounded(m.Output), bounded(m.Private)
+	show := func(text string, as func(string) string) string {
+		text = secret.MaskEverywhere(as(text), masked)
+		if cut {
+			text = bounded(text)
+		}
+		return text
 	}
+	if strings.Contains(m.Output, "\r") {
+		m.Data = show(m.Output, asData)
+	}
+	m.Output, m.Private = show(m.Output, printable), show(m.Private, printable)
 	if err := s.names(ctx, job.ProjectID, job.UserID, &m); err != nil {
 		return m, false, err
 	}
@@ -386,7 +415,7 @@ func replyText(m Message) string {
 	if m.Text != "" {
 		parts = append(parts, code(m.JobName)+" "+m.Text)
 	}
-	for _, part := range []string{m.Output, PlainRich(m.Rich)} {
+	for _, part := range []string{cmp.Or(m.Data, m.Output), PlainRich(m.Rich)} {
 		if part != "" {
 			parts = append(parts, part)
 		}

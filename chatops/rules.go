@@ -20,6 +20,8 @@ import (
 type needsApproval struct {
 	missing int
 	jobs    []string
+	ref     string // and commit that would be run, if it is a new pipeline
+	sha     string
 }
 
 func (n *needsApproval) Error() string { return "approvals are missing" }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"signalbox/ci/access"
@@ -19,19 +20,24 @@ type given struct {
 	integration *models.ChatIntegration // nil: of our own endpoint, or it was removed
 	project     *models.Project
 	user        *models.User
+	tries       int  // of its task that failed, were this one to fail
+	again       bool // its task ran before
 }
+
+// pressed says whether a button gave the command.
+func (g *given) pressed() bool { return g.command.TriggerWord == buttonTrigger }
 
 func (g *given) actor() access.Actor { return access.Actor{User: g.user} }
 
 // run does the task of a command. It may run twice: the pipeline has a key, so that only one is made.
 func (s *Service) run(ctx context.Context, t *models.Task) error {
-	var p struct{ Command int64 }
-	if err := json.Unmarshal([]byte(t.Payload), &p); err != nil {
-		return fmt.Errorf("payload of a command: %w", err)
+	id, err := commandOf(t)
+	if err != nil {
+		return err
 	}
-	g := &given{}
-	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
-		if g.command, err = tx.Command(p.Command); err != nil {
+	g := &given{tries: t.Failures + 1, again: t.Attempts > 1}
+	err = s.db.Read(ctx, func(tx *models.Tx) (err error) {
+		if g.command, err = tx.Command(id); err != nil {
 			return err
 		}
 		if g.project, err = tx.Project(g.command.ProjectID); err != nil {
@@ -56,7 +62,13 @@ func (s *Service) run(ctx context.Context, t *models.Task) error {
 	if errors.As(err, &wait) {
 		return s.waitForApproval(ctx, g, wait)
 	}
+	if errors.Is(err, errOver) {
+		return nil
+	}
 	if reason := s.refusal(ctx, err, g); reason != "" {
+		if passing(fault.KindOf(err)) && said(err) == "" {
+			s.log.ErrorContext(ctx, "a command is given up", "command", g.command.ID, "tries", g.tries, "error", err)
+		}
 		var wrong *InputsError
 		fillable := errors.As(err, &wrong)
 		return s.end(ctx, g.command, func(fresh *models.ChatCommand) {
@@ -66,11 +78,24 @@ func (s *Service) run(ctx context.Context, t *models.Task) error {
 	return err
 }
 
+// commandOf is the command that a task is about.
+func commandOf(t *models.Task) (int64, error) {
+	var p struct{ Command int64 }
+	if err := json.Unmarshal([]byte(t.Payload), &p); err != nil || p.Command == 0 {
+		return 0, fmt.Errorf("payload %q of a command", t.Payload)
+	}
+	return p.Command, nil
+}
+
 // act does what a command asks for.
 func (s *Service) act(ctx context.Context, g *given) error {
 	a, ok := Parse(g.command.Text)
 	if !ok {
-		return s.refuse(ctx, g.command, "The specified command is not valid.\n"+s.help(g))
+		text := "The specified command is not valid."
+		if near := meantVerbs(g.command.Text); len(near) > 0 {
+			text += " Did you mean `" + strings.Join(near, "` or `") + "`?"
+		}
+		return s.refuse(ctx, g.command, text+"\n"+s.help(g))
 	}
 	if g.user.Blocked() {
 		return fault.New(fault.Forbidden, "your account is blocked")
@@ -139,7 +164,7 @@ const lateAfter = 5 * time.Second
 // announcedByBot says whether everyone learns of a press by a message of the bot's: the answer to the press is for whoever
 // pressed alone, and it names no address for others.
 func announcedByBot(c *models.ChatCommand) bool {
-	return c.TriggerWord == buttonTrigger && c.InChannel && c.ResponseURL.Empty()
+	return c.Chat != enum.Console && c.TriggerWord == buttonTrigger && c.InChannel && c.ResponseURL.Empty()
 }
 
 // lateAnswer stores a task that sends the answer, should the chat's request have ended without it.

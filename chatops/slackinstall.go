@@ -50,7 +50,10 @@ func (s *Service) SlackRedirect(p *models.Project) string {
 	return s.ci.URL() + "/" + p.FullPath + "/-/settings/slack/slack_auth"
 }
 
-func (s *Service) installer() Installer { return s.chats[enum.SlackApp].(Installer) }
+func (s *Service) installer() Installer {
+	i, _ := optional[Installer](s, enum.SlackApp)
+	return i
+}
 
 // BeginSlackInstall gives the page of Slack on which the instance's app is installed in a workspace, for a project or, if p is nil, for all
 // of them. What Slack brings back is good once, for ten minutes, and for whoever began.

@@ -19,10 +19,20 @@ import (
 // start makes the pipeline of `run`. A job of exactly that name on the default branch comes first, whatever its name looks
 // like; only then `stage`, `pipeline` and `@ref` are ours.
 func (s *Service) start(ctx context.Context, g *given, a Action) error {
-	ref := "refs/heads/" + g.project.DefaultBranch
-	err := s.create(ctx, g, a, ref, "")
+	ref, sha := "refs/heads/"+g.project.DefaultBranch, ""
+	if g.command.DecidedSHA != "" { // as others approved it
+		sha = g.command.DecidedSHA
+		if g.command.DecidedRef != ref {
+			return s.create(ctx, g, a.onRef(), g.command.DecidedRef, sha)
+		}
+	}
+	err := s.create(ctx, g, a, ref, sha)
 	var unknown *plan.Refusal
 	var asks *asksFirst
+	if named, ok := a.Quoted(); ok && errors.As(err, &unknown) && unknown.Reason == plan.UnknownJob {
+		a = named
+		err = s.create(ctx, g, a, ref, sha)
+	}
 	group, isGroup := a.AsGroup()
 	if !errors.As(err, &asks) && (!errors.As(err, &unknown) || unknown.Reason != plan.UnknownJob) {
 		return err
@@ -34,7 +44,6 @@ func (s *Service) start(ctx context.Context, g *given, a Action) error {
 	if at == "" && !isGroup {
 		return err
 	}
-	sha := ""
 	a.Name = name
 	if at != "" {
 		if ref, sha, err = s.find(ctx, g.project, at); err != nil {
@@ -102,13 +111,17 @@ func (s *Service) create(ctx context.Context, g *given, a Action, ref, sha strin
 	}
 	_, err := s.ci.CreatePipeline(ctx, ci.PipelineRequest{
 		Project: g.project, Actor: g.actor(), Source: enum.SourceChat, Ref: ref, SHA: sha, Chat: choice,
-		Key: fmt.Sprintf("chat:%d", g.command.ID), Variables: chatVariables(g.command, g.integration, a.Input),
+		Key: fmt.Sprintf("chat:%d", g.command.ID), Variables: chatVariables(g.command, g.integration, s.traits(g.command).Channel, a.Input),
 		Within: func(tx *models.Tx, pipeline *models.Pipeline, jobs []*models.Job) error {
 			fresh, err := tx.Command(g.command.ID)
 			if err != nil {
 				return err
 			}
-			if err := s.allowed(tx, g, jobs); err != nil {
+			var wait *needsApproval
+			if err := s.allowed(tx, g, jobs); errors.As(err, &wait) {
+				wait.ref, wait.sha = ref, pipeline.SHA
+				return wait
+			} else if err != nil {
 				return err
 			}
 			fresh.State, fresh.PipelineID, fresh.Fillable = enum.CommandRunning, &pipeline.ID, asked
@@ -132,10 +145,11 @@ func (s *Service) create(ctx context.Context, g *given, a Action, ref, sha strin
 	return err
 }
 
-// chatVariables are what the job learns of the command (facts: chatops-page P3, P4).
-func chatVariables(c *models.ChatCommand, in *models.ChatIntegration, arguments string) []variable.Variable {
+// chatVariables are what the job learns of the command (facts: chatops-page P3, P4). A channel whose name people do not know is named by
+// its id.
+func chatVariables(c *models.ChatCommand, in *models.ChatIntegration, known func(channel string) bool, arguments string) []variable.Variable {
 	channel := c.ChannelName
-	if in != nil && in.ChannelVariable == "id" || channel == "" || channel == "directmessage" || channel == "privategroup" {
+	if in != nil && in.ChannelVariable == "id" || channel == "" || known != nil && !known(channel) {
 		channel = c.ChannelID
 	}
 	// What people type in a chat is text, never a reference to a variable.

@@ -26,7 +26,7 @@ func (s *Service) attach(tx *models.Tx, c *models.ChatCommand, in *models.ChatIn
 		return nil
 	}
 	var files []uploadTask
-	if s.chats[c.Chat].Traits().Cuts(m.Output) {
+	if s.chats[c.Chat].Traits().Limits.Fit(m).CutOutput {
 		files = append(files, uploadTask{Command: c.ID})
 	}
 	for _, b := range m.Rich {
@@ -60,14 +60,14 @@ func (s *Service) upload(ctx context.Context, t *models.Task) error {
 	if err != nil || in == nil || !in.Active || c.Reply == nil {
 		return notThere(err)
 	}
-	f := File{Name: fmt.Sprintf("reply-%d.txt", c.ID), Title: "The whole output", Content: []byte(terminal.Strip(*c.Reply))}
+	f := File{Name: fmt.Sprintf("reply-%d.txt", c.ID), Title: "The whole output", Content: []byte(terminal.Draw(*c.Reply))}
 	if gap.Match(f.Content) {
 		f.Title = "The beginning and the end of the output"
 	}
 	if u.Artifact != "" {
 		f = File{Name: path.Base(u.Artifact), Title: path.Base(u.Artifact)}
 		if f.Content, err = s.artifact(ctx, c, u.Artifact); err != nil {
-			return s.note(ctx, c.ID, "the file "+u.Artifact+" cannot be sent: "+err.Error())
+			return s.noteFinally(ctx, c.ID, "the file "+u.Artifact+" cannot be sent: "+fault.Message(err))
 		}
 	}
 	f.Key = s.trying(t).part("file")
@@ -78,14 +78,24 @@ func (s *Service) upload(ctx context.Context, t *models.Task) error {
 	if c.MessageID != "" && to.Thread == "" {
 		to.Thread = c.MessageID
 	}
-	err = s.through(ctx, in, func(ctx context.Context) error {
+	err = s.through(ctx, in, to, fmt.Sprint("file ", t.ID), false, func(ctx context.Context) error {
 		return s.outcome(c, s.tried(ctx, c, enum.PostFile, viaBot, s.chats[c.Chat].Upload(ctx, s.post, to, f)))
 	})
+	err = waiting(err)
 	var gone *undeliverable
 	if errors.As(err, &gone) {
-		return s.note(ctx, c.ID, "the file "+f.Name+" is not sent: "+gone.reason)
+		return s.noteFinally(ctx, c.ID, "the file "+f.Name+" is not sent: "+gone.reason)
 	}
 	return err
+}
+
+// endUpload notes that a file is not sent.
+func (s *Service) endUpload(ctx context.Context, t *models.Task, _ error) error {
+	var u uploadTask
+	if err := json.Unmarshal([]byte(t.Payload), &u); err != nil {
+		return nil // it names no file
+	}
+	return notThere(s.noteFinally(ctx, u.Command, "a file is not sent: an error in signalbox itself"))
 }
 
 // artifact reads one file of the artifacts of a command's job.

@@ -3,11 +3,13 @@ package chatops
 import (
 	"regexp"
 	"strings"
+	"unicode"
 
 	"signalbox/internal/fault"
 )
 
-// Words splits text at blanks as a shell does: quotes of both kinds keep blanks, a backslash keeps the next character.
+// Words splits text at blanks as a shell does: quotes of both kinds keep blanks, a backslash keeps the next character. An apostrophe
+// behind a letter or a digit is one, as in it's: people write words.
 func Words(text string) ([]string, error) {
 	var out []string
 	var word strings.Builder
@@ -16,6 +18,8 @@ func Words(text string) ([]string, error) {
 	for i := 0; i < len(runes); i++ {
 		c := runes[i]
 		switch {
+		case quote == 0 && c == '\'' && i > 0 && (unicode.IsLetter(runes[i-1]) || unicode.IsDigit(runes[i-1])):
+			word.WriteRune(c)
 		case quote == 0 && (c == '"' || c == '\''):
 			in, quote = true, c
 		case c == quote:

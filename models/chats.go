@@ -104,16 +104,22 @@ type ChatCommand struct {
 	Fillable        bool // a form can ask for its arguments: it was refused for them, or its configuration takes some
 	PipelineID      *int64
 	JobID           *int64
-	Reply           *string
-	PrivateReply    *string // for the asker alone
-	Whispered       bool    // the asker has it
-	Rich            string  // JSON of the reply's blocks
-	MessageID       string  // the bot's message that lives
-	Shown           string  // fingerprint of what it shows
-	ClaimedUntil    *time.Time
-	DeliveryError   string
-	CreatedAt       time.Time
-	FinishedAt      *time.Time
+	// DecidedPipelineID and DecidedJobID are what the first try found the command to be about; later tries act on that alone.
+	DecidedPipelineID *int64
+	DecidedJobID      *int64
+	DecidedRef        string // and the commit that it is to run
+	DecidedSHA        string `gorm:"column:decided_sha"`
+	Turn              int64  // newest attempt of the pipeline when the button that was pressed was made; 0: it was no such button
+	Reply             *string
+	PrivateReply      *string // for the asker alone
+	Whispered         bool    // the asker has it
+	Rich              string  // JSON of the reply's blocks
+	MessageID         string  // the bot's message that lives
+	Shown             string  // fingerprint of what it shows
+	ClaimedUntil      *time.Time
+	DeliveryError     string
+	CreatedAt         time.Time
+	FinishedAt        *time.Time
 }
 
 // Place is what the response address is sealed for.
@@ -300,6 +306,13 @@ func (tx *Tx) UpdateCommand(c *ChatCommand) error {
 	return tx.db.Omit("answered", "deferred", "posts", "message_id", "shown", "claimed_until", "whispered").Save(c).Error
 }
 
+// DecideCommand stores what a command is about, once: false if that was stored before, or the command is over.
+func (tx *Tx) DecideCommand(id, pipelineID int64, jobID *int64) (bool, error) {
+	res := tx.db.Model(&ChatCommand{}).Where("id = ? AND state = ? AND decided_pipeline_id IS NULL", id, enum.CommandAccepted).
+		Updates(map[string]any{"decided_pipeline_id": pipelineID, "decided_job_id": jobID})
+	return res.RowsAffected == 1, res.Error
+}
+
 // MarkAnswered notes that the chat has the acknowledgement.
 func (tx *Tx) MarkAnswered(id int64) error {
 	return tx.db.Model(&ChatCommand{}).Where("id = ?", id).Update("answered", true).Error
@@ -369,9 +382,9 @@ func (tx *Tx) NextReply(c *ChatCommand) (*ChatCommand, error) {
 		c.IntegrationID, c.ChannelID, c.ID).Order("id"))
 }
 
-// RecentRuns lists the newest commands of a project that made a pipeline of one job.
-func (tx *Tx) RecentRuns(projectID int64, limit int) ([]*ChatCommand, error) {
+// RecentRuns lists the newest commands of a project before one that made a pipeline of one job.
+func (tx *Tx) RecentRuns(projectID, before int64, limit int) ([]*ChatCommand, error) {
 	var rows []*ChatCommand
-	err := tx.db.Where("project_id = ? AND job_id IS NOT NULL", projectID).Order("id DESC").Limit(limit).Find(&rows).Error
+	err := tx.db.Where("project_id = ? AND id < ? AND job_id IS NOT NULL", projectID, before).Order("id DESC").Limit(limit).Find(&rows).Error
 	return rows, err
 }

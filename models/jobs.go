@@ -53,16 +53,16 @@ type Job struct {
 	TraceSize     int64
 	TraceArchived bool
 	// DebugMode says that its log may show every variable; nil for jobs of versions that did not keep it.
-	DebugMode *bool
-	Coverage      *float64      // of the code by the tests, in percent, as the log says
-	Variables     secret.Sealed // JSON of the variables typed when it was played
-	CreatedAt     time.Time
-	QueuedAt      *time.Time
-	ScheduledAt   *time.Time
-	StartedAt     *time.Time
-	FinishedAt    *time.Time
-	ErasedAt      *time.Time
-	ErasedByID    *int64
+	DebugMode   *bool
+	Coverage    *float64      // of the code by the tests, in percent, as the log says
+	Variables   secret.Sealed // JSON of the variables typed when it was played
+	CreatedAt   time.Time
+	QueuedAt    *time.Time
+	ScheduledAt *time.Time
+	StartedAt   *time.Time
+	FinishedAt  *time.Time
+	ErasedAt    *time.Time
+	ErasedByID  *int64
 }
 
 // JobDefinition is what a job does, as JSON of plan.Definition: written once, shared by its retries.
@@ -389,4 +389,18 @@ func (tx *Tx) CommitJobs(projectID int64, sha string, f StatusFilter, p Page) ([
 // JobByName finds the latest attempt of a pipeline's job by its name.
 func (tx *Tx) JobByName(pipelineID int64, name string) (*Job, error) {
 	return first[Job](tx.db.Where("pipeline_id = ? AND name = ? AND retried = ?", pipelineID, name, false))
+}
+
+// NewestJobs is the newest attempt of any job of pipelines, by pipeline.
+func (tx *Tx) NewestJobs(pipelineIDs []int64) (map[int64]int64, error) {
+	out := map[int64]int64{}
+	if len(pipelineIDs) == 0 {
+		return out, nil
+	}
+	var rows []struct{ PipelineID, ID int64 }
+	err := tx.db.Model(&Job{}).Select("pipeline_id, max(id) AS id").Where("pipeline_id IN ?", pipelineIDs).Group("pipeline_id").Scan(&rows).Error
+	for _, r := range rows {
+		out[r.PipelineID] = r.ID
+	}
+	return out, err
 }

@@ -76,6 +76,10 @@ func (s *Server) chatSetUp(r *request, c *inside) error {
 				return err
 			}
 		}
+		if d["KeptOut"], err = s.chat.KeepsDevelopersOut(r.Context(), c.project); err != nil {
+			return err
+		}
+		d["Branch"] = c.project.DefaultBranch
 		app, err := s.chat.SlackApp(r.Context())
 		if err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -111,7 +112,7 @@ func (s *Server) saidOf(r *request, c *inside, row chatops.Record, of subject, p
 		return one, err
 	}
 	if of.pipeline != nil {
-		if one.Moves, err = s.chat.PipelineMoves(r.Context(), nil, of.pipeline, of.waiting, 0); err != nil {
+		if one.Moves, err = s.chat.PipelineMoves(r.Context(), nil, of.pipeline, of.waiting, of.newest); err != nil {
 			return one, err
 		}
 	}
@@ -124,6 +125,7 @@ type subject struct {
 	job      *models.Job
 	pipeline *models.Pipeline
 	waiting  []*models.Job // jobs of the pipeline that wait to be started by hand
+	newest   int64         // attempt of the pipeline
 }
 
 // status is how the job or the pipeline stands; "" if there is none.
@@ -158,6 +160,10 @@ func subjectsOf(tx *models.Tx, rows []*models.ChatCommand) (map[int64]subject, e
 	if err != nil {
 		return nil, err
 	}
+	newest, err := tx.NewestJobs(pipelines)
+	if err != nil {
+		return nil, err
+	}
 	found, err := tx.JobsByID(ids)
 	if err != nil {
 		return nil, err
@@ -169,7 +175,7 @@ func subjectsOf(tx *models.Tx, rows []*models.ChatCommand) (map[int64]subject, e
 	out := map[int64]subject{}
 	for _, c := range rows {
 		if c.JobID == nil && c.PipelineID != nil {
-			out[c.ID] = subject{pipeline: whole[*c.PipelineID], waiting: waiting[*c.PipelineID]}
+			out[c.ID] = subject{pipeline: whole[*c.PipelineID], waiting: waiting[*c.PipelineID], newest: newest[*c.PipelineID]}
 		}
 		if c.JobID == nil || byID[*c.JobID] == nil {
 			continue
@@ -398,7 +404,8 @@ func (s *Server) giveCommand(r *request, c *inside) error {
 	if text == "" {
 		return fault.New(fault.Invalid, "Type a command, such as run hello.")
 	}
-	row, err := s.chat.Give(r.Context(), r.actor, c.project, text, "")
+	turn, _ := strconv.ParseInt(r.PostFormValue("turn"), 10, 64) // 0: it is about no pipeline
+	row, err := s.chat.Give(r.Context(), r.actor, c.project, chatops.ConsoleCommand{Text: text, Pressed: r.PostFormValue("pressed") != "", Turn: turn})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signalbox/internal/fault"
+	"signalbox/internal/httpapi"
 	"signalbox/internal/secret"
 	"signalbox/models"
 )
@@ -120,7 +121,7 @@ func (s *Server) signInPage(r *request) error {
 func (s *Server) signIn(r *request) error {
 	r.Body = http.MaxBytesReader(r.w, r.Body, 16<<10)
 	login := strings.TrimSpace(r.PostFormValue("login"))
-	a, err := s.auth.Password(r.Context(), login, r.PostFormValue("password"))
+	a, err := s.auth.Password(r.Context(), login, r.PostFormValue("password"), httpapi.Network(httpapi.Address(r.Request, s.trusted)).String())
 	if fault.KindOf(err) == fault.Unauthorized {
 		text := "Invalid login or password."
 		if message := fault.Message(err); !strings.HasPrefix(message, "401") {

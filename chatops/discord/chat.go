@@ -23,8 +23,8 @@ type Chat struct {
 // Traits of Discord (facts: chatops 4).
 func (Chat) Traits() chatops.Traits {
 	return chatops.Traits{
-		Hosts: []string{"discord.com"}, Window: 15 * time.Minute, Limit: outputBytes, Live: true, Files: true, AnswerDue: true, FormFields: modalFields, FormsFree: true, Recalls: 2 * time.Minute,
-		Cut: func(output string) bool { _, cut := shown(output, outputBytes); return cut },
+		Hosts: []string{"discord.com"}, Window: 15 * time.Minute, Live: true, Files: true, AnswerDue: true, FormFields: modalFields, FormsFree: true, Recalls: 2 * time.Minute,
+		Limits: limits, Channel: func(name string) bool { return name != "directmessage" },
 	}
 }
 
@@ -126,6 +126,14 @@ func call(ctx context.Context, p chatops.Poster, q chatops.Request, b any) (id s
 	return read(p.Do(ctx, q))
 }
 
+// Codes of Discord's errors.
+const (
+	unknownWebhook = 10015
+	tooLarge       = 40005
+	invalidToken   = 50027
+	invalidForm    = 50035
+)
+
 func read(res chatops.Response, err error) (id string, status int, _ error) {
 	if err != nil {
 		return "", 0, err
@@ -136,17 +144,19 @@ func read(res chatops.Response, err error) (id string, status int, _ error) {
 		Message    string  `json:"message"`
 		RetryAfter float64 `json:"retry_after"`
 	}
-	broken := json.Unmarshal(res.Body, &answer) != nil && res.Body != nil && res.Body[0] != '['
+	broken := json.Unmarshal(res.Body, &answer) != nil && len(res.Body) > 0 && res.Body[0] != '['
 	if res.RetryAfter == 0 && answer.RetryAfter > 0 {
 		res.RetryAfter = time.Duration(min(answer.RetryAfter, 3600) * float64(time.Second))
 	}
 	switch {
 	case res.OK() && broken:
 		return "", res.Status, errors.New("discord's answer cannot be read")
+	case answer.Code == invalidToken || answer.Code == unknownWebhook:
+		return "", res.Status, &chatops.Refused{Reason: "the interaction is over: " + answer.Message, Over: true}
 	case answer.Code == 50001 || answer.Code == 50013:
 		return "", res.Status, &chatops.Refused{Reason: "the bot may not write in the channel: invite it there (" + answer.Message + ")"}
 	case res.Status >= 400 && res.Status < 500 && res.Status != http.StatusTooManyRequests && answer.Message != "":
-		return "", res.Status, &chatops.Refused{Reason: "discord does not take the message: " + answer.Message}
+		return "", res.Status, &chatops.Refused{Reason: "discord does not take the message: " + answer.Message, Contents: answer.Code == invalidForm || answer.Code == tooLarge}
 	}
 	return answer.ID, res.Status, res.Failure("discord")
 }

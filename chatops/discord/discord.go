@@ -153,7 +153,7 @@ func (h *Handler) interaction(c *gin.Context) error {
 	default:
 		return fault.New(fault.Invalid, "400 Bad request - an interaction of an unknown type")
 	}
-	if fault.KindOf(err) == fault.Invalid {
+	if kind := fault.KindOf(err); kind == fault.Invalid || kind == fault.Forbidden { // Discord signed it
 		c.JSON(http.StatusOK, answered(chatops.Answer{Text: fault.Message(err)}))
 		return nil
 	}

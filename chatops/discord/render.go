@@ -7,7 +7,6 @@ import (
 	"unicode/utf16"
 
 	"signalbox/chatops"
-	"signalbox/internal/terminal"
 )
 
 // body is a message in Discord's words. What is not named stays when a message is changed, so all is named.
@@ -71,17 +70,19 @@ const (
 	alone      = 1 << 6 // for whoever gave the command
 )
 
-// Discord's bounds, in UTF-16 units; bytes are never fewer.
-const (
-	contentUnits = 2000
-	outputBytes  = 1500
-	textBytes    = 300 // what is said of a job; escaped it may be twice as long
-	embedBytes   = 4000
-	allEmbeds    = 5500
-	maxEmbeds    = 10
-	nameBytes    = 250
-	valueBytes   = 1000
-)
+// limits are Discord's, in UTF-16 units (facts: chatops 4): 2,000 of a text, 6,000 of ten embeds, of which the last may say that there is
+// more.
+var limits = chatops.Limits{
+	Size: size, Code: func(text string) int { return units(fenced(text)) }, Alone: 3800, Head: contentUnits, Said: 600, Bytes: 1500, Output: 1500, Progress: 1500,
+	Rich: 5000, Blocks: 9, Block: 2000, Fields: 20, Title: 200, Value: 1000, Links: 1800, Buttons: 25, Label: 75,
+}
+
+func size(text string) int { return units(plain(text)) }
+
+const contentUnits = 2000
+
+// fenced is a text that does not end the block of code in which it stands.
+func fenced(text string) string { return strings.ReplaceAll(text, "``", "`\u200b`\u200b") }
 
 const (
 	green = 0x00c100
@@ -97,8 +98,7 @@ func plainBody(text string) body {
 	b := body{Embeds: []embed{}, Components: []row{}, Allowed: mentions{Parse: []string{}}, Flags: noPreviews}
 	b.Content = chatops.Markdown(emoji.Replace(text))
 	if units(b.Content) > contentUnits {
-		long, _ := chatops.Shorten(b.Content, embedBytes)
-		b.Content, b.Flags, b.Embeds = "", 0, []embed{{Description: long, Color: grey}}
+		b.Content, b.Flags, b.Embeds = "", 0, []embed{{Description: b.Content, Color: grey}}
 	}
 	return b
 }
@@ -109,7 +109,7 @@ func units(s string) int { return len(utf16.Encode([]rune(s))) }
 func render(m chatops.Message) body {
 	b := plainBody("")
 	if m.Output == "" && (m.Kind == chatops.Notice || m.Kind == chatops.Announced) {
-		b = plainBody(m.Text)
+		b = plainBody(strings.TrimLeft(asked(m)+"\n"+m.Text+whole(m), "\n"))
 	} else {
 		b.Content = content(m)
 	}
@@ -122,6 +122,41 @@ func render(m chatops.Message) body {
 	}
 	b.Components = buttons(m.Buttons)
 	return b
+}
+
+// asked is the line that says who asked for what; "" if that is not told.
+func asked(m chatops.Message) string {
+	switch {
+	case m.Asked == "":
+		return ""
+	case m.Again == "":
+		return who(m, m.AskedBy) + ": " + quoted(m.Asked)
+	}
+	return who(chatops.Message{}, m.AskedBy) + ": " + quoted(m.Asked) + ", then " + who(m, m.AgainBy) + ": " + quoted(m.Again)
+}
+
+// who is whoever the message is for.
+func who(m chatops.Message, name string) string {
+	if m.ChatUserID != "" && m.Ends() {
+		return "<@" + m.ChatUserID + ">"
+	}
+	return "**" + plain(name) + "**"
+}
+
+// quoted is a command as it was typed.
+func quoted(command string) string {
+	return "`" + strings.ReplaceAll(command, "`", "'") + "`"
+}
+
+// whole leads to what is left out.
+func whole(m chatops.Message) string {
+	switch {
+	case !m.Cut || m.JobURL == "":
+		return ""
+	case m.CutOutput:
+		return "\n[The whole output](" + m.JobURL + ")"
+	}
+	return "\n[All of it](" + m.JobURL + ")"
 }
 
 // perRow is how many buttons Discord takes in a row; it takes five rows.
@@ -141,54 +176,33 @@ func buttons(list []chatops.Button) []row {
 	return out
 }
 
-// content is who asked, how the job is, and what it says.
+// content is who asked for what, how the job is, and what it says.
 func content(m chatops.Message) string {
-	head := ""
-	if m.ChatUserID != "" && m.Ends() {
+	head := asked(m)
+	switch {
+	case head != "":
+		head += "\n"
+	case m.ChatUserID != "" && m.Ends():
 		head = "<@" + m.ChatUserID + "> "
 	}
-	limit := textBytes
-	if m.Output == "" {
-		limit *= 2
+	said := plain(m.Text)
+	if said == "" && m.Asked != "" && m.Kind == chatops.Succeeded {
+		said = "succeeded"
 	}
-	text, _ := chatops.Shorten(m.Text, limit)
-	head += strings.TrimSpace(fmt.Sprintf("[%s #%d](%s) %s", plain(m.JobName), m.JobID, m.JobURL, plain(text)))
+	head += strings.TrimSpace(fmt.Sprintf("[%s #%d](%s) %s", plain(m.JobName), m.JobID, m.JobURL, said))
+	if m.Output == "" {
+		return head + whole(m)
+	}
 	language, output := "", m.Output
 	if m.KeepANSI && strings.Contains(output, "\x1b") {
 		language = "ansi"
-	} else {
-		output = terminal.Strip(output)
 	}
-	if output == "" {
-		return head
-	}
-	for limit = outputBytes; ; limit = limit * 7 / 8 {
-		part, cut := shown(output, limit)
-		all := head + "\n```" + language + "\n" + part + "\n```"
-		if cut {
-			all += "[The whole output](" + m.JobURL + ")"
-		}
-		if units(all) <= contentUnits || limit < 64 {
-			return all
-		}
-	}
-}
-
-// shown is an output within a block of code that it cannot end, and whether it had to be shortened.
-func shown(output string, limit int) (text string, cut bool) {
-	for most := limit; ; most = most * 7 / 8 {
-		part, cut := chatops.Shorten(output, most)
-		if text = strings.ReplaceAll(part, "``", "`\u200b`\u200b"); units(text) <= limit {
-			return text, cut
-		}
-	}
+	return head + "\n```" + language + "\n" + fenced(output) + "\n```" + strings.TrimPrefix(whole(m), "\n")
 }
 
 // embeds are what the job wrote as JSON.
-func embeds(m chatops.Message) []embed {
+func embeds(m chatops.Message) (out []embed) {
 	color := map[chatops.MessageKind]int{chatops.Failed: red, chatops.Succeeded: green}[m.Kind]
-	var out []embed
-	total := 0
 	for _, r := range m.Rich {
 		e := embed{Color: color}
 		var links []string
@@ -198,22 +212,16 @@ func embeds(m chatops.Message) []embed {
 		if r.Image != nil {
 			links = append(links, link(firstOf(r.Image.Alt, r.Image.Artifact), r.Image.URL))
 		}
-		text, _ := chatops.Shorten(plain(r.Text), embedBytes/2)
-		e.Description = strings.Trim(text+"\n"+strings.Join(links, " · "), "\n")
-		size := units(e.Description)
+		e.Description = strings.Trim(plain(r.Text)+"\n"+strings.Join(links, " · "), "\n")
 		for _, f := range r.Fields {
-			name, _ := chatops.Shorten(firstOf(plain(f.Title), "\u200b"), nameBytes)
-			value, _ := chatops.Shorten(firstOf(plain(f.Value), "–"), valueBytes)
-			e.Fields = append(e.Fields, field{name, value, f.Short})
-			size += units(name) + units(value)
+			e.Fields = append(e.Fields, field{firstOf(plain(f.Title), "\u200b"), firstOf(plain(f.Value), "–"), f.Short})
 		}
-		if size == 0 {
-			continue
+		if e.Description != "" || len(e.Fields) > 0 {
+			out = append(out, e)
 		}
-		if total += size; total > allEmbeds || len(out) == maxEmbeds-1 || units(e.Description) > embedBytes {
-			return append(out, embed{Description: "More of it is on " + link("the job's page", m.JobURL) + "."})
-		}
-		out = append(out, e)
+	}
+	if m.Cut && len(m.Rich) > 0 {
+		out = append(out, embed{Description: "More of it is on [the job's page](" + m.JobURL + ")."})
 	}
 	return out
 }

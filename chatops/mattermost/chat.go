@@ -1,11 +1,13 @@
 package mattermost
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"time"
 
 	"signalbox/chatops"
@@ -16,7 +18,7 @@ type Chat struct{}
 
 // Traits of Mattermost (facts: chatops 3). Every team has a server of its own, which the integration names.
 func (Chat) Traits() chatops.Traits {
-	return chatops.Traits{Window: 30 * time.Minute, Uses: 5, Limit: chatops.MaxReply, Live: true, Files: true, FormFields: 20, OwnServer: true}
+	return chatops.Traits{Window: 30 * time.Minute, Uses: 5, Limits: limits, Live: true, Files: true, FormFields: 20, OwnServer: true, AsksAlone: true, Channel: known}
 }
 
 // Respond posts to the response address.
@@ -25,13 +27,11 @@ func (Chat) Respond(ctx context.Context, p chatops.Poster, to chatops.Target, m 
 	if m.Kind == chatops.Notice {
 		body["response_type"] = "ephemeral"
 	}
-	if plainly(m) {
-		body["text"] = message(m)
-		if len(m.Buttons) > 0 {
-			body["attachments"] = []attachment{{Actions: actions(m.Buttons, m.ActionURL)}}
-		}
-	} else {
-		body["attachments"] = attachments(m)
+	if text := message(m); text != "" {
+		body["text"] = text
+	}
+	if all := attachments(m); all != nil {
+		body["attachments"] = all
 	}
 	raw, err := json.Marshal(body)
 	if err != nil {
@@ -41,23 +41,41 @@ func (Chat) Respond(ctx context.Context, p chatops.Poster, to chatops.Target, m 
 	if err != nil {
 		return err
 	}
-	return res.Failure("the response address")
+	return failed(res)
 }
 
-func post(to chatops.Target, m chatops.Message) map[string]any {
-	if plainly(m) {
-		body := map[string]any{"channel_id": to.Channel, "root_id": to.Thread, "message": message(m)}
-		if len(m.Buttons) > 0 {
-			body["props"] = map[string]any{"attachments": []attachment{{Actions: actions(m.Buttons, m.ActionURL)}}}
-		}
-		return body
+// failed is the error of a response address, which says in its own words if it is over.
+func failed(res chatops.Response) error {
+	err := res.Failure("the response address")
+	var refused *chatops.Refused
+	if errors.As(err, &refused) && bytes.Contains(res.Body, []byte("command_webhook")) {
+		refused.Over, refused.Contents, refused.Reason = true, false, "the response address is over"
 	}
-	return map[string]any{"channel_id": to.Channel, "root_id": to.Thread, "message": "", "props": map[string]any{"attachments": attachments(m)}}
+	return err
+}
+
+var (
+	direct = regexp.MustCompile(`^[a-z0-9]{26}__[a-z0-9]{26}$`) // of two people
+	group  = regexp.MustCompile(`^[0-9a-f]{40}$`)               // of several
+)
+
+// known says whether a channel's name is one that people know, and no mark of a conversation.
+func known(name string) bool { return !direct.MatchString(name) && !group.MatchString(name) }
+
+func post(to chatops.Target, m chatops.Message) map[string]any {
+	body := map[string]any{"channel_id": to.Channel, "root_id": to.Thread, "message": message(m)}
+	if all := attachments(m); all != nil {
+		body["props"] = map[string]any{"attachments": all}
+	}
+	return body
 }
 
 // Update changes a post of the bot.
 func (Chat) Update(ctx context.Context, p chatops.Poster, to chatops.Target, id string, m chatops.Message) error {
 	body := post(to, m)
+	if body["props"] == nil { // those that are not named would stay
+		body["props"] = map[string]any{"attachments": []attachment{}}
+	}
 	delete(body, "channel_id")
 	delete(body, "root_id")
 	_, err := call(ctx, p, to, http.MethodPut, "/posts/"+url.PathEscape(id)+"/patch", body)

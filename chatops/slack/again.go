@@ -38,7 +38,7 @@ func (ch Chat) Post(ctx context.Context, p chatops.Poster, to chatops.Target, m 
 			return out, err
 		}
 	}
-	a, err := ch.call(ctx, p, to, "chat.postMessage", body{Channel: to.Channel, Thread: to.Thread, Text: ch.Text(m), Blocks: blocks(ch.Text(m), m), Metadata: marked(m)})
+	a, err := ch.call(ctx, p, to, "chat.postMessage", body{Channel: to.Channel, Thread: to.Thread, Text: ch.Text(m), Blocks: blocks(m), Metadata: marked(m)})
 	if err == nil && a.TS != "" {
 		out.ID = cmp.Or(a.Channel, to.Channel) + "/" + a.TS
 	}

@@ -3,6 +3,7 @@ package slack
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -58,7 +59,7 @@ func answerBody(a chatops.Answer) gin.H {
 		body["response_type"] = "in_channel"
 	}
 	if len(a.Buttons) > 0 {
-		body["blocks"] = blocks(markup(a.Text), chatops.Message{Text: a.Text, Buttons: a.Buttons})
+		body["blocks"] = blocks(chatops.Message{Text: a.Text, Buttons: a.Buttons})
 	}
 	return body
 }
@@ -105,6 +106,9 @@ func (h *Handler) appInteract(ctx context.Context, payload []byte) (answer any, 
 		return nil, nil // nothing of ours
 	}
 	in, err := h.service.ButtonOf(ctx, value, p.Team.ID)
+	if errors.Is(err, chatops.ErrNoIntegration) && p.Type == "block_actions" {
+		return nil, h.service.TellStranger(ctx, enum.SlackApp, p.ResponseURL, chatops.Message{Text: chatops.GoneButton, ChatUserID: p.User.ID})
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"signalbox/chatops"
-	"signalbox/internal/terminal"
 )
 
 // Chat is how messages reach Slack.
@@ -26,8 +25,8 @@ type Chat struct {
 // Traits of Slack (facts: chatops 2).
 func (Chat) Traits() chatops.Traits {
 	return chatops.Traits{
-		Hosts: []string{"hooks.slack.com"}, Window: 30 * time.Minute, Uses: 5, Limit: chatops.MaxReply, Live: true, Files: true, FormFields: 50,
-		Cut: func(output string) bool { _, cut := shown(terminal.Strip(output), outputChars); return cut },
+		Hosts: []string{"hooks.slack.com"}, Window: 30 * time.Minute, Uses: 5, Limits: limits, Live: true, Files: true, FormFields: 50,
+		Channel: func(name string) bool { return name != "directmessage" && name != "privategroup" },
 	}
 }
 
@@ -46,7 +45,7 @@ type body struct {
 
 // Respond posts to the response address.
 func (ch Chat) Respond(ctx context.Context, p chatops.Poster, to chatops.Target, m chatops.Message) error {
-	b := body{Text: ch.Text(m), Blocks: blocks(ch.Text(m), m), ResponseType: "in_channel", Replace: m.Replaces}
+	b := body{Text: ch.Text(m), Blocks: blocks(m), ResponseType: "in_channel", Replace: m.Replaces}
 	if m.Kind == chatops.Notice {
 		b.ResponseType = "ephemeral"
 	}
@@ -58,7 +57,26 @@ func (ch Chat) Respond(ctx context.Context, p chatops.Poster, to chatops.Target,
 	if err != nil {
 		return err
 	}
-	return res.Failure("the response address")
+	return failed(res)
+}
+
+// failed is the error of a response address, which says in its own words if it is over.
+func failed(res chatops.Response) error {
+	err := res.Failure("the response address")
+	var refused *chatops.Refused
+	if !errors.As(err, &refused) {
+		return err
+	}
+	var a answer
+	_ = json.Unmarshal(res.Body, &a) // some answers are text
+	problem := a.Error + " " + string(res.Body)
+	switch {
+	case strings.Contains(problem, "expired_url"), strings.Contains(problem, "used_url"):
+		refused.Over, refused.Reason = true, "the response address is over: "+a.Error
+	case strings.Contains(problem, "blocks"), strings.Contains(problem, "msg_too_long"), strings.Contains(problem, "no_text"):
+		refused.Contents = true
+	}
+	return refused
 }
 
 // Update changes a message with chat.update.
@@ -68,13 +86,13 @@ func (ch Chat) Update(ctx context.Context, p chatops.Poster, to chatops.Target, 
 	_, err := ch.call(ctx, p, to, "chat.update", struct {
 		body
 		Blocks []block `json:"blocks"` // those that are not named would stay as they are
-	}{b, append([]block{}, blocks(b.Text, m)...)})
+	}{b, append([]block{}, blocks(m)...)})
 	return err
 }
 
 // Whisper sends with chat.postEphemeral.
 func (ch Chat) Whisper(ctx context.Context, p chatops.Poster, to chatops.Target, m chatops.Message) error {
-	_, err := ch.call(ctx, p, to, "chat.postEphemeral", body{Channel: to.Channel, User: to.User, Thread: to.Thread, Text: ch.Text(m), Blocks: blocks(ch.Text(m), m)})
+	_, err := ch.call(ctx, p, to, "chat.postEphemeral", body{Channel: to.Channel, User: to.User, Thread: to.Thread, Text: ch.Text(m), Blocks: blocks(m)})
 	return err
 }
 
@@ -181,6 +199,8 @@ func read(res chatops.Response, err error) (a answer, _ error) {
 		return a, &chatops.Refused{Reason: "the bot is not in the channel: invite it there (" + a.Error + ")"}
 	case "invalid_auth", "token_revoked", "token_expired", "account_inactive", "not_authed", "missing_scope":
 		return a, &chatops.Refused{Reason: "slack does not take the bot's token: " + a.Error}
+	case "invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long", "no_text", "invalid_arguments", "invalid_json", "block_mismatch":
+		return a, &chatops.Refused{Reason: "slack does not take the message: " + a.Error, Contents: true}
 	}
 	return a, &chatops.Refused{Reason: "slack does not take the message: " + a.Error}
 }

@@ -111,7 +111,11 @@ func (h *Handler) interact(ctx context.Context, in *models.ChatIntegration, payl
 
 func (h *Handler) press(ctx context.Context, in *models.ChatIntegration, from chatops.Command, value, trigger string) error {
 	form, cmd, err := h.service.Press(ctx, in, from, value)
-	if fault.KindOf(err) == fault.Invalid {
+	switch fault.KindOf(err) {
+	case fault.Forbidden:
+		h.service.Note(in, chatops.Asked{Kind: enum.Interaction, UserID: from.UserID}, enum.Refused, fault.Message(err), http.StatusOK)
+		return h.service.TellOf(ctx, in, from, fault.Message(err))
+	case fault.Invalid:
 		return h.service.TellOf(ctx, in, from, fault.Message(err))
 	}
 	if err != nil {

@@ -2,11 +2,11 @@ package slack
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"signalbox/chatops"
-	"signalbox/internal/terminal"
 )
 
 var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
@@ -20,49 +20,99 @@ func link(text, address string) string {
 	return "<" + escaper.Replace(address) + "|" + strings.ReplaceAll(escaper.Replace(text), "|", "¦") + ">"
 }
 
-// Text is a message as Slack shows it.
-func (Chat) Text(m chatops.Message) string {
-	mention := ""
-	if m.ChatUserID != "" && m.Kind != chatops.Progress && m.Kind != chatops.Announced {
-		mention = "<@" + escaper.Replace(m.ChatUserID) + ">: "
-	}
-	output := m.Output
-	if !m.KeepANSI {
-		output = terminal.Strip(output)
-	}
-	limit := outputChars
-	if m.Kind == chatops.Progress {
-		limit = progressChars
-	}
-	text, cut := shown(output, limit)
-	if m.Kind == chatops.Progress && text != "" {
-		text = "```\n" + strings.ReplaceAll(text, "```", "'''") + "\n```"
-	}
-	job := link(fmt.Sprintf("%s #%d", m.JobName, m.JobID), m.JobURL)
-	if cut {
-		text += "\n" + link("The whole output", m.JobURL)
-	}
-	switch {
-	case (m.Kind == chatops.Notice || m.Kind == chatops.Announced) && text == "":
-		return markup(m.Text)
-	case m.Text == "" && text == "" && len(m.Rich) > 0:
-		return mention + escaper.Replace(chatops.PlainRich(m.Rich))
-	case m.Text == "":
-		return mention + text
-	case text == "":
-		return mention + job + " " + escaper.Replace(m.Text)
-	}
-	return mention + job + " " + escaper.Replace(m.Text) + "\n" + text
+// limits are Slack's, in characters (facts: chatops 2). A text of up to 4,000 is shown whole.
+var limits = chatops.Limits{
+	Size: size, Alone: textChars, Head: textChars, Said: 600, Bytes: chatops.MaxReply, Output: 3600, Progress: 1500, Whole: 12_500, Rich: 8000, Blocks: 20,
+	Block: sectionChars, Fields: 20, Title: 150, Value: 1500, Links: sectionChars, Buttons: 25, Label: 75, Button: 0,
 }
 
-// shown is an output as Slack wants it, and whether it had to be shortened: what is escaped may be five times as long.
-func shown(output string, limit int) (text string, cut bool) {
-	for most := chatops.MaxReply; ; most = most * 7 / 8 {
-		part, cut := chatops.Shorten(output, most)
-		if text = escaper.Replace(part); utf8.RuneCountInString(text) <= limit {
-			return text, cut
-		}
+func size(text string) int { return utf8.RuneCountInString(escaper.Replace(text)) }
+
+// textChars is what a message's text may have: longer ones are split, which breaks blocks of code.
+const textChars = 4000
+
+// Text is a message as Slack shows it where it has no blocks, and as it is read out.
+func (Chat) Text(m chatops.Message) string {
+	out := head(m)
+	if len(m.Rich) == 0 {
+		return out
 	}
+	rich := strings.TrimSuffix(limits.Short(chatops.PlainRich(m.Rich), textChars-utf8.RuneCountInString(out)-10), "\n")
+	return strings.TrimLeft(out+"\n", "\n") + escaper.Replace(rich)
+}
+
+// head is a message without the blocks that a job wrote: who asked for what, how it is, and its output.
+func head(m chatops.Message) string {
+	if (m.Kind == chatops.Notice || m.Kind == chatops.Announced) && m.Output == "" {
+		return strings.TrimLeft(asked(m)+"\n"+markup(m.Text)+whole(m), "\n")
+	}
+	output := escaper.Replace(m.Output)
+	if m.Kind == chatops.Progress && output != "" {
+		output = "```\n" + strings.ReplaceAll(output, "```", "'''") + "\n```"
+	}
+	job := link(fmt.Sprintf("%s #%d", m.JobName, m.JobID), m.JobURL)
+	said := escaper.Replace(m.Text)
+	switch first := asked(m); {
+	case first != "":
+		if said == "" && m.Kind == chatops.Succeeded {
+			said = "succeeded"
+		}
+		return strings.TrimRight(first+"\n"+job+" "+said+"\n"+output+whole(m), "\n")
+	case said == "" && output == "":
+		return strings.TrimSpace(mention(m) + job)
+	case said == "":
+		return strings.TrimRight(mention(m)+output+whole(m), "\n")
+	case output == "":
+		return mention(m) + job + " " + said + whole(m)
+	}
+	return mention(m) + job + " " + said + "\n" + output + whole(m)
+}
+
+// whole leads to what is left out.
+func whole(m chatops.Message) string {
+	switch {
+	case !m.Cut || m.JobURL == "":
+		return ""
+	case m.CutOutput:
+		return "\n" + link("The whole output", m.JobURL)
+	}
+	return "\n" + link("All of it", m.JobURL)
+}
+
+// mention calls whoever asked, in messages that end a command.
+func mention(m chatops.Message) string {
+	if m.ChatUserID == "" || m.Kind == chatops.Progress || m.Kind == chatops.Announced {
+		return ""
+	}
+	return "<@" + escaper.Replace(m.ChatUserID) + ">: "
+}
+
+// asked is the line that says who asked for what; "" if that is not told.
+func asked(m chatops.Message) string {
+	switch {
+	case m.Asked == "":
+		return ""
+	case m.Again == "":
+		return who(m, m.AskedBy) + quoted(m.Asked)
+	}
+	return bold(m.AskedBy) + ": " + quoted(m.Asked) + ", then " + who(m, m.AgainBy) + quoted(m.Again)
+}
+
+// who is whoever the message is for.
+func who(m chatops.Message, name string) string {
+	if text := mention(m); text != "" {
+		return text
+	}
+	if name == m.ChatUserID { // some requests name nobody
+		return "<@" + escaper.Replace(name) + ">: "
+	}
+	return bold(name) + ": "
+}
+
+func bold(name string) string { return "*" + escaper.Replace(strings.ReplaceAll(name, "*", "")) + "*" }
+
+func quoted(command string) string {
+	return "`" + escaper.Replace(strings.ReplaceAll(command, "`", "'")) + "`"
 }
 
 // block is one block of Slack's Block Kit.
@@ -87,56 +137,34 @@ type text struct {
 	Text string `json:"text"`
 }
 
-// Slack's bounds, in characters.
+// Slack's bounds of blocks.
 const (
-	sectionChars = 3000
-	fieldChars   = 2000
-	perSection   = 10 // fields
+	sectionChars = 3000 // characters of a text
+	perSection   = 10   // fields
+	perContext   = 10   // elements
 	maxBlocks    = 50
-	// A message has 4,000; the rest is for the job, who asked and a link.
-	outputChars   = 3600
-	progressChars = 1500
 )
 
 func mrkdwn(s string) *text { return &text{"mrkdwn", s} }
 
-// blocks shows what a job wrote as JSON; nil for messages that are text alone, which keep the form that scripts know.
-func blocks(plain string, m chatops.Message) []block {
+// blocks shows what a job wrote as JSON, and buttons; nil for messages that are text alone, which keep the form that scripts know.
+func blocks(m chatops.Message) []block {
 	if len(m.Rich)+len(m.Buttons) == 0 {
 		return nil
 	}
 	var out []block
-	if m.Output != "" || m.Text != "" {
-		for _, part := range parts(plain, sectionChars) {
+	if m.Output != "" || m.Text != "" || m.Asked != "" {
+		for _, part := range parts(head(m), sectionChars) {
 			out = append(out, block{Type: "section", Text: mrkdwn(part)})
 		}
 	} else if m.ChatUserID != "" {
-		out = append(out, block{Type: "section", Text: mrkdwn("<@" + escaper.Replace(m.ChatUserID) + ">")})
+		out = append(out, block{Type: "section", Text: mrkdwn("<@" + escaper.Replace(m.ChatUserID) + ">" + whole(m))})
 	}
-	if m.Kind == chatops.Succeeded && m.Text == "" && len(m.Buttons) > 0 { // the text names no job, and the buttons are about one
+	if m.Kind == chatops.Succeeded && m.Text == "" && m.Asked == "" && len(m.Buttons) > 0 { // the text names no job, and the buttons are about one
 		out = append(out, block{Type: "context", Elements: []any{*mrkdwn(link(fmt.Sprintf("%s #%d", m.JobName, m.JobID), m.JobURL))}})
 	}
 	for _, r := range m.Rich {
-		for _, part := range parts(escaper.Replace(r.Text), sectionChars) {
-			out = append(out, block{Type: "section", Text: mrkdwn(part)})
-		}
-		for from := 0; from < len(r.Fields); from += perSection {
-			b := block{Type: "section"}
-			for _, f := range r.Fields[from:min(len(r.Fields), from+perSection)] {
-				b.Fields = append(b.Fields, *mrkdwn(short("*"+escaper.Replace(f.Title)+"*\n"+escaper.Replace(f.Value), fieldChars)))
-			}
-			out = append(out, b)
-		}
-		var links []string
-		for _, l := range r.Links {
-			links = append(links, link(l.Text, l.URL))
-		}
-		if r.Image != nil {
-			links = append(links, link(firstOf(r.Image.Alt, r.Image.Artifact), r.Image.URL))
-		}
-		if len(links) > 0 {
-			out = append(out, block{Type: "context", Elements: []any{*mrkdwn(strings.Join(links, "  ·  "))}})
-		}
+		out = append(out, richBlocks(r)...)
 	}
 	if len(m.Buttons) == 0 {
 		return out[:min(len(out), maxBlocks)]
@@ -144,10 +172,35 @@ func blocks(plain string, m chatops.Message) []block {
 	return append(out[:min(len(out), maxBlocks-1)], actions(m.Buttons))
 }
 
+// richBlocks is one block that a job wrote.
+func richBlocks(r chatops.Rich) (out []block) {
+	for _, part := range parts(escaper.Replace(r.Text), sectionChars) {
+		out = append(out, block{Type: "section", Text: mrkdwn(part)})
+	}
+	for fields := range slices.Chunk(r.Fields, perSection) {
+		b := block{Type: "section"}
+		for _, f := range fields {
+			b.Fields = append(b.Fields, *mrkdwn("*" + escaper.Replace(f.Title) + "*\n" + escaper.Replace(f.Value)))
+		}
+		out = append(out, b)
+	}
+	var links []any
+	for _, l := range r.Links {
+		links = append(links, *mrkdwn(link(l.Text, l.URL)))
+	}
+	if r.Image != nil {
+		links = append(links, *mrkdwn(link(firstOf(r.Image.Alt, r.Image.Artifact), r.Image.URL)))
+	}
+	for some := range slices.Chunk(links, perContext) {
+		out = append(out, block{Type: "context", Elements: some})
+	}
+	return out
+}
+
 func actions(buttons []chatops.Button) block {
 	out := block{Type: "actions"}
-	for i, b := range buttons {
-		out.Elements = append(out.Elements, button{"button", text{"plain_text", b.Label}, fmt.Sprintf("signalbox-%d", i), b.Value, string(b.Style)})
+	for _, b := range buttons {
+		out.Elements = append(out.Elements, button{"button", text{"plain_text", b.Label}, b.ID, b.Value, string(b.Style)})
 	}
 	return out
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
@@ -34,9 +35,12 @@ func NewSockets(s *chatops.Service, chat Chat, client *http.Client, now func() t
 }
 
 const (
-	socketLook  = 2 * time.Second // after which a changed integration is noticed
-	socketRetry = time.Minute     // the longest pause after connections that fail
-	maxEnvelope = 1 << 20
+	socketLook   = 2 * time.Second  // after which a changed integration is noticed
+	socketRetry  = time.Minute      // the longest pause after connections that fail
+	socketSteady = 10 * time.Second // a connection that held so long was a good one
+	pingEvery    = 30 * time.Second
+	pongWithin   = 10 * time.Second
+	maxEnvelope  = 1 << 20
 )
 
 // Run keeps the connections until the context ends.
@@ -82,27 +86,58 @@ func (k *Sockets) Run(ctx context.Context) {
 	}
 }
 
-// hold connects again whenever a connection ends.
+// hold connects again whenever a connection ends: at once if Slack asked for another one after a good one, else after a pause that grows.
 func (k *Sockets) hold(ctx context.Context, in *models.ChatIntegration) {
-	pause := time.Second
+	var pause backOff
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := k.connect(ctx, in)
 		if ctx.Err() != nil {
 			return
 		}
-		if err == nil {
-			continue // Slack asked for a new connection
+		if err != nil {
+			k.log.WarnContext(ctx, "a connection to Slack ended", "project", in.ProjectID, "error", err)
 		}
-		if time.Since(began) > socketRetry {
-			pause = time.Second
-		}
-		k.log.WarnContext(ctx, "a connection to Slack ended", "project", in.ProjectID, "error", err)
 		select {
 		case <-ctx.Done():
-		case <-time.After(pause):
+		case <-time.After(pause.after(time.Since(began), err != nil)):
 		}
-		pause = min(2*pause, socketRetry)
+	}
+}
+
+// backOff is how long to wait before the next connection.
+type backOff struct{ ended int }
+
+// after is the pause after a connection that held for a time. Pauses differ by chance, so that many nodes do not connect at once.
+func (b *backOff) after(held time.Duration, failed bool) time.Duration {
+	if held >= socketSteady {
+		b.ended = 0
+		if !failed {
+			return 0
+		}
+	}
+	most := min(socketRetry, time.Second<<min(b.ended, 10))
+	b.ended++
+	return most/2 + rand.N(most/2)
+}
+
+// ping asks now and then whether the connection still stands: one that was cut without a word would be waited on for ever.
+func (k *Sockets) ping(ctx context.Context, ws *websocket.Conn) {
+	tick := time.NewTicker(pingEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		soon, cancel := context.WithTimeout(ctx, pongWithin)
+		err := ws.Ping(soon)
+		cancel()
+		if err != nil {
+			ws.CloseNow() // the reader ends
+			return
+		}
 	}
 }
 
@@ -128,6 +163,9 @@ func (k *Sockets) connect(ctx context.Context, in *models.ChatIntegration) error
 		return errors.New("slack's websocket cannot be reached") // its address is a secret
 	}
 	ws.SetReadLimit(maxEnvelope)
+	pinging, stop := context.WithCancel(ctx)
+	defer stop()
+	go k.ping(pinging, ws)
 	var working sync.WaitGroup
 	defer func() { // what was taken is answered before the connection goes
 		working.Wait()

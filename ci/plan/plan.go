@@ -132,6 +132,8 @@ type Refusal struct {
 	Reason  Reason
 	Text    string
 	Nearest []string // for an unknown job: names that are close
+	// MissingNeed is the job whose need is not among the jobs; "" if that is not why.
+	MissingNeed string
 }
 
 func (r *Refusal) Error() string { return r.Text }
@@ -179,7 +181,7 @@ func Build(c *config.Config, f Facts) (*Plan, error) {
 			p.LeftOut = append(p.LeftOut, LeftOut{j.Name, d.why})
 			continue
 		}
-		if text := later(j); text != "" {
+		if text := notYet(j); text != "" {
 			return nil, &Refusal{Reason: NotYet, Text: text}
 		}
 		ordinary = ordinary || j.Stage != ".pre" && j.Stage != ".post"
@@ -291,7 +293,7 @@ func checkNeeds(jobs []Job, most int) error {
 		}
 		for i, name := range *j.Needs {
 			if !present[name] && !j.optional[i] {
-				return &Refusal{Reason: ConfigError, Text: fmt.Sprintf(
+				return &Refusal{Reason: ConfigError, MissingNeed: j.Name, Text: fmt.Sprintf(
 					"'%s' job needs '%s' job, but '%s' does not exist in the pipeline. This might be because of the only, "+
 						"except, or rules keywords. To need a job that sometimes does not exist in the pipeline, use needs:optional.",
 					j.Name, name, name)}

@@ -59,6 +59,16 @@ type Button struct {
 	Address      string // where the press goes, if the button says so
 }
 
+// button finds a button of a message by its label, which must be there.
+func (s *Server) button(m Message, label string) Button {
+	s.t.Helper()
+	b, ok := m.Button(label)
+	if !ok {
+		s.t.Fatalf("no button %q in %q: %v", label, m.Read(), m.Labels())
+	}
+	return b
+}
+
 // File is what was sent as one.
 type File struct {
 	ID, Name, Title, Type string
@@ -124,6 +134,7 @@ type Fault struct {
 	Times  int    // -1: until Heal
 	Status int    // answered so; 0 with Inside set: 200 with an error inside
 	Inside string // the error's name in the chat's own form
+	Body   string // the answer as it is, with the status
 	After  time.Duration
 	Hang   bool // no answer comes
 	Taken  bool // the message is shown all the same: the answer is lost
@@ -216,7 +227,9 @@ func (s *Server) serve(route func(r *http.Request) (kind string, e endpoint), fa
 			return
 		}
 		if f != nil {
-			status, answer = failed(f)
+			if status, answer = f.Status, f.Body; f.Body == "" {
+				status, answer = failed(f)
+			}
 			if f.After != 0 {
 				w.Header().Set("Retry-After", strconv.FormatFloat(f.After.Seconds(), 'f', -1, 64))
 			}

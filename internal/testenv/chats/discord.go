@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -189,6 +190,18 @@ func (d *Discord) contents(in discordMessage) (m Message, problem string) {
 		return m, "Cannot send an empty message"
 	}
 	return m, ""
+}
+
+// CheckDiscord says what Discord would refuse a message for.
+func CheckDiscord(raw []byte) error {
+	var in discordMessage
+	if err := strict(raw, &in); err != nil {
+		return err
+	}
+	if _, problem := (&Discord{Server: &Server{}}).contents(in); problem != "" {
+		return errors.New(problem)
+	}
+	return nil
 }
 
 func (d *Discord) components(rows []discordComponent, m *Message) string {
@@ -576,13 +589,15 @@ func (d *Discord) answerTo(token string, c Command, out *Receipt) {
 // Press presses a button of a message.
 func (d *Discord) Press(user string, m Message, label string) Receipt {
 	d.t.Helper()
-	b, ok := m.Button(label)
-	if !ok {
-		d.t.Fatalf("no button %q in %q: %v", label, m.Read(), m.Labels())
-	}
+	return d.PressAs(user, m, d.button(m, label))
+}
+
+// PressAs sends a press of a button as it is, be it in the message or not.
+func (d *Discord) PressAs(user string, m Message, b Button) Receipt {
+	d.t.Helper()
 	token, body := d.interaction(3, strconv.Itoa(int(time.Now().UnixNano())), m.Channel, user, map[string]any{"component_type": 2, "custom_id": b.ID},
 		map[string]any{"id": m.ID, "channel_id": m.Channel, "content": m.Text})
 	out := d.post(body, Command{})
-	d.answerTo(token, Command{Channel: m.Channel, User: user, Text: "(presses " + label + ")"}, &out)
+	d.answerTo(token, Command{Channel: m.Channel, User: user, Text: "(presses " + b.Label + ")"}, &out)
 	return out
 }

@@ -2,6 +2,7 @@ package chats
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -107,6 +108,35 @@ type mmPost struct {
 
 var mmID = regexp.MustCompile(`^[A-Za-z0-9]+$`)
 
+// mmProps is how many characters of properties servers up to 5.39 keep of a post, but for some of their own.
+const mmProps = 8000 - 400
+
+// CheckMattermost says what Mattermost would refuse a post, or the answer to a command, for.
+func CheckMattermost(raw []byte) error {
+	var p struct {
+		mmPost
+		Text        string         `json:"text"`
+		Type        string         `json:"response_type"`
+		Raw         bool           `json:"skip_slack_parsing"`
+		Attachments []mmAttachment `json:"attachments"`
+	}
+	if err := strict(raw, &p); err != nil {
+		return err
+	}
+	s := &Mattermost{Server: &Server{}}
+	_, problem := s.contents(p.Message+p.Text, append(p.Props.Attachments, p.Attachments...))
+	if problem == "" && len(s.wrong) > 0 {
+		problem = s.wrong[0]
+	}
+	if problem == "" && p.Message+p.Text == "" && len(p.Props.Attachments)+len(p.Attachments) == 0 {
+		problem = "model.post.is_valid.msg.app_error"
+	}
+	if problem != "" {
+		return errors.New(problem)
+	}
+	return nil
+}
+
 // contents checks a post; problem is Mattermost's name for what is wrong.
 func (s *Mattermost) contents(text string, all []mmAttachment) (m Message, problem string) {
 	if utf8.RuneCountInString(text) > 16383 {
@@ -114,14 +144,11 @@ func (s *Mattermost) contents(text string, all []mmAttachment) (m Message, probl
 		return m, "api.post.create_post.message_length.app_error"
 	}
 	m.Text = text
-	total := 0
 	for _, a := range all {
 		c := Card{Color: a.Color, Title: a.Title, Text: strings.TrimLeft(a.Pretext+"\n"+a.Text, "\n")}
 		for _, f := range a.Fields {
 			c.Fields = append(c.Fields, Field{f.Title, fmt.Sprint(f.Value), f.Short})
-			total += utf8.RuneCountInString(f.Title + fmt.Sprint(f.Value))
 		}
-		total += utf8.RuneCountInString(c.Text)
 		for _, b := range a.Actions {
 			u, err := url.Parse(b.Integration.URL)
 			if !mmID.MatchString(b.ID) || b.Name == "" || b.Type != "button" || err != nil || u.Host == "" {
@@ -138,8 +165,10 @@ func (s *Mattermost) contents(text string, all []mmAttachment) (m Message, probl
 		}
 		m.Cards = append(m.Cards, c)
 	}
-	if total > 16383*2 { // props hold 800,000 characters, but clients fold far earlier
-		s.complain("attachments of %d characters", total)
+	raw, _ := json.Marshal(map[string]any{"attachments": all})
+	if n := utf8.RuneCount(raw); n > mmProps {
+		s.complain("attachments of %d characters", n)
+		return m, "model.post.is_valid.props.app_error"
 	}
 	return m, ""
 }
@@ -380,10 +409,29 @@ func (s *Mattermost) Say(c Command) Receipt {
 // Press presses a button of a message.
 func (s *Mattermost) Press(user string, m Message, label string) Receipt {
 	s.t.Helper()
-	b, ok := m.Button(label)
-	if !ok {
-		s.t.Fatalf("no button %q in %q: %v", label, m.Read(), m.Labels())
+	b := s.button(m, label)
+	s.mu.Lock()
+	now := s.find(m.ID)
+	s.mu.Unlock()
+	if now != nil && m.To == "" { // the server looks the id up in the post as it is now
+		found := false
+		for _, other := range now.allButtons() {
+			if other.ID == b.ID {
+				b, found = other, true
+			}
+		}
+		if !found {
+			status, answer := mmError(404, "api.post.do_action.action_id.app_error")
+			raw, _ := json.Marshal(answer)
+			return Receipt{Status: status, Body: string(raw)}
+		}
 	}
+	return s.PressAs(user, m, b)
+}
+
+// PressAs sends a press of a button as it is, as the server does for posts that it does not keep.
+func (s *Mattermost) PressAs(user string, m Message, b Button) Receipt {
+	s.t.Helper()
 	trigger := s.press()
 	s.did(trigger, user, m.Channel)
 	body, _ := json.Marshal(map[string]any{

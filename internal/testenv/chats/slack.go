@@ -2,6 +2,7 @@ package chats
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -209,6 +210,10 @@ func (s *Slack) contents(in slackMessage) (out Message, problem string) {
 					e.Style != "" && e.Style != "primary" && e.Style != "danger" {
 					return out, "invalid_blocks"
 				}
+				if utf8.RuneCountInString(e.Action) > 255 {
+					return out, "invalid_blocks"
+				}
+				total += utf8.RuneCountInString(text.Text)
 				actions[e.Action] = e.Action != ""
 				c.Buttons = append(c.Buttons, Button{Label: text.Text, Style: e.Style, ID: e.Action, Value: e.Value, Link: e.URL})
 			}
@@ -222,13 +227,25 @@ func (s *Slack) contents(in slackMessage) (out Message, problem string) {
 		}
 		out.Cards = append(out.Cards, c)
 	}
-	if total > 13200 {
+	if total > 13000 {
 		return out, "msg_blocks_too_long"
 	}
 	if len(blocks) == 0 {
 		out.Text = in.Text
 	}
 	return out, ""
+}
+
+// CheckSlack says what Slack would refuse a message for, by the name of its error.
+func CheckSlack(raw []byte) error {
+	var in slackMessage
+	if err := strict(raw, &in); err != nil {
+		return err
+	}
+	if _, problem := (&Slack{Server: &Server{}}).contents(in); problem != "" {
+		return errors.New(problem)
+	}
+	return nil
 }
 
 func good(t slackText, most int) bool {

@@ -60,10 +60,12 @@ func (s *Slack) Say(c Command) Receipt {
 // Press presses a button of a message.
 func (s *Slack) Press(user string, m Message, label string) Receipt {
 	s.t.Helper()
-	b, ok := m.Button(label)
-	if !ok {
-		s.t.Fatalf("no button %q in %q: %v", label, m.Read(), m.Labels())
-	}
+	return s.PressAs(user, m, s.button(m, label))
+}
+
+// PressAs sends a press of a button as it is, be it in the message or not.
+func (s *Slack) PressAs(user string, m Message, b Button) Receipt {
+	s.t.Helper()
 	trigger := s.press()
 	s.did(trigger, user, m.Channel)
 	payload, _ := json.Marshal(map[string]any{
