@@ -135,6 +135,9 @@ var errNoPush = fault.New(fault.Forbidden, "You are not allowed to push code to 
 // BeginPush stores, before git takes a push, that its pipelines are to be made: if the node dies in between,
 // the task finds out later whether the refs moved. done must be called with whether git took it.
 func (c *Coordinator) BeginPush(ctx context.Context, a access.Actor, p *models.Project, changes []RefChange, o PushOptions) (done func(taken bool), err error) {
+	if a.Job != nil {
+		o.None = true // what a job pushes starts no pipeline, as on GitLab: it could start itself for ever
+	}
 	payload, err := json.Marshal(pushTask{Project: p.ID, User: a.User.ID, Changes: changes, Options: o})
 	if err != nil {
 		return nil, err

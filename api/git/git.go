@@ -283,6 +283,11 @@ func (h *Handler) project(ctx context.Context, a access.Actor, path string, serv
 	if a.User == nil && fault.KindOf(err) != fault.Internal {
 		return nil, fault.New(fault.Unauthorized, "HTTP Basic: Access denied")
 	}
+	if fault.KindOf(err) == fault.NotFound && a.Job != nil && service == gitrepo.ReceivePack {
+		if _, _, readErr := h.ci.FindProject(ctx, a, path, access.ReadRepository); readErr == nil {
+			return nil, fault.New(fault.Forbidden, "Jobs push to their own project alone, and only if it lets their tokens push (ci_push_repository_for_job_token_allowed)")
+		}
+	}
 	if fault.KindOf(err) == fault.NotFound {
 		return nil, fault.New(fault.NotFound, "The project you were looking for could not be found or you don't have permission to view it.")
 	}
