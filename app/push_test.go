@@ -78,6 +78,8 @@ func TestClonesShallowPartialAndByPassword(t *testing.T) {
 		"shallow":  {"--depth 1", "git rev-list --count HEAD", "1"},
 		"partial":  {"--filter=blob:none --no-checkout", "git rev-list --objects --all --missing=print | grep -c '^?'", "2"},
 		"old":      {"-c protocol.version=0", "cat a.txt", "two"},
+		"release":  {"", "git ls-remote --heads ${1/root:root-password/gitlab-ci-token:" + rootToken + "} | wc -l", "1"}, // as semantic-release asks
+		"no token": {"", "GIT_TERMINAL_PROMPT=0 git ls-remote ${1/root:root-password/gitlab-ci-token:root-password} >/dev/null 2>&1 || echo refused", "refused"},
 	} {
 		cmd := exec.Command("bash", "-c", "git clone -q "+c.args+" $1 repo && cd repo && "+c.check, "x", address)
 		cmd.Dir = t.TempDir()

@@ -85,7 +85,7 @@ func (c *Coordinator) pushGivenUp(ctx context.Context, t *models.Task, _ error) 
 		return notThere(err)
 	}
 	for i, ch := range push.Changes {
-		if ch.Deletes() || push.Options.None || i >= pushLimit {
+		if pushEvent(ch.Ref) == "" || ch.Deletes() || push.Options.None || i >= pushLimit {
 			continue
 		}
 		key := pushKey(t, i)

@@ -32,6 +32,7 @@ type Offer struct {
 	Dependencies []Dependency
 	Inputs       []config.JobInput
 	CacheFiles   map[string]string // contents' hash by file, for cache keys made of files
+	CacheSuffix  string            // of the caches' keys; "" if the project's refs share their caches
 	QueuedFor    time.Duration
 	RepoURL      string
 }
@@ -206,6 +207,9 @@ func (c *Coordinator) prepare(ctx context.Context, jobID int64, e *runnerEntry, 
 		if deps, reason, err = c.dependencies(tx, f); err != nil {
 			return err
 		}
+		if f.cacheSuffix, err = cacheSuffix(tx, f); err != nil {
+			return err
+		}
 		f.handed, err = c.handedOn(tx, deps)
 		return sealedIsBroken(err)
 	})
@@ -238,7 +242,7 @@ func (c *Coordinator) prepare(ctx context.Context, jobID int64, e *runnerEntry, 
 		return nil, enum.SchedulerFailure, nil
 	}
 	o.Variables = append(o.Variables, chatArguments(f, o.Inputs)...)
-	o.CacheFiles = c.cacheFiles(ctx, f)
+	o.CacheFiles, o.CacheSuffix = c.cacheFiles(ctx, f), f.cacheSuffix
 	return o, "", nil
 }
 

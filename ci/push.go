@@ -135,6 +135,9 @@ var errNoPush = fault.New(fault.Forbidden, "You are not allowed to push code to 
 // BeginPush stores, before git takes a push, that its pipelines are to be made: if the node dies in between,
 // the task finds out later whether the refs moved. done must be called with whether git took it.
 func (c *Coordinator) BeginPush(ctx context.Context, a access.Actor, p *models.Project, changes []RefChange, o PushOptions) (done func(taken bool), err error) {
+	if a.Job != nil {
+		o.None = true // what a job pushes starts no pipeline, as on GitLab: it could start itself for ever
+	}
 	payload, err := json.Marshal(pushTask{Project: p.ID, User: a.User.ID, Changes: changes, Options: o})
 	if err != nil {
 		return nil, err
@@ -274,11 +277,14 @@ func (c *Coordinator) tellPush(ctx context.Context, p *models.Project, push push
 	if err != nil {
 		return err
 	}
-	var told []happening
 	counts := map[string]int{}
 	for _, ch := range push.Changes {
+		counts[pushEvent(ch.Ref)]++
+	}
+	var told []happening
+	for _, ch := range push.Changes {
 		event := pushEvent(ch.Ref)
-		if counts[event]++; !wanted[event] {
+		if !wanted[event] || counts[event] > maxHookRefs {
 			continue
 		}
 		_, taken, err := landed(ctx, c.Repo(p), ch)
@@ -296,9 +302,6 @@ func (c *Coordinator) tellPush(ctx context.Context, p *models.Project, push push
 	}
 	return c.db.Write(ctx, func(tx *models.Tx) error {
 		for _, h := range told {
-			if counts[h.Event] > maxHookRefs {
-				continue
-			}
 			if err := c.happens(tx, h); err != nil {
 				return err
 			}

@@ -172,6 +172,7 @@ type jobFacts struct {
 	handed      variable.Collection // by the jobs whose artifacts it fetches
 	given       variable.Collection // of the pipeline
 	played      variable.Collection
+	cacheSuffix string // of the keys of its caches
 }
 
 // variables puts everything a job sees in GitLab's order (facts: pipeline-semantics 3.2), expanded as far as

@@ -214,20 +214,29 @@ func plain(r *http.Request) (io.Reader, error) {
 	return z, nil
 }
 
+// jobUser is the name that jobs give. Release tools give it with a user's access token, too, which then counts as it does
+// with any name.
+const jobUser = "gitlab-ci-token"
+
 // actor finds who is calling: nobody, a job, or a user by token or password.
 func (h *Handler) actor(r *http.Request) (access.Actor, error) {
 	name, password, ok := r.BasicAuth()
 	if !ok {
 		return access.Actor{}, nil
 	}
-	if name == "gitlab-ci-token" {
-		return h.jobActor(r.Context(), password)
+	if name == jobUser {
+		actor, err := h.jobActor(r.Context(), password)
+		if fault.KindOf(err) != fault.Unauthorized {
+			return actor, err
+		}
 	}
 	actor, err := h.auth.Token(r.Context(), password)
 	var invalid *access.InvalidToken
 	switch {
 	case errors.As(err, &invalid):
 		return access.Actor{}, fault.New(fault.Unauthorized, "HTTP Basic: Access denied. %s", invalid.Description)
+	case name == jobUser && fault.KindOf(err) == fault.Unauthorized:
+		return access.Actor{}, fault.New(fault.Unauthorized, "HTTP Basic: Access denied. The token is neither that of a running job nor an access token")
 	case fault.KindOf(err) != fault.Unauthorized:
 		return actor, err
 	}
@@ -273,6 +282,11 @@ func (h *Handler) project(ctx context.Context, a access.Actor, path string, serv
 	// Whoever has not signed in is asked to, whether the project exists or not.
 	if a.User == nil && fault.KindOf(err) != fault.Internal {
 		return nil, fault.New(fault.Unauthorized, "HTTP Basic: Access denied")
+	}
+	if fault.KindOf(err) == fault.NotFound && a.Job != nil && service == gitrepo.ReceivePack {
+		if _, _, readErr := h.ci.FindProject(ctx, a, path, access.ReadRepository); readErr == nil {
+			return nil, fault.New(fault.Forbidden, "Jobs push to their own project alone, and only if it lets their tokens push (ci_push_repository_for_job_token_allowed)")
+		}
 	}
 	if fault.KindOf(err) == fault.NotFound {
 		return nil, fault.New(fault.NotFound, "The project you were looking for could not be found or you don't have permission to view it.")

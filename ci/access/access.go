@@ -128,6 +128,7 @@ type rule struct {
 	level  enum.AccessLevel
 	open   bool     // anybody who may see the project or group may do it
 	jobs   bool     // job tokens may, in their project
+	pushes bool     // job tokens may over git alone, in their own project, if it lets them push
 	public bool     // open, and for guests too, unless the project keeps its pipelines for members
 	write  bool     // needs more than a reading token
 	ref    bool     // the right to the branch or tag counts too
@@ -141,7 +142,7 @@ var table = map[Ability]rule{
 	ReadProject:       {level: enum.Guest, open: true, scopes: []string{"read_api"}},
 	ReadRepository:    {level: enum.Reporter, open: true, jobs: true, scopes: []string{"read_repository"}},
 	ReadCode:          {level: enum.Reporter, open: true, scopes: []string{"read_repository"}},
-	PushRef:           {level: enum.Developer, write: true, ref: true, scopes: []string{"write_repository"}},
+	PushRef:           {level: enum.Developer, pushes: true, write: true, ref: true, scopes: []string{"write_repository"}},
 	CreatePipeline:    {level: enum.Developer, write: true, ref: true},
 	SetVariables:      {level: enum.Developer, write: true},
 	ReadPipelines:     {level: enum.Reporter, public: true, jobs: true},
@@ -223,7 +224,7 @@ func Allowed(a Actor, ability Ability, s Subject) bool {
 	if !known || a.User != nil && a.User.Blocked() {
 		return false
 	}
-	if a.Job != nil && (!r.jobs || !r.global && (s.Project == nil || a.Job.ProjectID != s.Project.ID && !s.Open)) {
+	if a.Job != nil && !jobMay(a.Job, r, s) {
 		return false
 	}
 	if !scoped(a, r) {
@@ -244,6 +245,16 @@ func Allowed(a Actor, ability Ability, s Subject) bool {
 		return false // an archived project is read, not changed
 	}
 	return !r.ref || s.Ref == "" || refAllowed(a, ability, s)
+}
+
+// jobMay says whether the token of a job reaches as far as a rule asks; its user's role is asked apart. Pushing is for the
+// project's own jobs alone, whichever others it lets in (GitLab: ci_push_repository_for_job_token_allowed).
+func jobMay(j *models.Job, r rule, s Subject) bool {
+	own := s.Project != nil && j.ProjectID == s.Project.ID
+	if r.pushes {
+		return own && s.Project.Settings.JobTokenPush
+	}
+	return r.jobs && (r.global || own || s.Project != nil && s.Open)
 }
 
 // Who may read artifacts, besides those who may read artifacts at all (`artifacts:access`).
@@ -287,7 +298,7 @@ func Scoped(a Actor, ability Ability, write bool) (ok bool, need []string) {
 	return scoped(a, r), need
 }
 
-// ForJobs says whether an ability is one that job tokens have.
+// ForJobs says whether an ability is one that job tokens have in the API; pushing is for git.
 func ForJobs(ability Ability) bool { return table[ability].jobs }
 
 func visible(a Actor, s Subject) bool {

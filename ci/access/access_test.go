@@ -20,6 +20,11 @@ func TestAllowed(t *testing.T) {
 	at := func(level enum.AccessLevel, ref string, tag bool) Subject {
 		return Subject{Project: project(enum.Private), Level: level, Protected: rules, Ref: ref, Tag: tag}
 	}
+	letsPush := func(level enum.AccessLevel, ref string) Subject {
+		s := at(level, ref, false)
+		s.Project.Settings.JobTokenPush, s.Open = true, true
+		return s
+	}
 	session, token := Actor{User: user}, Actor{User: user, Scopes: []string{"read_api"}}
 	for name, c := range map[string]struct {
 		a    Actor
@@ -55,6 +60,10 @@ func TestAllowed(t *testing.T) {
 		"job token reads no log":        {Actor{User: user, Job: &models.Job{ProjectID: 7}}, ReadJob, at(enum.Owner, "", false), false},
 		"job token, other project":      {Actor{User: root, Job: &models.Job{ProjectID: 8}}, ReadRepository, at(enum.AdminAccess, "", false), false},
 		"job token does nothing else":   {Actor{User: root, Job: &models.Job{ProjectID: 7}}, PushRef, at(enum.AdminAccess, "", false), false},
+		"job token pushes where it may":  {Actor{User: user, Job: &models.Job{ProjectID: 7}}, PushRef, letsPush(enum.Developer, "x"), true},
+		"job token pushes at its user's": {Actor{User: user, Job: &models.Job{ProjectID: 7}}, PushRef, letsPush(enum.Reporter, "x"), false},
+		"job token, protected branch":    {Actor{User: user, Job: &models.Job{ProjectID: 7}}, PushRef, letsPush(enum.Developer, "main"), false},
+		"job token of another project":   {Actor{User: user, Job: &models.Job{ProjectID: 8}}, PushRef, letsPush(enum.Owner, "x"), false},
 		"user is no administrator":      {session, AdminInstance, Subject{}, false},
 		"administrator":                 {Actor{User: root}, AdminInstance, Subject{}, true},
 		"administrator's reading token": {Actor{User: root, Scopes: []string{"read_api"}}, AdminInstance, Subject{}, true},

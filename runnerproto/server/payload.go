@@ -113,19 +113,22 @@ func image(i config.Image) runnerproto.Image {
 	return out
 }
 
-// cache names the cache; one made of files is named by their contents, and protected refs have their own.
+// cache names the cache; one made of files is named by their contents. All its keys end alike, so that what a fallback
+// names is looked for where jobs leave it; one with unprotect is that of other refs.
 func cache(c config.Cache, o *ci.Offer) runnerproto.Cache {
+	suffix := o.CacheSuffix
+	if suffix != "" && c.Unprotect {
+		suffix = ci.UnprotectedCache
+	}
+	if suffix != "" {
+		suffix = "-" + suffix
+	}
 	out := runnerproto.Cache{
-		Key: cacheKey(c, o), Untracked: c.Untracked, Paths: notNil(c.Paths), Policy: o.Variables.Expand(c.Policy, false), When: c.When,
-		FallbackKeys: notNil(c.FallbackKeys),
+		Key: cacheKey(c, o) + suffix, Untracked: c.Untracked, Paths: notNil(c.Paths), Policy: o.Variables.Expand(c.Policy, false), When: c.When,
+		FallbackKeys: []string{},
 	}
-	if c.Unprotect {
-		return out
-	}
-	if o.Pipeline.Protected {
-		out.Key += "-protected"
-	} else {
-		out.Key += "-non_protected"
+	for _, k := range c.FallbackKeys {
+		out.FallbackKeys = append(out.FallbackKeys, k+suffix)
 	}
 	return out
 }
