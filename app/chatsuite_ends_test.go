@@ -26,7 +26,7 @@ func TestSuiteAskedFor(t *testing.T) {
 		id, _ := r.run("build production key=sup3r-Secret-value")
 		command := "/ops run build production key=[MASKED]"
 		if r.chatKind.name == "discord" {
-			command = "/run " + strings.TrimPrefix(command, "/ops ")
+			command = "/" + strings.TrimPrefix(command, "/ops ")
 		}
 		name := "name-" + r.anna
 		r.until("who asked for what", func() bool { return len(r.saying(r.eve, command)) == 1 })

@@ -114,7 +114,7 @@ func TestTheConsoleIsAConversation(t *testing.T) {
 				t.Errorf("the command about a stage has no %q", want)
 			}
 		}
-		keeper.sends(at, at, "is canceled.", url.Values{"text": {fmt.Sprintf("cancel pipeline #%d", group)}})
+		keeper.sends(at, at, "canceled", url.Values{"text": {fmt.Sprintf("cancel pipeline #%d", group)}})
 		w.eventually("it can be tried again", func() bool {
 			_, page, _ = keeper.get(at)
 			return strings.Contains(page, fmt.Sprintf(`value="retry pipeline #%d"`, group)) && strings.Contains(page, `class="status canceled"`)

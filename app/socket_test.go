@@ -209,7 +209,8 @@ func TestSlackNeedsNoInboundPort(t *testing.T) {
 			if p["thread_ts"] != "4.4" {
 				t.Errorf("not in the thread: %v", p)
 			}
-			replied = p["text"] == "<@U1>: hi thread"
+			text, _ := p["text"].(string)
+			replied = strings.HasPrefix(text, "<@U1>: `run hello thread`") && strings.HasSuffix(text, "\nhi thread")
 		}
 		w.settled()
 		if got := len(w.pipelines()); got != 2 {

@@ -251,9 +251,7 @@ func (s *Service) byHandle(ctx context.Context, c *models.ChatCommand, in *model
 	if m.Kind != Notice {
 		m.Buttons = nil // of the bot's messages alone
 	}
-	if !traits.AsksAlone {
-		m.Asked = "" // the chat shows it beside the answer to the command
-	}
+	m.Asked = "" // it stands beside the answer to the command
 	if traits.AnswerDue && !c.Answered && !m.Late {
 		if err := s.answerFirst(ctx, c, in, to); err != nil {
 			return err
