@@ -231,6 +231,28 @@ func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 	}
 }
 
+// TestOneReaderOfEscapeSequences: patterns of our own know some sequences and let others through. The markers of sections end
+// with one that runners write letter by letter.
+func TestOneReaderOfEscapeSequences(t *testing.T) {
+	for _, s := range sources(t) {
+		if within(s.folder, "internal/terminal") {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || len(call.Args) != 1 {
+				return true
+			}
+			f, ok := call.Fun.(*ast.SelectorExpr)
+			text, isText := call.Args[0].(*ast.BasicLit)
+			if ok && isText && strings.Contains(f.Sel.Name, "Compile") && strings.Contains(strings.ReplaceAll(text.Value, `\r\x1b\[0K`, ""), `\x1b`) {
+				t.Errorf("%s reads escape sequences with a pattern of its own; internal/terminal does", s.path)
+			}
+			return true
+		})
+	}
+}
+
 func contains(list []string, s string) bool {
 	for _, l := range list {
 		if l == s {

@@ -77,21 +77,8 @@ func (s *Server) artifactsOfRef(c *call, p *byRefParams) (any, error) {
 	return s.download(c)
 }
 
-func (s *Server) archiveOf(c *call) (row *models.Artifact, err error) {
-	err = c.read(func(tx *models.Tx) error {
-		row, err = tx.Artifact(c.job.ID, "archive")
-		return err
-	})
-	if err == nil && row.Gone(s.ci.DB().Now()) {
-		err = models.ErrNotFound
-	}
-	if err != nil {
-		return nil, missing(err, "")
-	}
-	if !access.ArtifactAllowed(c.actor, c.subject, row.Access) {
-		return nil, errForbidden
-	}
-	return row, nil
+func (s *Server) archiveOf(c *call) (*models.Artifact, error) {
+	return s.ci.ReadableArchive(c.ctx(), c.actor, c.subject, c.job)
 }
 
 // download hands out a job's archive.
@@ -106,7 +93,7 @@ func (s *Server) download(c *call) (any, error) {
 	}
 	defer o.Close()
 	c.Header("Content-Type", "application/zip")
-	c.Header("Content-Disposition", `attachment; filename="artifacts.zip"`)
+	c.Header("Content-Disposition", httpapi.Disposition("attachment", row.Filename))
 	http.ServeContent(c.Writer, c.Request, "", row.CreatedAt, o)
 	return written, nil
 }
@@ -149,7 +136,7 @@ func (s *Server) artifactFile(c *call, name string) (any, error) {
 		kind = "application/octet-stream" // nothing of a job runs in a browser as if it were ours
 	}
 	c.Header("Content-Type", kind)
-	c.Header("Content-Disposition", `attachment; filename="`+strings.Map(quotable, path.Base(name))+`"`)
+	c.Header("Content-Disposition", httpapi.Disposition("attachment", path.Base(name)))
 	c.Header("Content-Security-Policy", "default-src 'none'; sandbox")
 	c.Status(http.StatusOK)
 	if httpapi.IsHead(c.Context) {

@@ -109,7 +109,7 @@ func (s *Server) exportCommands(c *call, p *struct {
 		kind = "application/x-ndjson"
 	}
 	c.Header("Content-Type", kind)
-	c.Header("Content-Disposition", `attachment; filename="commands.`+p.Format+`"`)
+	c.Header("Content-Disposition", httpapi.Disposition("attachment", "commands."+p.Format))
 	out := http.NewResponseController(c.Writer)
 	return written, s.chat.Export(c.ctx(), c.Writer, c.project.ID, p.model(), p.Format, out.Flush)
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"net/http"
 	"os/exec"
 	"path"
@@ -49,7 +48,7 @@ func (s *Server) fileRoutes(r routes) {
 	r.put(files, project(access.PushRef), with(s.writeFile(gitrepo.UpdateFile)))
 	r.delete(files, project(access.PushRef), with(s.deleteFile))
 	r.get("/projects/:id/repository/tree", project(access.ReadCode), with(s.tree))
-	for _, suffix := range []string{"", ".tar.gz", ".tgz", ".tar", ".zip", ".tar.bz2", ".tbz", ".tb2", ".bz2"} {
+	for _, suffix := range []string{"", ".tar.gz", ".tgz", ".gz", ".tar", ".zip", ".tar.bz2", ".tbz", ".tbz2", ".tb2", ".bz2"} {
 		r.get("/projects/:id/repository/archive"+suffix, project(access.ReadCode), with(func(c *call, p *archiveParams) (any, error) {
 			return s.archive(c, p, suffix)
 		}))
@@ -131,14 +130,15 @@ func (s *Server) rawFile(c *call, p *struct {
 	if httpapi.UnchangedTag(c.Context, e.BlobID) {
 		return written, nil
 	}
-	c.Header("Content-Disposition", `inline; filename="`+strings.Map(quotable, e.Name)+`"`)
+	c.Header("Content-Disposition", httpapi.Disposition("inline", e.Name))
 	c.Header("Content-Security-Policy", "default-src 'none'; sandbox")
 	c.Data(http.StatusOK, "text/plain; charset=utf-8", data)
 	return written, nil
 }
 
-func quotable(r rune) rune {
-	if r < ' ' || r == '"' || r == '\\' || r > '~' {
+// inFileName leaves out of a name what no file system takes everywhere.
+func inFileName(r rune) rune {
+	if r < ' ' || r == '"' || r == '\\' || r == '/' || r == 0x7f {
 		return '_'
 	}
 	return r
@@ -272,12 +272,12 @@ func (s *Server) archive(c *call, p *archiveParams, suffix string) (any, error) 
 		format, kind, extension = gitrepo.Tar, "application/x-tar", "tar"
 	case ".zip":
 		format, kind, extension = gitrepo.Zip, "application/zip", "zip"
-	case ".tar.bz2", ".tbz", ".tb2", ".bz2":
+	case ".tar.bz2", ".tbz", ".tbz2", ".tb2", ".bz2":
 		return s.bzipped(c, sha, folder, ref)
 	}
 	name := archiveName(c.project.Path, ref, sha, folder)
 	c.Header("Content-Type", kind)
-	c.Header("Content-Disposition", fmt.Sprintf(`attachment; filename="%s.%s"`, name, extension))
+	c.Header("Content-Disposition", httpapi.Disposition("attachment", name+"."+extension))
 	if httpapi.IsHead(c.Context) {
 		c.Status(http.StatusOK)
 		return written, nil
@@ -286,12 +286,12 @@ func (s *Server) archive(c *call, p *archiveParams, suffix string) (any, error) 
 }
 
 func archiveName(project, ref, sha, folder string) string {
-	name := strings.Map(quotable, strings.ReplaceAll(project+"-"+ref, "/", "-"))
+	name := strings.Map(inFileName, strings.ReplaceAll(project+"-"+ref, "/", "-"))
 	if ref != sha {
 		name += "-" + sha
 	}
 	if folder != "" {
-		name += "-" + strings.Map(quotable, strings.ReplaceAll(folder, "/", "-"))
+		name += "-" + strings.Map(inFileName, strings.ReplaceAll(folder, "/", "-"))
 	}
 	return name
 }
@@ -304,7 +304,7 @@ func (s *Server) bzipped(c *call, sha, folder, ref string) (any, error) {
 	}
 	name := archiveName(c.project.Path, ref, sha, folder)
 	c.Header("Content-Type", "application/x-bzip2")
-	c.Header("Content-Disposition", fmt.Sprintf(`attachment; filename="%s.tar.bz2"`, name))
+	c.Header("Content-Disposition", httpapi.Disposition("attachment", name+".tar.bz2"))
 	cmd := exec.CommandContext(c.ctx(), program, "-c")
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -381,17 +381,17 @@ func uncounted[E any](rows []E, p httpapi.Page, page models.Page, last func() in
 }
 
 func (s *Server) trace(c *call) (any, error) {
+	log, err := s.ci.ReadLog(c.ctx(), c.actor, c.subject, c.job)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
 	c.Header("Content-Type", "text/plain; charset=utf-8")
 	c.Header("Cache-Control", "max-age=0, private, must-revalidate")
 	if c.job.ErasedAt != nil {
 		c.Data(http.StatusOK, "text/plain; charset=utf-8", nil)
 		return written, nil
 	}
-	log, err := s.ci.OpenTrace(c.ctx(), c.job.ID)
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
 	// Bytes of a log never change, so that its length is its version.
 	if httpapi.UnchangedTag(c.Context, strconv.FormatInt(c.job.ID, 10)+"-"+strconv.FormatInt(log.Size(), 10)) {
 		return written, nil

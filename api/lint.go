@@ -1,6 +1,8 @@
 package api
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -113,10 +115,10 @@ func (s *Server) lint(c *call, r ci.LintRequest, jobs bool) (any, error) {
 	return out, nil
 }
 
-// LintJobs are the jobs of a plan, if there is one, else those of the configuration.
+// LintJobs are the jobs of a plan, if there is one, else those of the configuration; stage by stage, as GitLab lists them.
 func LintJobs(r *ci.LintResult) []LintJob {
 	if r.Plan != nil {
-		return each(r.Plan.Jobs, func(j plan.Job) LintJob {
+		return each(byStage(r.Config, r.Plan.Jobs, func(j plan.Job) string { return j.Stage }), func(j plan.Job) LintJob {
 			return LintJob{
 				Name: j.Name, Stage: j.Stage, BeforeScript: lines(j.Definition.BeforeScript), Script: lines(j.Definition.Script),
 				AfterScript: lines(j.Definition.AfterScript), TagList: lines(j.Tags), When: j.When, AllowFailure: j.AllowFailure,
@@ -126,7 +128,7 @@ func LintJobs(r *ci.LintResult) []LintJob {
 	if r.Config == nil {
 		return []LintJob{}
 	}
-	return each(r.Config.Jobs, func(j *config.Job) LintJob {
+	return each(byStage(r.Config, r.Config.Jobs, func(j *config.Job) string { return j.Stage }), func(j *config.Job) LintJob {
 		e := LintJob{
 			Name: j.Name, Stage: j.Stage, BeforeScript: lines(j.BeforeScript), Script: lines(j.Script), AfterScript: lines(j.AfterScript),
 			TagList: lines(j.Tags), When: j.When, AllowFailure: j.AllowFailure, Only: policy(j.Only), Except: policy(j.Except),
@@ -141,6 +143,17 @@ func LintJobs(r *ci.LintResult) []LintJob {
 		}
 		return e
 	})
+}
+
+// byStage lists jobs in the order of their stages, and those of one stage as they stand in the file.
+func byStage[J any](c *config.Config, jobs []J, stage func(J) string) []J {
+	place := map[string]int{}
+	for i, name := range c.Stages {
+		place[name] = i
+	}
+	out := slices.Clone(jobs)
+	slices.SortStableFunc(out, func(a, b J) int { return cmp.Compare(place[stage(a)], place[stage(b)]) })
+	return out
 }
 
 func policy(p *config.Policy) *map[string]any {

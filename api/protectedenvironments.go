@@ -1,8 +1,6 @@
 package api
 
 import (
-	"net/url"
-
 	"github.com/gin-gonic/gin"
 
 	"signalbox/ci/access"
@@ -45,12 +43,8 @@ func protectionOf(g *models.ProtectedEnvironment) gin.H {
 // inProtection finds the protection of the environment :name in its project.
 func inProtection() place {
 	return project(access.AdminProject).within(func(c *call) error {
-		name, err := url.PathUnescape(c.Param("name"))
-		if err != nil {
-			return missing(models.ErrNotFound, "")
-		}
-		err = c.read(func(tx *models.Tx) (err error) {
-			c.protection, err = tx.ProtectedEnvironment(c.project.ID, name)
+		err := c.read(func(tx *models.Tx) (err error) {
+			c.protection, err = tx.ProtectedEnvironment(c.project.ID, c.Param("name"))
 			return err
 		})
 		return missing(err, "")

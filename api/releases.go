@@ -89,12 +89,8 @@ func (s *Server) renderRelease(c *call, r *models.Release) (any, error) {
 // inRelease finds the release of :tag_name in its project.
 func inRelease(a access.Ability) place {
 	return project(a).within(func(c *call) error {
-		tag, err := url.PathUnescape(c.Param("tag_name"))
-		if err != nil {
-			return missing(models.ErrNotFound, "")
-		}
-		err = c.read(func(tx *models.Tx) (err error) {
-			c.release, err = tx.Release(c.project.ID, tag)
+		err := c.read(func(tx *models.Tx) (err error) {
+			c.release, err = tx.Release(c.project.ID, c.Param("tag_name"))
 			return err
 		})
 		return missing(err, "")

@@ -1,10 +1,7 @@
 package api
 
 import (
-	"net/url"
-
 	"signalbox/ci/access"
-	"signalbox/internal/fault"
 	"signalbox/internal/httpapi"
 	"signalbox/models"
 	"signalbox/models/enum"
@@ -26,12 +23,8 @@ func resourceGroupOf(g *models.ResourceGroup) resourceGroup {
 // inResourceGroup finds the resource group of :key in its project.
 func inResourceGroup(a access.Ability) place {
 	return project(a).within(func(c *call) error {
-		key, err := url.PathUnescape(c.Param("key"))
-		if err != nil {
-			return fault.New(fault.NotFound, "404 Resource Group Not Found")
-		}
-		err = c.read(func(tx *models.Tx) (err error) {
-			c.resources, err = tx.ResourceGroupByKey(c.project.ID, key)
+		err := c.read(func(tx *models.Tx) (err error) {
+			c.resources, err = tx.ResourceGroupByKey(c.project.ID, c.Param("key"))
 			return err
 		})
 		return missing(err, "Resource Group")

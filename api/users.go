@@ -150,7 +150,11 @@ func (s *Server) userRoutes(r routes) {
 			if err != nil {
 				return nil, err
 			}
-			return true, s.ci.SetUserState(c.ctx(), c.actor, n, word)
+			changed, err := s.ci.SetUserState(c.ctx(), c.actor, n, word)
+			if err == nil && !changed && (word == "block" || word == "deactivate") {
+				return jsonNull, nil // GitLab breaks off
+			}
+			return true, err
 		})
 	}
 }

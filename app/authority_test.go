@@ -13,6 +13,7 @@ import (
 
 	"signalbox/models"
 	"signalbox/models/modelstest"
+	"signalbox/web"
 )
 
 // TestADeletedRunnerLosesItsJobs: what it runs fails with a reason, what it was offered goes back to the queue, and the
@@ -111,6 +112,19 @@ func (w *world) streams(job, pipeline, command int64) []string {
 	return []string{
 		fmt.Sprintf("/root/app/-/jobs/%d/live", job), fmt.Sprintf("/root/app/-/pipelines/%d/live", pipeline), "/root/app/-/pipelines/live",
 		"/root/app/-/chat/commands/live", fmt.Sprintf("/root/app/-/chat/commands/%d/live", command),
+	}
+}
+
+// TestEveryStreamIsAmongTheStreams that are tried below.
+func TestEveryStreamIsAmongTheStreams(t *testing.T) {
+	n := 0
+	for _, p := range web.Pages() {
+		if strings.HasSuffix(p.Path, "/live") {
+			n++
+		}
+	}
+	if tried := (&world{}).streams(1, 1, 1); len(tried) != n {
+		t.Errorf("pages have %d live streams, %d are tried", n, len(tried))
 	}
 }
 

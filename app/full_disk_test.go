@@ -2,8 +2,11 @@ package app
 
 import (
 	"bytes"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -53,6 +56,22 @@ func TestAFullDiskRefusesWorkAndRecovers(t *testing.T) {
 	}
 	if status := w.api("POST", "/projects", map[string]any{"path": "other"}, nil); status != 503 {
 		t.Errorf("a project on a full disk: %d", status)
+	}
+	var answer struct{ Message string }
+	commit := map[string]any{"branch": "main", "commit_message": "x", "actions": []any{map[string]any{"action": "create", "file_path": "big", "content": strings.Repeat("text", 1<<16)}}}
+	if status := w.api("POST", "/projects/"+w.project+"/repository/commits", commit, &answer); status != 503 || !strings.Contains(answer.Message, "no space left") {
+		t.Errorf("a commit on a full disk: %d %s", status, answer.Message)
+	}
+	if out, err := w.tryPush("app", rootToken, "other", map[string]string{"big": strings.Repeat("text", 1<<16)}); err == nil {
+		t.Errorf("a push on a full disk is taken: %s", out)
+	}
+	res, err := http.Get(w.node.Local + "/-/readiness")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if text, err := io.ReadAll(res.Body); err != nil || res.StatusCode != 503 || !strings.Contains(string(text), "no space left") {
+		t.Errorf("readiness on a full disk: %d %s %v", res.StatusCode, text, err)
 	}
 	if status := w.api("GET", "/projects/"+w.project, nil, nil); status != 200 {
 		t.Errorf("reading on a full disk: %d", status)

@@ -5,7 +5,9 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
+	"syscall"
 
 	"github.com/gin-gonic/gin"
 
@@ -15,7 +17,9 @@ import (
 	"signalbox/chatops/mattermost"
 	"signalbox/chatops/slack"
 	"signalbox/ci/access"
+	"signalbox/internal/fault"
 	"signalbox/internal/httpapi"
+	"signalbox/internal/limit"
 	"signalbox/runnerproto/server"
 	"signalbox/web"
 )
@@ -23,6 +27,7 @@ import (
 // handler puts all faces behind one address: git by its own paths, the API by its prefix, pages for the rest.
 func (n *Node) handler(trusted []netip.Prefix, auth *access.Authenticator) (http.Handler, error) {
 	engine := httpapi.NewEngine(n.log, trusted)
+	n.routes = engine.Routes
 	v4 := engine.Group("/api/v4")
 	server.Register(v4, n.CI, n.log)
 	api.Register(v4, n.CI, auth, n.Chat, n.log)
@@ -31,15 +36,23 @@ func (n *Node) handler(trusted []netip.Prefix, auth *access.Authenticator) (http
 	discord.Register(v4, n.Chat, discord.Chat{API: n.settings.DiscordAPI}, n.db.Now, n.log)
 	engine.NoRoute(func(c *gin.Context) { c.JSON(http.StatusNotFound, gin.H{"error": "404 Not Found"}) })
 	engine.NoMethod(func(c *gin.Context) { c.JSON(http.StatusMethodNotAllowed, gin.H{"error": "405 Not Allowed"}) })
-	repositories := git.New(n.CI, auth, n.log)
+	repositories := git.New(n.CI, auth, n.log, trusted)
 	pages, err := web.New(n.CI, auth, n.Chat, n.log, web.Options{
 		Secure: strings.HasPrefix(n.URL, "https://"), Trusted: trusted, Stopping: n.stopping,
 	})
 	if err != nil {
 		return nil, err
 	}
+	crowd := limit.NewPlaces(1<<20, inFlight)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _, isGit := git.Split(r.URL.Path)
+		if !isGit && !heldOpen(r) {
+			give, err := crowd.Take(r.Context(), httpapi.Network(httpapi.Address(r, trusted)).String())
+			if err != nil {
+				return // nobody waits for the answer
+			}
+			defer give()
+		}
 		switch {
 		case strings.HasPrefix(r.URL.Path, "/api/v3/"):
 			writeJSON(w, http.StatusGone, map[string]string{"error": "API V3 is no longer supported. Use API V4 instead."})
@@ -47,6 +60,10 @@ func (n *Node) handler(trusted []netip.Prefix, auth *access.Authenticator) (http
 			engine.ServeHTTP(w, httpapi.Mirror(r))
 		case isGit:
 			repositories.ServeHTTP(w, r)
+		case git.WithoutSuffix(r):
+			git.ToSuffix(w, r)
+		case git.AsksForImport(r):
+			repositories.Import(w, r)
 		case r.URL.Path == "/-/health":
 			w.Header().Set("Content-Type", "text/plain")
 			io.WriteString(w, "GitLab OK")
@@ -64,6 +81,16 @@ func (n *Node) handler(trusted []netip.Prefix, auth *access.Authenticator) (http
 	}), nil
 }
 
+// inFlight is how many requests of one address are worked on at a time. The others wait for them, so that those of other
+// addresses do not.
+const inFlight = 256
+
+// heldOpen says whether a request waits for something to happen. Those are not counted: a company's runners may have one
+// address. Git counts its clients itself.
+func heldOpen(r *http.Request) bool {
+	return r.URL.Path == "/api/v4/jobs/request" || strings.HasSuffix(r.URL.Path, "/live")
+}
+
 // readiness says whether the node can serve: with ?all=1 part by part.
 func (n *Node) readiness(w http.ResponseWriter, r *http.Request) {
 	type check struct {
@@ -76,6 +103,9 @@ func (n *Node) readiness(w http.ResponseWriter, r *http.Request) {
 		c := check{Status: "ok"}
 		if err != nil {
 			c = check{Status: "failed", Message: "cannot be reached"}
+			if fault.KindOf(err) == fault.OutOfSpace {
+				c.Message = "no space left"
+			}
 			if name != "cache_check" { // a lost Redis slows, it does not refuse
 				status, answer["status"] = http.StatusServiceUnavailable, "failed"
 			}
@@ -89,10 +119,25 @@ func (n *Node) readiness(w http.ResponseWriter, r *http.Request) {
 		answer["master_check"] = []check{{Status: "failed", Message: "stopping"}}
 	}
 	note("db_check", n.db.Ping(r.Context()))
+	note("disk_check", n.space())
 	if n.redis != nil {
 		note("cache_check", n.redis.Ping(r.Context()).Err())
 	}
 	writeJSON(w, status, answer)
+}
+
+// leastSpace is below how many bytes a disk is full: nothing of use fits there.
+const leastSpace = 1 << 20
+
+// space says whether one of the folders that are written to has no space left.
+func (n *Node) space() error {
+	for _, dir := range n.folders {
+		var fs syscall.Statfs_t
+		if err := syscall.Statfs(dir, &fs); err == nil && (fs.Bavail*uint64(fs.Bsize) < leastSpace || fs.Files > 0 && fs.Ffree == 0) {
+			return &os.PathError{Op: "write", Path: dir, Err: syscall.ENOSPC}
+		}
+	}
+	return nil
 }
 
 func writeJSON(w http.ResponseWriter, status int, answer any) {

@@ -72,6 +72,11 @@ func (o *offline) Fetch(from config.Context, l config.Location) ([]byte, config.
 		from.Source = "template " + l.Name
 		return text, from, err
 	}
+	if l.Kind == "remote" {
+		if err := config.CheckRemote(l.Name); err != nil {
+			return nil, from, err
+		}
+	}
 	if l.Kind != "local" {
 		return nil, from, fmt.Errorf("the include of %s `%s` cannot be read without a server; ask the project's lint there", l.Kind, l.Name)
 	}
@@ -217,7 +222,9 @@ func (c *LintCommand) check() (*linted, error) {
 	if err != nil || found.config == nil {
 		return found, err
 	}
-	if !c.DryRun {
+	mistakes, warned := plan.NotYetDone(found.config)
+	found.errors, found.warnings = append(found.errors, mistakes...), append(found.warnings, warned...)
+	if !c.DryRun || len(found.errors) > 0 {
 		return found, nil
 	}
 	var refused *plan.Refusal

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"signalbox/models"
+
 	gocmp "github.com/google/go-cmp/cmp"
 )
 
@@ -194,6 +196,38 @@ func TestLintEndsWithItsStatus(t *testing.T) {
 	} {
 		if text, code := lint(t, tc.c); code != tc.want {
 			t.Errorf("%s: exit %d, not %d:\n%s", tc.name, code, tc.want, text)
+		}
+	}
+}
+
+// TestLintListsJobsStageByStage, with and without a plan, however they stand in the file.
+func TestLintListsJobsStageByStage(t *testing.T) {
+	w := start(t, models.Options{})
+	w.newProject("app")
+	w.push("app", map[string]string{"a.txt": "one"})
+	content := "last: {script: x, stage: .post}\nship: {script: x, stage: deploy}\ntwo: {script: x}\nfirst: {script: x, stage: .pre}\nthree: {script: x}\n"
+	for _, dry := range []bool{false, true} {
+		var found struct{ Jobs []struct{ Name string } }
+		w.must(200, "POST", "/projects/"+w.project+"/ci/lint", map[string]any{"content": content, "include_jobs": true, "dry_run": dry}, &found)
+		var names []string
+		for _, j := range found.Jobs {
+			names = append(names, j.Name)
+		}
+		if strings.Join(names, " ") != "first two three ship last" {
+			t.Errorf("dry run %v: %v", dry, names)
+		}
+	}
+}
+
+// TestTimesOfFilters are read as clients write them.
+func TestTimesOfFilters(t *testing.T) {
+	w := start(t, models.Options{})
+	w.pushed("app", map[string]string{".gitlab-ci.yml": "job: {script: x}"})
+	for _, at := range []string{"2021-03-24T10:15:21.0324z", "2021-03-24T10:15:21%2B0200", "2021-03-24T10:15:21+0200", "2021-03-24"} {
+		var all []pipelineJSON
+		w.must(200, "GET", "/projects/"+w.project+"/pipelines?updated_after="+at, nil, &all)
+		if len(all) != 1 {
+			t.Errorf("%s: %d pipelines", at, len(all))
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gin-gonic/gin"
 	"github.com/redis/go-redis/v9"
 
 	"signalbox/chatops"
@@ -27,6 +28,7 @@ import (
 	"signalbox/internal/blob"
 	"signalbox/internal/events"
 	"signalbox/internal/gitrepo"
+	"signalbox/internal/httpapi"
 	"signalbox/internal/limit"
 	"signalbox/internal/outbound"
 	"signalbox/internal/secret"
@@ -51,7 +53,7 @@ type Node struct {
 	hub        *events.Hub
 	bus        *events.Bus   // nil on a single node
 	redis      *redis.Client // the same
-	limiter    access.Limiter
+	brakes     access.Brakes
 	auth       *access.Authenticator
 	tasks      *tasks.Runner
 	listener   net.Listener
@@ -62,8 +64,10 @@ type Node struct {
 	sockets    *slack.Sockets
 	working    sync.WaitGroup
 	ready      atomic.Bool
+	folders    []string // that are written to
 	unused     unused
-	stopping   chan struct{} // closed when streams shall end
+	routes     func() gin.RoutesInfo // of the API
+	stopping   chan struct{}         // closed when streams shall end
 }
 
 // Start brings up a node. It returns once the node answers, or with what is wrong and what to do about it.
@@ -86,6 +90,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (*Node, error) {
 	if n.listener, err = net.Listen("tcp", s.Listen); err != nil {
 		return nil, fmt.Errorf("--listen: %w", err)
 	}
+	n.listener = httpapi.Listen(n.listener, trusted)
 	n.Local = "http://" + localHost(n.listener.Addr().String())
 	if n.URL = s.ExternalURL; n.URL == "" {
 		n.URL = n.Local
@@ -113,7 +118,7 @@ func Start(ctx context.Context, s Settings, log *slog.Logger) (*Node, error) {
 	if n.RootPassword, err = n.CI.Bootstrap(ctx, s.RootPassword, s.RootToken); err != nil {
 		return nil, fmt.Errorf("first user: %w", err)
 	}
-	n.auth = access.NewAuthenticator(n.db, n.limiter)
+	n.auth = access.NewAuthenticator(n.db, n.brakes)
 	handler, err := n.handler(trusted, n.auth)
 	if err != nil {
 		return nil, err
@@ -142,9 +147,13 @@ func (n *Node) open(ctx context.Context) (*secret.Keyring, error) {
 	if keyFile == "" {
 		keyFile, create = filepath.Join(s.Data, "secret-key"), true
 	}
-	keys, err := secret.LoadKeyring(keyFile, create)
+	var err error
+	if n.db, err = models.Open(ctx, models.Options{URL: s.DatabaseURL, Dir: s.Data, Now: s.Now}); err != nil {
+		return nil, err
+	}
+	keys, err := loadKeys(ctx, n.db, keyFile, create)
 	if err != nil {
-		return nil, fmt.Errorf("--secret-key-file: %w", err)
+		return nil, err
 	}
 	repositories := s.Repositories
 	if repositories == "" {
@@ -161,14 +170,14 @@ func (n *Node) open(ctx context.Context) (*secret.Keyring, error) {
 		}
 		objects = (&url.URL{Scheme: "file", Path: dir}).String()
 	}
+	n.folders = []string{s.Data, repositories}
+	if u, err := url.Parse(objects); err == nil && u.Scheme == "file" {
+		n.folders = append(n.folders, u.Path)
+	}
 	if n.blobs, err = blob.Open(ctx, objects); err != nil {
 		return nil, fmt.Errorf("--blob-url: %w", err)
 	}
 	if err := n.openLive(); err != nil {
-		return nil, err
-	}
-	n.db, err = models.Open(ctx, models.Options{URL: s.DatabaseURL, Dir: s.Data, Now: s.Now})
-	if err != nil {
 		return nil, err
 	}
 	return keys, n.db.ReleaseTasks(ctx)
@@ -178,7 +187,7 @@ func (n *Node) open(ctx context.Context) (*secret.Keyring, error) {
 // Redis that is away does not keep a node from starting.
 func (n *Node) openLive() (err error) {
 	n.hub = events.NewHub()
-	n.limiter = limit.NewLocal(loginEvery, loginBurst)
+	n.brakes = brakes(func(burst int) access.Limiter { return limit.NewLocal(access.BrakeEvery, burst) })
 	if n.settings.RedisURL == "" {
 		n.traces, err = trace.NewFiles(filepath.Join(n.settings.Data, "traces"), n.blobs)
 		return err
@@ -191,8 +200,12 @@ func (n *Node) openLive() (err error) {
 	n.redis = redis.NewClient(o)
 	n.bus = events.NewBus(n.hub, n.redis, n.log)
 	n.traces = trace.NewRedis(n.redis, n.blobs)
-	n.limiter = limit.NewRedis(n.redis, loginEvery, loginBurst)
+	n.brakes = brakes(func(burst int) access.Limiter { return limit.NewRedis(n.redis, access.BrakeEvery, burst) })
 	return nil
+}
+
+func brakes(limiter func(burst int) access.Limiter) access.Brakes {
+	return access.Brakes{Login: limiter(access.LoginBurst), Network: limiter(access.NetworkBurst), Name: limiter(access.NameBurst)}
 }
 
 // pace counts the messages to each chat's channels, where several nodes send them.
@@ -202,12 +215,6 @@ func (n *Node) pace() chatops.Counter {
 	}
 	return limit.NewRedis(n.redis, chatops.PaceEvery, chatops.PaceBurst)
 }
-
-// Wrong passwords that one account may be tried with: ten at once, then one in six seconds.
-const (
-	loginEvery = 6 * time.Second
-	loginBurst = 10
-)
 
 // run starts everything that goes on by itself.
 func (n *Node) run(handler http.Handler) {
@@ -220,7 +227,7 @@ func (n *Node) run(handler http.Handler) {
 	n.working.Go(func() { n.tasks.Run(ctx) })
 	n.working.Go(func() { n.sockets.Run(ctx) })
 	n.server = &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: httpapi.LeastSpeed(handler), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
 	}
 	n.server.ConnState = n.unused.note
@@ -228,8 +235,12 @@ func (n *Node) run(handler http.Handler) {
 	n.ready.Store(true)
 }
 
-// stopTimeout is how long requests under way may take when a node stops.
-const stopTimeout = 20 * time.Second
+// How long requests under way may take when a node stops, and after that what goes on by itself. What takes longer is cut
+// off: an orderly end within ten seconds, which is what Docker waits, is better than to be killed.
+const (
+	stopTimeout = 6 * time.Second
+	workTimeout = 2 * time.Second
+)
 
 // Wait returns when the node cannot serve any more.
 func (n *Node) Wait() error {
@@ -253,8 +264,21 @@ func (n *Node) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	err := n.server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		n.log.Warn("requests are cut off", "after", stopTimeout)
+		err = n.server.Close()
+	}
 	n.stop()
-	n.working.Wait()
+	done := make(chan struct{})
+	go func() {
+		n.working.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(workTimeout):
+		n.log.Warn("tasks under way are left to the next start", "after", workTimeout)
+	}
 	return errors.Join(err, n.release())
 }
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"signalbox/ci/access"
 	"signalbox/internal/testenv"
 	"signalbox/models"
 	"signalbox/models/modelstest"
@@ -349,9 +350,9 @@ func TestPostgresIsLostAndComesBack(t *testing.T) {
 func TestLimitsHoldAcrossNodes(t *testing.T) {
 	a, b := twoNodes(t, redisOf(t, 4))
 	refused := 0
-	for i := range 2 * loginBurst {
+	for i := range 2 * access.LoginBurst {
 		w := []*world{a, b}[i%2]
-		_, err := w.node.auth.Password(t.Context(), "root", "wrong")
+		_, err := w.node.auth.Password(t.Context(), "root", "wrong", "192.0.2.1")
 		if err == nil {
 			t.Fatal("a wrong password is right")
 		}
@@ -359,8 +360,8 @@ func TestLimitsHoldAcrossNodes(t *testing.T) {
 			refused++
 		}
 	}
-	if refused != loginBurst {
-		t.Errorf("%d of %d tries were slowed down, want %d", refused, 2*loginBurst, loginBurst)
+	if refused != access.LoginBurst {
+		t.Errorf("%d of %d tries were slowed down, want %d", refused, 2*access.LoginBurst, access.LoginBurst)
 	}
 }
 

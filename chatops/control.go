@@ -321,7 +321,7 @@ const tailBytes = 32 << 10
 // tail is the end of a job's log as it stands, without markers and colours, and with secrets masked. part takes out of the end of the log
 // what is wanted of it; nil is all.
 func (s *Service) tail(ctx context.Context, job *models.Job, lines int, part func(end []byte, whole bool) []byte) (string, error) {
-	r, err := s.ci.OpenTrace(ctx, job.ID)
+	r, err := s.ci.ReplyLog(ctx, job)
 	if err != nil {
 		return "", err
 	}

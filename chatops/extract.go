@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"regexp"
 	"strings"
+
+	"signalbox/internal/terminal"
 )
 
 // Section says which part of a log a reply was taken from.
@@ -190,15 +192,18 @@ func afterFirstLine(text string) string {
 	return strings.TrimRight(rest, "\n")
 }
 
-// echoed is how runners echo a command: green, behind a dollar.
-var echoed = regexp.MustCompile(`^(?:\x1b\[[0-9;]*[mK])*\$ `)
+// isEchoed says whether a line is a command as runners echo it: coloured, behind a dollar.
+func isEchoed(line string) bool {
+	const enough = 256
+	return strings.HasPrefix(terminal.Strip(line[:min(len(line), enough)]), "$ ")
+}
 
 // afterCommand is what follows the echoed command of a job that has one; text if no command was echoed.
 func afterCommand(section, text string) string {
 	rest := section
 	for rest != "" {
 		line, after, more := strings.Cut(rest, "\n")
-		if echoed.MatchString(line) {
+		if isEchoed(line) {
 			return strings.TrimRight(after, "\n")
 		}
 		if !more {
@@ -249,7 +254,7 @@ func LastOutput(log []byte, limit int) string {
 	}
 	lines := strings.Split(afterFirstLine(clean(body)), "\n")
 	for i := len(lines) - 1; i > 0; i-- {
-		if echoed.MatchString(lines[i]) {
+		if isEchoed(lines[i]) {
 			lines = lines[i:]
 			break
 		}

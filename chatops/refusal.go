@@ -26,7 +26,7 @@ const mostTries = 8
 // said of the command itself is final at once, and so is what nobody expected once its tries are over.
 func passing(k fault.Kind) bool {
 	switch k {
-	case fault.Internal, fault.Unavailable, fault.Conflict:
+	case fault.Internal, fault.Unavailable, fault.Conflict, fault.OutOfSpace, fault.TooSlow:
 		return true
 	case fault.NotFound, fault.Forbidden, fault.Unauthorized, fault.Invalid, fault.TooLarge, fault.NotAllowed, fault.TooMany, fault.WrongMethod,
 		fault.Precondition, fault.Unprocessable:

@@ -15,6 +15,7 @@ import (
 
 	"signalbox/ci"
 	"signalbox/ci/plan"
+	"signalbox/internal/fault"
 	"signalbox/internal/secret"
 	"signalbox/models"
 	"signalbox/models/enum"
@@ -227,7 +228,10 @@ func (s *Service) message(ctx context.Context, job *models.Job, c *models.ChatCo
 	if err != nil {
 		return m, false, err
 	}
-	log, cut, release, err := s.readLog(ctx, job.ID)
+	log, cut, release, err := s.readLog(ctx, job)
+	if fault.KindOf(err) == fault.Forbidden {
+		return s.withheld(ctx, job, c, err)
+	}
 	if err != nil {
 		return m, false, err
 	}
@@ -278,6 +282,15 @@ func (s *Service) message(ctx context.Context, job *models.Job, c *models.ChatCo
 	return m, false, nil
 }
 
+// withheld is the reply of a job whose log is not for everybody in a channel.
+func (s *Service) withheld(ctx context.Context, job *models.Job, c *models.ChatCommand, why error) (m Message, silent bool, err error) {
+	m = Message{Kind: Succeeded, ChatUserID: c.ChatUserID, JobName: job.Name, JobID: job.ID, Text: fault.Message(why)}
+	if job.Status != enum.Success {
+		m.Kind, m.Text = Failed, failed(job)+". "+m.Text
+	}
+	return m, false, s.names(ctx, job.ProjectID, job.UserID, &m)
+}
+
 func (s *Service) definition(ctx context.Context, job *models.Job) (def plan.Definition, err error) {
 	err = s.db.Read(ctx, func(tx *models.Tx) error {
 		text, err := tx.Definition(job.DefinitionID)
@@ -319,8 +332,8 @@ func (s *Service) names(ctx context.Context, project, user int64, m *Message) er
 }
 
 // readLog reads a log, or of one that is large what a reply can be made of; cut says that something is missing.
-func (s *Service) readLog(ctx context.Context, jobID int64) (log []byte, cut bool, release func(), err error) {
-	r, err := s.ci.OpenTrace(ctx, jobID)
+func (s *Service) readLog(ctx context.Context, job *models.Job) (log []byte, cut bool, release func(), err error) {
+	r, err := s.ci.ReplyLog(ctx, job)
 	if err != nil {
 		return nil, false, nil, err
 	}
@@ -340,7 +353,7 @@ func (s *Service) readLog(ctx context.Context, jobID int64) (log []byte, cut boo
 	}
 	if err != nil {
 		release()
-		return nil, false, nil, fmt.Errorf("log of job %d: %w", jobID, err)
+		return nil, false, nil, fmt.Errorf("log of job %d: %w", job.ID, err)
 	}
 	return log, cut, release, nil
 }

@@ -2,8 +2,10 @@ package chatops
 
 import (
 	"bytes"
-	"regexp"
 	"slices"
+	"strings"
+
+	"signalbox/internal/terminal"
 )
 
 var (
@@ -14,14 +16,14 @@ var (
 		"prepare_executor", "prepare_script", "get_sources", "restore_cache", "download_artifacts", "archive_cache", "archive_cache_on_failure",
 		"upload_artifacts_on_success", "upload_artifacts_on_failure", "cleanup_file_variables", "resolve_secrets",
 	}
-	banner = regexp.MustCompile(`^(?:\x1b\[[0-9;]*[mK])*Running with gitlab-runner `)
+	banner = "Running with gitlab-runner "
 )
 
 // scriptOnly takes out of the end of a log what the script printed, without what the runner says around it. whole says that the log
 // is no longer than that. Of a log without a runner's sections it is all.
 func scriptOnly(end []byte, whole bool) []byte {
 	var out []byte
-	from, inside, sawScript, sawRunner := 0, !whole, false, whole && banner.Match(end)
+	from, inside, sawScript, sawRunner := 0, !whole, false, whole && strings.HasPrefix(terminal.Strip(string(end[:min(len(end), 200)])), banner)
 	for _, m := range marker.FindAllSubmatchIndex(end, -1) {
 		name, start := Section(end[m[6]:m[7]]), string(end[m[2]:m[3]]) == "start"
 		switch {

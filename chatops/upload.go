@@ -103,12 +103,8 @@ func (s *Service) artifact(ctx context.Context, c *models.ChatCommand, name stri
 	if c.JobID == nil {
 		return nil, fault.New(fault.Invalid, "the command is about no single job")
 	}
-	var row *models.Artifact
-	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
-		row, err = tx.Artifact(*c.JobID, "archive")
-		return err
-	})
-	if errors.Is(err, models.ErrNotFound) {
+	row, err := s.ci.SharedArchive(ctx, *c.JobID)
+	if fault.KindOf(err) == fault.NotFound {
 		return nil, fault.New(fault.Invalid, "the job left no artifacts")
 	}
 	if err != nil {

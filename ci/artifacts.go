@@ -175,56 +175,13 @@ func (c *Coordinator) OpenArtifact(ctx context.Context, row *models.Artifact) (b
 	return o, err
 }
 
-// DependencyArtifact finds the archive of a job for a running job that may fetch it: one of the same project, or of one
-// whose artifacts its user may read.
-func (c *Coordinator) DependencyArtifact(ctx context.Context, reader *models.Job, producerID int64) (row *models.Artifact, err error) {
-	err = c.db.Read(ctx, func(tx *models.Tx) error {
-		producer, err := tx.Job(producerID)
-		if err != nil {
-			return err
-		}
-		if producer.ProjectID != reader.ProjectID {
-			if err := c.mayFetch(tx, reader, producer); err != nil {
-				return err
-			}
-		}
-		row, err = tx.Artifact(producerID, "archive")
-		if err == nil && producer.ProjectID != reader.ProjectID && row.Access != access.ArtifactsForAll {
-			err = models.ErrNotFound // only what everybody may read leaves its project
-		}
-		return err
-	})
-	if errors.Is(err, models.ErrNotFound) {
-		return nil, fault.New(fault.NotFound, "404 Not Found")
-	}
-	return row, err
-}
-
-// mayFetch asks whether the user of a job may read what a job of another project made.
-func (c *Coordinator) mayFetch(tx *models.Tx, reader, producer *models.Job) error {
-	user, err := tx.User(reader.UserID)
-	if err != nil {
-		return err
-	}
-	project, err := tx.Project(producer.ProjectID)
-	if err != nil {
-		return err
-	}
-	actor := access.Actor{User: user}
-	subject, err := access.SubjectOf(tx, actor, project)
-	if err == nil && !access.Allowed(actor, access.ReadArtifacts, subject) {
-		err = models.ErrNotFound
-	}
-	return err
-}
-
 // cleanName keeps the last part of the name that a runner gives.
 func cleanName(u ArtifactUpload) string {
 	name := path.Base(strings.ReplaceAll(u.Filename, `\`, "/"))
 	if name == "." || name == "/" || name == ".." {
 		name = "artifacts." + u.Format
 	}
-	return name[:min(len(name), 255)]
+	return strings.ReplaceAll(strings.ToValidUTF8(name[:min(len(name), 255)], ""), "\x00", "")
 }
 
 func safe(s string) string {

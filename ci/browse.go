@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -13,8 +14,12 @@ import (
 	"signalbox/models"
 )
 
-// maxEntries bounds the archives that are looked into.
-const maxZipEntries = 200_000
+// Bounds of the archives that are looked into. All entries are read into memory, whatever number the archive says.
+const (
+	maxZipEntries   = 200_000
+	maxZipDirectory = 32 << 20 // bytes
+	maxZipPath      = 4096     // bytes of a name; longer ones cannot be unpacked either
+)
 
 // openZip reads the directory of an archive; its files are read one by one where they lie.
 func (c *Coordinator) openZip(ctx context.Context, row *models.Artifact) (*zip.Reader, io.Closer, error) {
@@ -25,15 +30,32 @@ func (c *Coordinator) openZip(ctx context.Context, row *models.Artifact) (*zip.R
 	if err != nil {
 		return nil, nil, err
 	}
-	z, err := zip.NewReader(o, o.Size())
+	directory := &boundedAt{r: o, left: maxZipDirectory}
+	z, err := zip.NewReader(directory, o.Size())
+	directory.left = math.MaxInt64 // files are streamed
 	if err == nil && len(z.File) > maxZipEntries {
-		err = fmt.Errorf("%d entries", len(z.File))
+		err = errEntries
 	}
 	if err != nil {
 		o.Close()
 		return nil, nil, fault.Wrap(fault.Invalid, err, "400 Bad request - the archive cannot be read")
 	}
 	return z, o, nil
+}
+
+var errEntries = fmt.Errorf("it has more than %d files and folders", maxZipEntries)
+
+// boundedAt reads no more than some bytes.
+type boundedAt struct {
+	r    io.ReaderAt
+	left int64
+}
+
+func (b *boundedAt) ReadAt(p []byte, at int64) (int, error) {
+	if b.left -= int64(len(p)); b.left < 0 {
+		return 0, errEntries
+	}
+	return b.r.ReadAt(p, at)
 }
 
 // ArtifactEntry finds one file of an archive by its exact name. The closer must be closed after reading.
@@ -71,10 +93,12 @@ func (c *Coordinator) ArtifactTree(ctx context.Context, row *models.Artifact, fo
 	found := map[string]ArtifactFile{}
 	for _, f := range z.File {
 		name := strings.Trim(f.Name, "/")
-		if path.Clean("/"+name) != "/"+name || !strings.HasPrefix(name+"/", folder+"/") && folder != "" {
+		if len(name) > maxZipPath || path.Clean("/"+name) != "/"+name || !strings.HasPrefix(name+"/", folder+"/") && folder != "" {
 			continue
 		}
-		add(found, f, name, folder, recursive)
+		if add(found, f, name, folder, recursive); len(found) > maxZipEntries {
+			return nil, fault.Wrap(fault.Invalid, errEntries, "400 Bad request - the archive cannot be read")
+		}
 	}
 	out := make([]ArtifactFile, 0, len(found))
 	for _, f := range found {
@@ -96,14 +120,18 @@ func add(found map[string]ArtifactFile, f *zip.File, name, folder string, recurs
 	if rest == "" {
 		return
 	}
-	parts := strings.Split(rest, "/")
+	parts, end := strings.Split(rest, "/"), len(name)-len(rest)
 	for i := range parts {
-		if i > 0 && !recursive {
+		if i > 0 && !recursive || len(found) > maxZipEntries {
 			return
 		}
-		p := path.Join(folder, strings.Join(parts[:i+1], "/"))
+		end += len(parts[i])
+		p := name[:end]
+		end++ // the slash
 		if i < len(parts)-1 || f.FileInfo().IsDir() {
-			found[p] = ArtifactFile{Name: parts[i], Path: p, Folder: true, Mode: "040755"}
+			if _, known := found[p]; !known {
+				found[p] = ArtifactFile{Name: parts[i], Path: p, Folder: true, Mode: "040755"}
+			}
 			continue
 		}
 		found[p] = ArtifactFile{Name: parts[i], Path: p, Size: int64(f.UncompressedSize64), Mode: fmt.Sprintf("100%03o", f.Mode().Perm())}

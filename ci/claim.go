@@ -76,7 +76,7 @@ func (c *Coordinator) handOut(ctx context.Context, o *Offer, e *runnerEntry, m *
 		}
 		return tx.CreateHandOut(&models.HandOut{
 			JobID: o.Job.ID, ProjectID: o.Project.ID, RunnerID: e.runner.ID, ManagerID: m.ID,
-			SharedRunner: e.runner.Type == enum.InstanceRunner, CancelGracefully: m.Features["cancel_gracefully"],
+			SharedRunner: e.runner.Type == enum.InstanceRunner, CancelGracefully: m.Features["cancel_gracefully"], DebugMode: debugMode(o.Variables),
 			TokenHash: secret.Hash(o.Token), Timeout: o.Timeout, ExpiresAt: tx.Now().Add(within),
 		})
 	})

@@ -48,6 +48,7 @@ const (
 
 	TaskPurge         = "purge"          // jobs were deleted: remove what lies in the stores
 	TaskDeleteProject = "delete-project" // a project was deleted: remove what it holds
+	TaskDeleteGroup   = "delete-group"   // a group was deleted: remove what it holds, then itself
 	TaskDropArtifacts = "drop-artifacts" // the artifacts of a project are to be removed
 )
 
@@ -120,8 +121,9 @@ type Coordinator struct {
 	aged      atomic.Pointer[time.Time] // when old pipelines were looked for
 	forgot    atomic.Pointer[time.Time] // when old commands were looked for
 	sender    *hookSender
+	reading   *limits.Places // of test reports
+	reports   knownReports
 	sweepSoon chan struct{}
-	reading   chan struct{} // how many test reports are read at a time
 }
 
 // Parts are what a Coordinator is made of.
@@ -142,7 +144,7 @@ func New(p Parts) *Coordinator {
 	p.Settings.defaults()
 	c := &Coordinator{
 		db: p.DB, keys: p.Keys, repos: p.Repos, traces: p.Traces, blobs: p.Blobs, hub: p.Hub, tasks: p.Tasks, log: p.Log,
-		settings: p.Settings, remote: newRemote(p.Settings.IncludeHosts), compiled: newCompiled(), creations: newCreations(), sender: newHookSender(p.Settings.HookHosts), reading: make(chan struct{}, 2), sweepSoon: make(chan struct{}, 1), queue: newQueue(), runners: newRunnerCache(), lease: lease{holder: newKey()},
+		settings: p.Settings, remote: newRemote(p.Settings.IncludeHosts), compiled: newCompiled(), creations: newCreations(), sender: newHookSender(p.Settings.HookHosts), reading: limits.NewPlaces(2, 1), sweepSoon: make(chan struct{}, 1), queue: newQueue(), runners: newRunnerCache(), lease: lease{holder: newKey()},
 	}
 	p.DB.OnAuthorityChange(c.authorityChanged)
 	c.ears.listen(p.DB.Now(), c.settings.Steady())

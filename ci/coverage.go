@@ -92,7 +92,9 @@ func hasTimestamps(log io.ReaderAt, size int64) (bool, error) {
 	return stamp.Match(head), nil
 }
 
+// coverageIn looks at one line without its end, which may be CR LF: $ of a pattern means the end of what is written.
 func coverageIn(line []byte, stamped bool, re *regexp.Regexp) *float64 {
+	line = bytes.TrimSuffix(line, []byte("\r"))
 	if stamped && stamp.Match(line) {
 		line = line[stampLength:]
 	}

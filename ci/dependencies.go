@@ -11,6 +11,7 @@ import (
 	"signalbox/ci/access"
 	"signalbox/ci/config"
 	"signalbox/ci/variable"
+	"signalbox/internal/fault"
 	"signalbox/models"
 	"signalbox/models/enum"
 )
@@ -136,20 +137,17 @@ func (c *Coordinator) ofFamily(tx *models.Tx, f *jobFacts, n config.CrossNeed, v
 	return successful(tx, p, vars.Expand(n.Job, false))
 }
 
-// ofProject finds a job of the latest successful pipeline of a ref in a project that the job's user may read.
+// ofProject finds a job of the latest successful pipeline of a ref in a project whose artifacts the job may fetch.
 func (c *Coordinator) ofProject(tx *models.Tx, f *jobFacts, n config.CrossNeed, vars variable.Collection) (*models.Job, error) {
 	project, err := tx.ProjectByPath(vars.Expand(n.Project, false))
 	if err != nil {
 		return nil, err
 	}
 	if project.ID != f.project.ID {
-		actor := access.Actor{User: f.user}
-		subject, err := access.SubjectOf(tx, actor, project)
-		if err != nil {
-			return nil, err
-		}
-		if !access.Allowed(actor, access.ReadArtifacts, subject) {
+		if err := jobMayFetch(tx, f.user, f.job, project.ID); fault.KindOf(err) == fault.Forbidden {
 			return nil, models.ErrNotFound
+		} else if err != nil {
+			return nil, err
 		}
 	}
 	p, err := tx.LatestPipeline(project.ID, vars.Expand(n.Ref, false), "", enum.Success)

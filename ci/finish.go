@@ -43,12 +43,7 @@ func (c *Coordinator) AppendTrace(ctx context.Context, a *Attempt, start int64, 
 	return size, err
 }
 
-// OpenTrace reads the log of a job, as far as it has come.
-func (c *Coordinator) OpenTrace(ctx context.Context, jobID int64) (trace.Reader, error) {
-	return c.traces.Open(ctx, jobID)
-}
-
-// IndexTrace tells where lines begin in a log that OpenTrace gave.
+// IndexTrace tells where lines begin in a log that ReadLog gave.
 func (c *Coordinator) IndexTrace(ctx context.Context, jobID int64, log trace.Reader) (trace.Index, error) {
 	return c.traces.Index(ctx, jobID, log)
 }

@@ -182,5 +182,6 @@ func (c *Coordinator) handleTasks(r *tasks.Runner) {
 	r.Handle(TaskMergeRequest, c.runMergeRequest)
 	r.Handle(TaskPurge, c.runPurge)
 	r.Handle(TaskDeleteProject, c.runDeleteProject)
+	r.Handle(TaskDeleteGroup, c.runDeleteGroup)
 	r.Handle(TaskDropArtifacts, c.runDropArtifacts)
 }

@@ -153,20 +153,3 @@ func (c *Coordinator) UpdateGroup(ctx context.Context, by access.Actor, id int64
 	}
 	return g, err
 }
-
-// DeleteGroup removes a group that holds nothing any more.
-func (c *Coordinator) DeleteGroup(ctx context.Context, by access.Actor, g *models.Namespace) error {
-	return c.db.Write(ctx, func(tx *models.Tx) error {
-		inside, err := tx.HasInside(g.ID)
-		if err != nil {
-			return err
-		}
-		if inside {
-			return fault.New(fault.Conflict, "%s holds projects or subgroups; delete or move them first", g.FullPath)
-		}
-		if err := tx.DeleteNamespace(g.ID); err != nil {
-			return err
-		}
-		return audit(tx, by, "group_deleted", "group", g.ID, g.FullPath)
-	})
-}

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"signalbox/ci/access"
 	"signalbox/ci/config"
 	"signalbox/internal/fault"
 	"signalbox/models"
@@ -19,22 +18,24 @@ const maxIncludedArchive = 5 << 20
 func (f *files) artifact(from config.Context, l config.Location) ([]byte, config.Context, error) {
 	at := from
 	at.Source = "artifact " + l.Job + ":" + l.Name
-	var row *models.Artifact
-	err := f.c.db.Read(f.ctx, func(tx *models.Tx) error {
-		job, err := tx.JobByName(f.b.r.Upstream.ID, l.Job)
-		if err == nil {
-			row, err = tx.Artifact(job.ID, "archive")
-		}
+	none := refuse("Job `%s` not found in parent pipeline or does not have artifacts!", l.Job)
+	var job *models.Job
+	err := f.c.db.Read(f.ctx, func(tx *models.Tx) (err error) {
+		job, err = tx.JobByName(f.b.r.Upstream.ID, l.Job)
 		return err
 	})
 	if errors.Is(err, models.ErrNotFound) {
-		return nil, at, refuse("Job `%s` not found in parent pipeline or does not have artifacts!", l.Job)
+		return nil, at, none
 	}
 	if err != nil {
 		return nil, at, err
 	}
-	if !access.ArtifactAllowed(f.b.r.Actor, f.b.subject, row.Access) || row.Gone(f.c.db.Now()) {
-		return nil, at, refuse("Job `%s` not found in parent pipeline or does not have artifacts!", l.Job)
+	row, err := f.c.ReadableArchive(f.ctx, f.b.actor, f.b.subject, job)
+	if kind := fault.KindOf(err); kind == fault.NotFound || kind == fault.Forbidden {
+		return nil, at, none
+	}
+	if err != nil {
+		return nil, at, err
 	}
 	if row.Size > maxIncludedArchive {
 		return nil, at, refuse("Artifacts archive for job `%s` is too large: %s exceeds maximum of %s", l.Job, humanSize(row.Size), humanSize(maxIncludedArchive))

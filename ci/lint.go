@@ -88,7 +88,9 @@ func (c *Coordinator) Lint(ctx context.Context, a access.Actor, p *models.Projec
 	if out.Config, out.Errors, out.Warnings = found.Config, found.Errors, found.Warnings; out.Config == nil {
 		return out, nil
 	}
-	if !r.DryRun {
+	refused, warned := plan.NotYetDone(out.Config)
+	out.Errors, out.Warnings = append(out.Errors, refused...), append(out.Warnings, warned...)
+	if !r.DryRun || len(refused) > 0 {
 		return out, nil
 	}
 	return out, c.dryRun(ctx, a, p, ref, out)

@@ -42,9 +42,10 @@ var pathPattern = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9_.-]*$`)
 
 // reserved top-level names belong to the pages and the API.
 var reserved = []string{
-	"-", "api", "admin", "assets", "dashboard", "explore", "groups", "health_check", "help", "import", "jwt", "oauth",
-	"profile", "projects", "public", "robots.txt", "s", "search", "sitemap", "slash-command-logo.png", "snippets", "static", "unsubscribe",
-	"uploads", "users", "v2", "users", "favicon.ico",
+	"-", ".well-known", "404.html", "422.html", "500.html", "502.html", "503.html", "admin", "api", "apple-touch-icon.png", "assets", "dashboard",
+	"deploy.html", "explore", "favicon.ico", "favicon.png", "files", "groups", "health_check", "help", "import", "jwt", "login", "oauth", "profile",
+	"projects", "public", "robots.txt", "s", "search", "sitemap", "sitemap.xml", "sitemap.xml.gz", "slash-command-logo.png", "snippets", "static",
+	"unsubscribe", "unsubscribes", "uploads", "users", "v2",
 }
 
 // CheckPath refuses what cannot be a path of a user, group or project.
@@ -59,6 +60,16 @@ func CheckPath(path string, top bool) error {
 		}
 	}
 	return nil
+}
+
+// MayBeNamed says whether a group, a user or a project could have a full path, such as group/sub/project.
+func MayBeNamed(path string) bool {
+	for i, segment := range strings.Split(path, "/") {
+		if CheckPath(segment, i == 0) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // CreateProject makes a project with an empty repository in a namespace where the actor may.

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"signalbox/ci/access"
+	"signalbox/ci/config"
 	"signalbox/internal/fault"
 	"signalbox/internal/gitrepo"
 	"signalbox/models"
@@ -147,7 +147,8 @@ func (c *Coordinator) publish(ctx context.Context, j *models.Job) error {
 		return err
 	}
 	if at := text(e.ReleasedAt); at != "" {
-		if n.Release.ReleasedAt, err = time.Parse(time.RFC3339, at); err != nil {
+		ok := false
+		if n.Release.ReleasedAt, ok = config.ReleaseTime(at); !ok {
 			return fault.New(fault.Invalid, "released_at is no time such as 2026-01-31T12:00:00Z: %s", at)
 		}
 	}

@@ -49,9 +49,12 @@ var errRedirects = errors.New("too many redirects")
 // to 26).
 func (r *remote) fetch(ctx context.Context, l config.Location) ([]byte, config.Context, error) {
 	at := config.Context{Source: l.Name, Alone: true}
+	if err := config.CheckRemote(l.Name); err != nil {
+		return nil, at, err
+	}
 	u, err := url.Parse(l.Name)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.ContainsAny(l.Name, "\r\n\t ") {
-		return nil, at, refuse("Remote file `%s` does not have a valid address!", l.Name)
+	if err != nil {
+		return nil, at, err
 	}
 	shown := u.Redacted()
 	at.Source = shown

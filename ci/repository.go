@@ -109,8 +109,21 @@ func (c *Coordinator) parent(ctx context.Context, repo *gitrepo.Repo, n NewCommi
 	return old, "", nil
 }
 
-// CreateBranch makes a branch at a commit that ref names.
+// CreateBranch makes a branch at a commit that ref names. An empty repository gets its default branch first, with an empty
+// README.md, as on GitLab.
 func (c *Coordinator) CreateBranch(ctx context.Context, by access.Actor, p *models.Project, branch, ref string) error {
+	empty, err := c.Repo(p).Empty()
+	if err == nil && empty && gitrepo.ValidName(branch) {
+		_, err = c.Commit(ctx, by, p, NewCommit{
+			Branch: p.DefaultBranch, Message: "Add README.md", Changes: []gitrepo.Change{{Action: gitrepo.CreateFile, Path: "README.md"}},
+		})
+		if fault.KindOf(err) == fault.Conflict {
+			err = nil // somebody else was first
+		}
+	}
+	if err != nil {
+		return err
+	}
 	return c.createRef(ctx, by, p, "refs/heads/"+branch, "Branch", ref, "")
 }
 

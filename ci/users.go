@@ -150,13 +150,15 @@ var userStates = map[string]struct {
 	"ban": {"banned", []string{"active"}}, "unban": {"active", []string{"banned"}},
 }
 
-// SetUserState blocks, unblocks, deactivates, activates, bans or unbans a user. What was so before stays so.
-func (c *Coordinator) SetUserState(ctx context.Context, by access.Actor, id int64, word string) error {
+// SetUserState blocks, unblocks, deactivates, activates, bans or unbans a user. What was so before stays so; changed says that it
+// was not.
+func (c *Coordinator) SetUserState(ctx context.Context, by access.Actor, id int64, word string) (changed bool, err error) {
 	if !access.Allowed(by, access.AdminInstance, access.Subject{}) {
-		return errForbidden
+		return false, errForbidden
 	}
 	move := userStates[word]
-	return c.db.Write(ctx, func(tx *models.Tx) error {
+	err = c.db.Write(ctx, func(tx *models.Tx) error {
+		changed = false
 		u, err := tx.LockUser(id)
 		if err != nil {
 			return notFound(err, "User")
@@ -169,12 +171,13 @@ func (c *Coordinator) SetUserState(ctx context.Context, by access.Actor, id int6
 		case !slices.Contains(move.from, u.State):
 			return fault.New(fault.Forbidden, "403 Forbidden - a user that is %s cannot be changed by %s", u.State, word)
 		}
-		u.State = move.state
+		u.State, changed = move.state, true
 		if err := tx.UpdateUser(u); err != nil {
 			return err
 		}
 		return audit(tx, by, "user_"+move.state, "user", u.ID, u.Username)
 	})
+	return changed, err
 }
 
 // DeleteUser removes a user. One that owns projects is not removed: they are moved or deleted first.

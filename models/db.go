@@ -265,7 +265,7 @@ func translate(err error) error {
 		return ErrNotFound
 	case errors.Is(err, gorm.ErrDuplicatedKey):
 		return ErrDuplicate
-	case errors.As(err, &known):
+	case errors.As(err, &known), fault.KindOf(err) == fault.OutOfSpace:
 		return err
 	case lost(err):
 		return fault.Wrap(fault.Unavailable, err, "503 Service Unavailable - the database cannot be reached; try again")
@@ -285,6 +285,6 @@ func lost(err error) bool {
 		return !errors.Is(err, context.Canceled)
 	}
 	text := err.Error()
-	return strings.Contains(text, "database or disk is full") || strings.Contains(text, "readonly database") ||
+	return strings.Contains(text, "readonly database") ||
 		strings.Contains(text, "disk I/O error") || strings.Contains(text, "unexpected EOF")
 }

@@ -153,6 +153,21 @@ func (tx *Tx) NamespacesOfUsers(userIDs []int64) (map[int64]*Namespace, error) {
 	return out, err
 }
 
+// InnermostFirst lists a group and the groups in it, those that lie deepest first.
+func (tx *Tx) InnermostFirst(g *Namespace, limit int) ([]*Namespace, error) {
+	var rows []*Namespace
+	err := tx.db.Where("traversal LIKE ?", g.Traversal+"%").Order("length(traversal) - length(replace(traversal, '/', '')) DESC, id").Limit(limit).Find(&rows).Error
+	return rows, err
+}
+
+// ProjectsBelow lists projects of a group and of all groups in it, those too that are being deleted.
+func (tx *Tx) ProjectsBelow(g *Namespace, limit int) ([]*Project, error) {
+	var rows []*Project
+	below := tx.db.Model(&Namespace{}).Select("id").Where("traversal LIKE ?", g.Traversal+"%")
+	err := tx.db.Where("namespace_id IN (?)", below).Order("id").Limit(limit).Find(&rows).Error
+	return rows, err
+}
+
 // NamespacesBelow lists the ids of a group and of all groups in it.
 func (tx *Tx) NamespacesBelow(g *Namespace) ([]int64, error) {
 	var ids []int64

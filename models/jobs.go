@@ -52,15 +52,17 @@ type Job struct {
 	TokenHash     string // of the accepted attempt's job token
 	TraceSize     int64
 	TraceArchived bool
-	Coverage      *float64      // of the code by the tests, in percent, as the log says
-	Variables     secret.Sealed // JSON of the variables typed when it was played
-	CreatedAt     time.Time
-	QueuedAt      *time.Time
-	ScheduledAt   *time.Time
-	StartedAt     *time.Time
-	FinishedAt    *time.Time
-	ErasedAt      *time.Time
-	ErasedByID    *int64
+	// DebugMode says that its log may show every variable; nil for jobs of versions that did not keep it.
+	DebugMode   *bool
+	Coverage    *float64      // of the code by the tests, in percent, as the log says
+	Variables   secret.Sealed // JSON of the variables typed when it was played
+	CreatedAt   time.Time
+	QueuedAt    *time.Time
+	ScheduledAt *time.Time
+	StartedAt   *time.Time
+	FinishedAt  *time.Time
+	ErasedAt    *time.Time
+	ErasedByID  *int64
 }
 
 // JobDefinition is what a job does, as JSON of plan.Definition: written once, shared by its retries.
@@ -118,6 +120,11 @@ func (tx *Tx) JobsByID(ids []int64) ([]*Job, error) {
 // SetEnvironment stores where a job deploys to.
 func (tx *Tx) SetEnvironment(jobID, environmentID int64) error {
 	return tx.db.Model(&Job{}).Where("id = ?", jobID).Update("environment_id", environmentID).Error
+}
+
+// SetDebugMode stores that the log of a job may show every variable.
+func (tx *Tx) SetDebugMode(jobID int64) error {
+	return tx.db.Model(&Job{}).Where("id = ?", jobID).Update("debug_mode", true).Error
 }
 
 // Definition finds what a job does.

@@ -74,6 +74,7 @@ type HandOut struct {
 	ManagerID        int64
 	SharedRunner     bool
 	CancelGracefully bool
+	DebugMode        bool // its variables ask for a log that may show all of them
 	TokenHash        string
 	Timeout          int
 	ExpiresAt        time.Time

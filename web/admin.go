@@ -51,7 +51,7 @@ func (s *Server) adminUser(r *request, args []string) error {
 	var err error
 	switch word := r.PostFormValue("action"); word {
 	case "block", "unblock", "activate":
-		err = s.ci.SetUserState(r.Context(), r.actor, id, word)
+		_, err = s.ci.SetUserState(r.Context(), r.actor, id, word)
 	case "delete":
 		err = s.ci.DeleteUser(r.Context(), r.actor, id)
 	case "admin", "no_admin":

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"signalbox/ci"
-	"signalbox/ci/access"
 	"signalbox/internal/fault"
+	"signalbox/internal/httpapi"
 	"signalbox/models"
 )
 
@@ -19,16 +19,10 @@ func (s *Server) archiveOf(r *request, c *inside) (j *models.Job, row *models.Ar
 	if j, _, err = s.jobOf(r, c); err != nil {
 		return nil, nil, err
 	}
-	if !c.may(r, access.ReadArtifacts) {
-		return nil, nil, notFound(r)
+	row, err = s.ci.ReadableArchive(r.Context(), r.actor, c.subject, j)
+	if kind := fault.KindOf(err); kind == fault.Forbidden || kind == fault.NotFound {
+		err = notFound(r)
 	}
-	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
-		row, err = tx.Artifact(j.ID, "archive")
-		if err == nil && (row.Gone(s.ci.DB().Now()) || !access.ArtifactAllowed(r.actor, c.subject, row.Access)) {
-			err = models.ErrNotFound
-		}
-		return missingPage(err)
-	})
 	return j, row, err
 }
 
@@ -43,7 +37,7 @@ func (s *Server) downloadArtifacts(r *request, c *inside) error {
 	}
 	defer o.Close()
 	r.w.Header().Set("Content-Type", "application/zip")
-	r.w.Header().Set("Content-Disposition", `attachment; filename="artifacts.zip"`)
+	r.w.Header().Set("Content-Disposition", httpapi.Disposition("attachment", row.Filename))
 	http.ServeContent(r.w, r.Request, "", row.CreatedAt, io.ReadSeeker(o))
 	return nil
 }
@@ -105,7 +99,7 @@ func (s *Server) artifactFile(r *request, c *inside) error {
 	h.Set("Content-Type", kind)
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	if !shown {
-		h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(name)}))
+		h.Set("Content-Disposition", httpapi.Disposition("attachment", path.Base(name)))
 	}
 	_, err = io.Copy(r.w, in)
 	return err

@@ -21,6 +21,7 @@ import (
 	"signalbox/ci"
 	"signalbox/ci/access"
 	"signalbox/internal/fault"
+	"signalbox/internal/httpapi"
 	"signalbox/models"
 	"signalbox/models/enum"
 )
@@ -426,7 +427,7 @@ func (s *Server) exportCommands(r *request, c *inside) error {
 		return notFound(r)
 	}
 	r.w.Header().Set("Content-Type", kind)
-	r.w.Header().Set("Content-Disposition", `attachment; filename="commands.`+format+`"`)
+	r.w.Header().Set("Content-Disposition", httpapi.Disposition("attachment", "commands."+format))
 	if err := s.chat.Export(r.Context(), r.w, c.project.ID, f, format, http.NewResponseController(r.w).Flush); err != nil {
 		s.log.WarnContext(r.Context(), "an export ends before its end", "error", err)
 		panic(http.ErrAbortHandler) // so that nobody takes it for whole

@@ -14,7 +14,20 @@ import (
 	"signalbox/models/enum"
 )
 
-// groupPages finds the page of /groups/a/b or of a part of it, /groups/a/b/-/group_members.
+type groupRow struct {
+	method, path string
+	page         func(r *request, c *insideGroup) error
+}
+
+// groupTable are the pages of /groups/a/b and of its parts, such as /groups/a/b/-/group_members.
+func (s *Server) groupTable() []groupRow {
+	return []groupRow{
+		{"GET", "", s.groupPage},
+		{"GET", "group_members", s.groupMembers},
+		{"POST", "group_members", s.changeGroupMember},
+	}
+}
+
 func (s *Server) groupPages(path, method string) page {
 	full, part, _ := strings.Cut(path, "/-/")
 	return func(r *request) error {
@@ -26,14 +39,10 @@ func (s *Server) groupPages(path, method string) page {
 		if err != nil {
 			return err
 		}
-		c := &insideGroup{g, subject}
-		switch {
-		case part == "" && method == http.MethodGet:
-			return s.groupPage(r, c)
-		case part == "group_members" && method == http.MethodGet:
-			return s.groupMembers(r, c)
-		case part == "group_members" && method == http.MethodPost:
-			return s.changeGroupMember(r, c)
+		for _, row := range s.groupTable() {
+			if row.path == part && row.method == method {
+				return row.page(r, &insideGroup{g, subject})
+			}
 		}
 		return notFound(r)
 	}

@@ -239,7 +239,12 @@ func (s *Server) liveJob(r *request, c *inside) error {
 	if id := r.Header.Get("Last-Event-ID"); id != "" { // the browser goes on where it was cut off
 		fmt.Sscanf(id, "%d-%d", &offset, &line)
 	}
-	tail := &tail{s: s, id: j.ID, offset: max(0, offset), reader: newLogReader(max(0, line), false)}
+	if err := s.ci.MayReadLog(r.Context(), r.actor, c.subject, j); err != nil {
+		return err
+	}
+	tail := &tail{open: func(ctx context.Context, j *models.Job) (trace.Reader, error) {
+		return s.ci.ReadLog(ctx, r.actor, c.subject, j)
+	}, offset: max(0, offset), reader: newLogReader(max(0, line), false)}
 	status := string(j.Status)
 	if v := r.URL.Query().Get("v"); v != "" {
 		status = v
@@ -256,7 +261,7 @@ func (s *Server) liveJob(r *request, c *inside) error {
 		}
 		over := now.Status.Completed()
 		if !elsewhere {
-			if err := tail.send(st, over); err != nil {
+			if err := tail.send(st, now, over); err != nil {
 				return false, err
 			}
 		}
@@ -272,8 +277,7 @@ func (s *Server) liveJob(r *request, c *inside) error {
 
 // tail is what a page does not have yet of a log.
 type tail struct {
-	s      *Server
-	id     int64
+	open   func(context.Context, *models.Job) (trace.Reader, error) // for whoever follows
 	offset int64
 	reader *logReader
 	primed bool // the reader knows the line before
@@ -281,8 +285,8 @@ type tail struct {
 }
 
 // send gives whole lines; at the end of the log the last one too, although it has no newline.
-func (t *tail) send(st *stream, over bool) error {
-	log, err := t.s.ci.OpenTrace(st.r.Context(), t.id)
+func (t *tail) send(st *stream, j *models.Job, over bool) error {
+	log, err := t.open(st.r.Context(), j)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package web
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -395,30 +394,9 @@ func (s *Server) jobPage(r *request, c *inside) error {
 		d["Mirrored"] = one
 	}
 	stated(d, j.Status)
-	if j.ErasedAt == nil {
-		log, err := s.ci.OpenTrace(r.Context(), j.ID)
-		if err != nil {
-			return err
-		}
-		defer log.Close()
-		at := 0
-		fmt.Sscan(r.URL.Query().Get("at"), &at)
-		index, err := s.ci.IndexTrace(r.Context(), j.ID, log)
-		if err != nil {
-			return err
-		}
-		part, err := readPart(r.Context(), log, index, at)
-		if err != nil {
-			return err
-		}
-		d["Log"], d["Tail"] = part, part.Last == part.Lines
-		if text := strings.TrimSpace(r.URL.Query().Get("q")); text != "" {
-			hits, more, err := search(r.Context(), io.NewSectionReader(log, 0, log.Size()), part.Timed, text)
-			if err != nil {
-				return err
-			}
-			d["Search"], d["Hits"], d["More"] = text, hits, more
-		}
+	status, err := s.addLog(r, c, d, j)
+	if err != nil {
+		return err
 	}
 	held := false
 	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
@@ -471,10 +449,10 @@ func (s *Server) jobPage(r *request, c *inside) error {
 	d["Force"] = may && j.Status == enum.Canceling && c.subject.Level >= enum.Maintainer
 	d["Retry"] = may && !j.Retried && !j.External && j.Status.Completed() && process.Retryable(j.Status, j.FailureReason)
 	d["Erase"] = may && j.Status.Completed() && j.ErasedAt == nil && !j.Bridge && !j.External
-	if !j.Status.Completed() && j.Status != enum.Manual {
+	if !j.Status.Completed() && j.Status != enum.Manual && status == http.StatusOK {
 		d["Live"] = liveAt(fmt.Sprintf("/%s/-/jobs/%d/live", c.project.FullPath, j.ID), string(j.Status))
 	}
-	return s.show(r, c, "job", d)
+	return s.showAs(r, c, status, "job", d)
 }
 
 // explainResource says which job has the resource that another one waits for.
@@ -525,15 +503,15 @@ func (s *Server) rawLog(r *request, c *inside) error {
 	if err != nil {
 		return err
 	}
-	r.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if j.ErasedAt != nil {
-		return nil
-	}
-	log, err := s.ci.OpenTrace(r.Context(), j.ID)
+	log, err := s.ci.ReadLog(r.Context(), r.actor, c.subject, j)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
+	r.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if j.ErasedAt != nil {
+		return nil
+	}
 	http.ServeContent(r.w, r.Request, "", time.Time{}, log)
 	return nil
 }

@@ -62,7 +62,7 @@ func (s *Server) changeProfile(r *request) error {
 }
 
 func (s *Server) changePassword(r *request) error {
-	_, err := s.auth.Password(r.Context(), r.actor.User.Username, r.PostFormValue("password"))
+	err := s.auth.Confirm(r.Context(), r.actor.User, r.PostFormValue("password"))
 	if fault.KindOf(err) == fault.Unauthorized {
 		return fault.New(fault.Invalid, "The current password is wrong.")
 	}

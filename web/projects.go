@@ -131,13 +131,17 @@ func (s *Server) createGroup(r *request) error {
 
 // show renders a project's page with what all of them need.
 func (s *Server) show(r *request, c *inside, name string, d data) error {
+	return s.showAs(r, c, http.StatusOK, name, d)
+}
+
+func (s *Server) showAs(r *request, c *inside, status int, name string, d data) error {
 	d["Project"] = c.project
 	d["Can"] = map[string]bool{
 		"run": c.may(r, access.CreatePipeline), "chat": c.may(r, access.ReadCommands), "command": c.may(r, access.CreateCommand),
 		"members": c.may(r, access.AdminMembers), "variables": c.may(r, access.AdminVariables), "admin": c.may(r, access.AdminProject),
 		"pipelines": c.may(r, access.ReadPipelines), "triggers": c.may(r, access.AdminTriggers),
 	}
-	s.render(r, http.StatusOK, name, d)
+	s.render(r, status, name, d)
 	return nil
 }
 

@@ -29,10 +29,10 @@ func (s *Server) find(r *request) page {
 	}
 	project, part, inner := strings.Cut(strings.TrimPrefix(path, "/"), "/-/")
 	if project == "" || strings.HasPrefix(project, "-/") || strings.HasPrefix(project, "admin/") {
-		return notFound
+		return noPage
 	}
 	if !strings.Contains(project, "/") && !inner && method == http.MethodGet {
-		return func(r *request) error { return s.namespacePage(r, project) }
+		return named(project, func(r *request) error { return s.namespacePage(r, project) })
 	}
 	if full, ok := strings.CutSuffix(project, "/edit"); ok && !inner && strings.Contains(full, "/") {
 		project, part, inner = full, "edit", true
@@ -41,10 +41,21 @@ func (s *Server) find(r *request) page {
 	for _, row := range s.projectTable() {
 		args, ok := match(row.path, part)
 		if ok && row.method == method && (row.path != "") == inner {
-			return s.inProject(project, args, row.page)
+			return named(project, s.inProject(project, args, row.page))
 		}
 	}
-	return notFound
+	return noPage
+}
+
+// named is the page of a group, a user or a project. A path that none of them can have is no page for anybody: it hides nothing.
+func named(path string, p page) page {
+	return func(r *request) error {
+		err := p(r)
+		if fault.KindOf(err) == fault.NotFound && !ci.MayBeNamed(path) {
+			return errNoPage
+		}
+		return err
+	}
 }
 
 // match compares an address with a pattern, whose * stands for one part, and ** at the end for any number of

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signalbox/internal/fault"
+	"signalbox/internal/httpapi"
 	"signalbox/internal/secret"
 	"signalbox/models"
 )
@@ -68,9 +69,44 @@ func (s *Server) askToSignIn(r *request) {
 		back = page.RequestURI() // the form is filled in again; it is not sent for somebody else
 	}
 	if back != "" && !strings.HasSuffix(r.URL.Path, "/live") {
-		s.sessions.Put(r.Context(), "return", back)
+		s.rememberReturn(r, back)
 	}
 	http.Redirect(r.w, r.Request, "/users/sign_in", http.StatusSeeOther)
+}
+
+// returnCookie holds, for whoever is asked to sign in, where to go then. It lies with the browser: nothing is stored for people
+// who never sign in. What it says is trusted as little as any address: local keeps it on our own pages.
+const returnCookie = "_signalbox_return"
+
+const (
+	maxReturn   = 2 << 10
+	returnValid = 10 * time.Minute
+)
+
+func (s *Server) rememberReturn(r *request, back string) {
+	if value := url.QueryEscape(back); len(value) <= maxReturn {
+		s.setReturn(r, value, int(returnValid/time.Second))
+	}
+}
+
+func (s *Server) setReturn(r *request, value string, maxAge int) {
+	http.SetCookie(r.w, &http.Cookie{
+		Name: returnCookie, Value: value, Path: "/users", MaxAge: maxAge, HttpOnly: true, Secure: s.sessions.Cookie.Secure, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+// takeReturn is where to go after signing in, which is forgotten with that.
+func (s *Server) takeReturn(r *request) string {
+	cookie, err := r.Cookie(returnCookie)
+	if err != nil {
+		return "/"
+	}
+	s.setReturn(r, "", -1)
+	back, err := url.QueryUnescape(cookie.Value)
+	if err != nil {
+		return "/"
+	}
+	return local(back)
 }
 
 func (s *Server) signInPage(r *request) error {
@@ -85,7 +121,7 @@ func (s *Server) signInPage(r *request) error {
 func (s *Server) signIn(r *request) error {
 	r.Body = http.MaxBytesReader(r.w, r.Body, 16<<10)
 	login := strings.TrimSpace(r.PostFormValue("login"))
-	a, err := s.auth.Password(r.Context(), login, r.PostFormValue("password"))
+	a, err := s.auth.Password(r.Context(), login, r.PostFormValue("password"), httpapi.Network(httpapi.Address(r.Request, s.trusted)).String())
 	if fault.KindOf(err) == fault.Unauthorized {
 		text := "Invalid login or password."
 		if message := fault.Message(err); !strings.HasPrefix(message, "401") {
@@ -97,7 +133,7 @@ func (s *Server) signIn(r *request) error {
 	if err != nil {
 		return err
 	}
-	target := local(s.sessions.PopString(r.Context(), "return"))
+	target := s.takeReturn(r)
 	if err := s.sessions.RenewToken(r.Context()); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"signalbox/chatops"
+	"signalbox/internal/httpapi"
 	"signalbox/models"
 )
 
@@ -160,7 +161,7 @@ func (s *Server) downloadSlackManifest(r *request, _ []string) error {
 		return err
 	}
 	r.w.Header().Set("Content-Type", "application/json")
-	r.w.Header().Set("Content-Disposition", `attachment; filename="slack_manifest.json"`)
+	r.w.Header().Set("Content-Disposition", httpapi.Disposition("attachment", "slack_manifest.json"))
 	_, err = r.w.Write([]byte(m.JSON))
 	return err
 }

@@ -8,7 +8,6 @@ import (
 	"html/template"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -21,6 +20,7 @@ import (
 	"signalbox/ci"
 	"signalbox/ci/access"
 	"signalbox/internal/fault"
+	"signalbox/internal/httpapi"
 	"signalbox/internal/secret"
 	"signalbox/models"
 )
@@ -172,36 +172,16 @@ func (s *Server) identify(r *request) error {
 	default:
 		return s.sessions.Destroy(r.Context())
 	}
-	r.actor = access.Actor{User: u, IP: s.address(r.Request)}
+	r.actor = access.Actor{User: u, IP: httpapi.Address(r.Request, s.trusted)}
 	return nil
 }
 
-// address is the client's, which a trusted proxy may tell.
-func (s *Server) address(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return ""
-	}
-	chain := strings.Split(r.Header.Get("X-Forwarded-For"), ",")
-	for i := len(chain) - 1; i >= 0 && s.trusts(host); i-- {
-		if next := strings.TrimSpace(chain[i]); next != "" {
-			host = next
-		}
-	}
-	return host
-}
-
-func (s *Server) trusts(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	for _, p := range s.trusted {
-		if err == nil && p.Contains(ip.Unmap()) {
-			return true
-		}
-	}
-	return false
-}
-
 func notFound(*request) error { return fault.New(fault.NotFound, "This page does not exist.") }
+
+// noPage is what an address gets that no page has, whoever asks. To sign in would not help.
+func noPage(*request) error { return errNoPage }
+
+var errNoPage = fault.New(fault.NotFound, "This page does not exist.")
 
 var errSignIn = fault.New(fault.Unauthorized, "sign in")
 
@@ -220,27 +200,34 @@ func (s *Server) fail(r *request, err error) {
 	title := "Something went wrong"
 	switch fault.KindOf(err) {
 	case fault.NotFound:
-		if r.actor.User == nil {
+		if r.actor.User == nil && !errors.Is(err, errNoPage) && !isProgram(r.Request) {
 			s.askToSignIn(r)
 			return
 		}
 		status, title = http.StatusNotFound, "Not found"
 	case fault.Unauthorized:
-		s.askToSignIn(r)
-		return
+		if !isProgram(r.Request) {
+			s.askToSignIn(r)
+			return
+		}
+		status, title = http.StatusUnauthorized, "Sign in"
 	case fault.Forbidden:
 		status, title = http.StatusForbidden, "Not allowed"
-	case fault.Invalid, fault.Conflict, fault.NotAllowed, fault.Unprocessable, fault.TooMany:
+	case fault.Invalid, fault.Conflict, fault.NotAllowed, fault.Unprocessable, fault.TooMany, fault.TooSlow:
 		if s.tellOnForm(r, err) {
 			return
 		}
 		status, title = http.StatusBadRequest, "That did not work"
-	case fault.Unavailable:
+	case fault.Unavailable, fault.OutOfSpace:
 		status, title = http.StatusServiceUnavailable, "Not available right now"
 	default:
 		if r.Context().Err() == nil {
 			s.log.ErrorContext(r.Context(), "page failed", "path", r.URL.Path, "error", err)
 		}
+	}
+	if r.actor.User == nil && !wantsPage(r.Request) || isProgram(r.Request) {
+		answerProgram(r, status)
+		return
 	}
 	s.render(r, status, "message", data{"Title": title, "Text": strings.TrimPrefix(strings.TrimPrefix(fault.Message(err), "403 Forbidden"), " - ")})
 }

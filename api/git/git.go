@@ -6,28 +6,63 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"signalbox/ci"
 	"signalbox/ci/access"
 	"signalbox/internal/fault"
 	"signalbox/internal/gitrepo"
+	"signalbox/internal/httpapi"
+	"signalbox/internal/limit"
+	"signalbox/internal/spool"
 	"signalbox/models"
 )
 
 // Handler serves fetches and pushes of all projects.
 type Handler struct {
-	ci   *ci.Coordinator
-	auth *access.Authenticator
-	log  *slog.Logger
+	ci      *ci.Coordinator
+	auth    *access.Authenticator
+	log     *slog.Logger
+	trusted []netip.Prefix
+	clients *limit.Places
 }
 
-// New makes the handler.
-func New(c *ci.Coordinator, auth *access.Authenticator, log *slog.Logger) *Handler {
-	return &Handler{ci: c, auth: auth, log: log}
+// Bounds of one client: a job, a user, or an address of which nobody signed in.
+const (
+	clientAtATime = 8
+	clientWaiting = 64
+	// maxWants bounds what a client says that it wants and has; a push has no bound but the disk.
+	maxWants = 64 << 20
+)
+
+// New makes the handler. trusted proxies may tell the client's address.
+func New(c *ci.Coordinator, auth *access.Authenticator, log *slog.Logger, trusted []netip.Prefix) *Handler {
+	return &Handler{ci: c, auth: auth, log: log, trusted: trusted, clients: limit.NewPlaces(1<<20, clientAtATime)}
+}
+
+// client is whom a request is counted for.
+func (h *Handler) client(r *http.Request, a access.Actor) string {
+	switch {
+	case a.Job != nil:
+		return fmt.Sprint("job ", a.Job.ID)
+	case a.User != nil:
+		return fmt.Sprint("user ", a.User.ID)
+	}
+	return httpapi.Network(httpapi.Address(r, h.trusted)).String()
+}
+
+// enter waits for one of the places that a client has. Others are not kept waiting by its requests, however many they are.
+func (h *Handler) enter(r *http.Request, a access.Actor) (give func(), err error) {
+	client := h.client(r, a)
+	if h.clients.Wanted(client) >= clientWaiting {
+		return nil, fault.New(fault.TooMany, "Too many git requests of yours are under way. Please try again when some have ended.")
+	}
+	return h.clients.Take(r.Context(), client)
 }
 
 // Split finds the project's path and git's own part in an address, such as /group/app.git/info/refs. It
@@ -38,42 +73,62 @@ func Split(path string) (project, rest string, ok bool) {
 			return strings.TrimPrefix(p, "/"), suffix, true
 		}
 	}
+	if p, rest, found := strings.Cut(path, ".git"+lfs); found {
+		return strings.TrimPrefix(p, "/"), lfs + rest, true
+	}
 	return "", "", false
 }
 
 // ServeHTTP answers one request of a git client.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path, rest, ok := Split(r.URL.Path)
-	if !ok {
+	switch {
+	case !ok:
 		http.NotFound(w, r)
-		return
-	}
-	if err := h.serve(w, r, path, rest); err != nil {
-		h.refuse(w, r, err)
+	case strings.HasPrefix(rest, lfs):
+		h.serveLFS(w, r, path)
+	default:
+		if err := h.serve(w, r, path, rest); err != nil {
+			h.refuse(w, r, err)
+		}
 	}
 }
 
 // refuse answers in words, which git shows to its user.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	status := http.StatusInternalServerError
-	switch fault.KindOf(err) {
-	case fault.Unauthorized:
-		w.Header().Set("WWW-Authenticate", `Basic realm="GitLab"`)
-		status = http.StatusUnauthorized
-	case fault.NotFound:
-		status = http.StatusNotFound
-	case fault.Forbidden:
-		status = http.StatusForbidden
-	case fault.Invalid:
-		status = http.StatusBadRequest
-	default:
-		if r.Context().Err() == nil {
-			h.log.ErrorContext(r.Context(), "git request failed", "path", r.URL.Path, "error", err)
-		}
-	}
+	status := h.statusOf(w, r, err)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	io.WriteString(w, fault.Message(err)+"\n")
+}
+
+// statusOf is the status of a refusal; one that asks for credentials says how they are given.
+func (h *Handler) statusOf(w http.ResponseWriter, r *http.Request, err error) int {
+	switch fault.KindOf(err) {
+	case fault.Unauthorized:
+		w.Header().Set("WWW-Authenticate", `Basic realm="GitLab"`)
+		return http.StatusUnauthorized
+	case fault.NotFound:
+		return http.StatusNotFound
+	case fault.Forbidden:
+		return http.StatusForbidden
+	case fault.Invalid:
+		return http.StatusBadRequest
+	case fault.TooMany:
+		w.Header().Set("Retry-After", "60")
+		return http.StatusTooManyRequests
+	case fault.Unavailable, fault.OutOfSpace:
+		w.Header().Set("Retry-After", "60")
+		return http.StatusServiceUnavailable
+	case fault.TooSlow:
+		return http.StatusRequestTimeout
+	case fault.TooLarge:
+		return http.StatusRequestEntityTooLarge
+	}
+	if r.Context().Err() == nil {
+		h.log.ErrorContext(r.Context(), "git request failed", "path", r.URL.Path, "error", err)
+	}
+	return http.StatusInternalServerError
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, path, rest string) error {
@@ -95,6 +150,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, path, rest strin
 	if err != nil {
 		return err
 	}
+	give, err := h.enter(r, actor)
+	if err != nil {
+		return err
+	}
+	defer give()
 	repo := h.ci.Repo(project)
 	w.Header().Set("Cache-Control", "no-cache, max-age=0, must-revalidate")
 	if rest == "/info/refs" {
@@ -109,11 +169,34 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, path, rest strin
 	if service == gitrepo.ReceivePack {
 		return h.push(w, r, actor, project, body)
 	}
-	return committed(repo.Serve(r.Context(), service, r.Header.Get("Git-Protocol"), body, w))
+	all, err := gather(repo, body, maxWants)
+	if err != nil {
+		return err
+	}
+	defer all.Close()
+	return committed(repo.Serve(r.Context(), service, r.Header.Get("Git-Protocol"), all, w))
+}
+
+// gather reads a body before git takes a place for it.
+func gather(repo *gitrepo.Repo, body io.Reader, limit int64) (io.ReadCloser, error) {
+	all, err := repo.Gather(body, limit)
+	var slow *fault.Error
+	switch {
+	case errors.Is(err, spool.ErrTooLarge):
+		return nil, fault.Wrap(fault.TooLarge, err, "the request is too large")
+	case err == nil || errors.As(err, &slow):
+		return all, err
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, fault.Wrap(fault.Invalid, err, "the request was cut off")
+	}
+	return nil, fmt.Errorf("body of a git request: %w", err)
 }
 
 // committed: once git writes, an error can only be shown by cutting the answer off.
 func committed(err error) error {
+	if errors.Is(err, gitrepo.ErrBusy) {
+		return err
+	}
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
@@ -148,7 +231,7 @@ func (h *Handler) actor(r *http.Request) (access.Actor, error) {
 	case fault.KindOf(err) != fault.Unauthorized:
 		return actor, err
 	}
-	actor, err = h.auth.Password(r.Context(), name, password)
+	actor, err = h.auth.Password(r.Context(), name, password, httpapi.Network(httpapi.Address(r, h.trusted)).String())
 	if fault.KindOf(err) == fault.Unauthorized {
 		return access.Actor{}, fault.Wrap(fault.Unauthorized, err, "HTTP Basic: Access denied. Use your password or a personal access token")
 	}

@@ -28,6 +28,7 @@ type commands struct {
 const (
 	maxCommands = 10_000
 	maxOptions  = 100
+	maxRaw      = 8 << 20 // bytes of all of them
 )
 
 // readCommands reads the lines in front of the pack.
@@ -87,7 +88,7 @@ func (c *commands) packet(r *bufio.Reader) (line string, end bool, err error) {
 	}
 	c.raw.Write(head)
 	n, err := strconv.ParseUint(string(head), 16, 16)
-	if err != nil || n == 1 || n == 2 || n == 3 {
+	if err != nil || n == 1 || n == 2 || n == 3 || c.raw.Len() > maxRaw {
 		return "", false, fault.New(fault.Invalid, "the push cannot be read")
 	}
 	if n == 0 {
@@ -117,13 +118,22 @@ func (h *Handler) push(w http.ResponseWriter, r *http.Request, a access.Actor, p
 	if err != nil {
 		return err
 	}
+	var limit int64 // none but the disk
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		limit = maxWants // git packs small bodies alone
+	}
+	pack, err := gather(h.ci.Repo(p), in, limit)
+	if err != nil {
+		return err
+	}
+	defer pack.Close()
 	done, err := h.ci.BeginPush(ctx, a, p, c.changes, ci.ParsePushOptions(c.options))
 	if err != nil {
 		return err
 	}
-	err = h.ci.Repo(p).Serve(ctx, gitrepo.ReceivePack, r.Header.Get("Git-Protocol"), io.MultiReader(&c.raw, in), w, settings...)
+	err = h.ci.Repo(p).Serve(ctx, gitrepo.ReceivePack, r.Header.Get("Git-Protocol"), io.MultiReader(&c.raw, pack), w, settings...)
 	// Whether each ref moved is looked at when its pipeline is made; a client that went away may have been served.
-	done(true)
+	done(!errors.Is(err, gitrepo.ErrBusy))
 	return committed(err)
 }
 

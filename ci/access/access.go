@@ -56,7 +56,8 @@ const (
 	CreatePipeline    Ability = "create_pipeline" // on the ref of the subject, if it names one
 	SetVariables      Ability = "set_pipeline_variables"
 	ReadPipelines     Ability = "read_pipelines"
-	ReadJob           Ability = "read_job" // one job and its log
+	ReadJob           Ability = "read_job"       // one job and its log
+	ReadDebugLog      Ability = "read_debug_log" // the log of a job that shows every variable
 	ReadArtifacts     Ability = "read_artifacts"
 	UpdatePipeline    Ability = "update_pipeline" // its name
 	DeletePipeline    Ability = "delete_pipeline"
@@ -145,6 +146,7 @@ var table = map[Ability]rule{
 	SetVariables:      {level: enum.Developer, write: true},
 	ReadPipelines:     {level: enum.Reporter, public: true, jobs: true},
 	ReadJob:           {level: enum.Reporter, public: true},
+	ReadDebugLog:      {level: enum.Developer},
 	ReadArtifacts:     {level: enum.Reporter, public: true, jobs: true},
 	UpdatePipeline:    {level: enum.Developer, write: true, jobs: true},
 	DeletePipeline:    {level: enum.Owner, write: true},

@@ -16,21 +16,19 @@ import (
 
 // Authenticator proves who somebody is.
 type Authenticator struct {
-	db       *models.DB
-	mu       sync.Mutex
-	attempts Limiter
-	touched  map[int64]time.Time // tokens whose use was noted lately
+	db      *models.DB
+	mu      sync.Mutex
+	brakes  Brakes
+	touched map[int64]time.Time  // tokens whose use was noted lately
+	seen    map[string]time.Time // sign-ins by user and network that were noted lately
 }
 
-// NewAuthenticator makes an Authenticator; attempts counts wrong passwords.
-func NewAuthenticator(db *models.DB, attempts Limiter) *Authenticator {
-	return &Authenticator{db: db, attempts: attempts, touched: map[int64]time.Time{}}
+// NewAuthenticator makes an Authenticator.
+func NewAuthenticator(db *models.DB, brakes Brakes) *Authenticator {
+	return &Authenticator{db: db, brakes: brakes, touched: map[int64]time.Time{}, seen: map[string]time.Time{}}
 }
 
 var errUnauthorized = fault.New(fault.Unauthorized, "401 Unauthorized")
-
-// ErrTooMany says that somebody guesses passwords.
-var ErrTooMany = fault.New(fault.Unauthorized, "Too many wrong passwords; try again in a minute")
 
 // InvalidToken is a personal access token that was good once.
 type InvalidToken struct{ Description string }
@@ -137,37 +135,4 @@ func (a *Authenticator) note(ctx context.Context, id int64) {
 		// Losing this costs nothing but a date on a page.
 		_ = a.db.Write(ctx, func(tx *models.Tx) error { return tx.TouchToken(id, now) })
 	}
-}
-
-// Limiter counts what may be done only so often, across nodes if there are several. Allow answers false when
-// a key has been used up for a while; it never fails, and lets through what it cannot count.
-type Limiter interface {
-	Allow(ctx context.Context, key string) bool
-	Reset(ctx context.Context, key string)
-}
-
-// Password checks a user's name or e-mail address and password. Guessing is slowed down by login name; an
-// unknown name takes as long as a wrong password.
-func (a *Authenticator) Password(ctx context.Context, login, password string) (Actor, error) {
-	key := "login:" + strings.ToLower(login)
-	if !a.attempts.Allow(ctx, key) {
-		return Actor{}, ErrTooMany
-	}
-	var user *models.User
-	err := a.db.Read(ctx, func(tx *models.Tx) (err error) {
-		user, err = tx.UserByLogin(login)
-		return err
-	})
-	if err != nil && !errors.Is(err, models.ErrNotFound) {
-		return Actor{}, err
-	}
-	hash := ""
-	if user != nil {
-		hash = user.PasswordHash
-	}
-	if !secret.PasswordMatches(password, hash) || user == nil || user.Blocked() || user.Bot {
-		return Actor{}, errUnauthorized
-	}
-	a.attempts.Reset(ctx, key)
-	return Actor{User: user}, nil
 }

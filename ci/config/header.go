@@ -296,7 +296,7 @@ func readInputs(n *yaml.Node) (specs []*input, at *yaml.Node, problem string) {
 	for _, p := range n.Pairs {
 		spec, problem := readInput(keyText(p.Key), p.Value)
 		if problem != "" {
-			return nil, p.Value, strings.ToLower("header:spec:inputs:" + keyText(p.Key) + " " + problem)
+			return nil, p.Value, strings.ToLower("header:spec:inputs:" + atInput(keyText(p.Key), problem))
 		}
 		specs = append(specs, spec)
 	}

@@ -269,31 +269,13 @@ func (x *includer) local(at *yaml.Node, name string, from Context) []Location {
 	return out
 }
 
-// LocalPattern is the regular expression of a local include with *: it stays within a folder, ** goes through any.
+// LocalPattern is the regular expression of a local include with *: it stays within a folder, ** goes through any. A slash behind
+// ** is one of the path: configs/**/*.yml means files in folders below configs, not those in it
+// (Repository#search_files_by_wildcard_path).
 func LocalPattern(pattern string) string {
-	var out strings.Builder
-	out.WriteString("^")
-	for rest := strings.TrimPrefix(pattern, "/"); rest != ""; {
-		switch {
-		case strings.HasPrefix(rest, "**/"):
-			out.WriteString("(?:.*/)?")
-			rest = rest[3:]
-		case strings.HasPrefix(rest, "**"):
-			out.WriteString(".*")
-			rest = rest[2:]
-		case rest[0] == '*':
-			out.WriteString("[^/]*")
-			rest = rest[1:]
-		default:
-			end := strings.IndexByte(rest, '*')
-			if end < 0 {
-				end = len(rest)
-			}
-			out.WriteString(regexp.QuoteMeta(rest[:end]))
-			rest = rest[end:]
-		}
-	}
-	return out.String() + "$"
+	text := regexp.QuoteMeta(strings.TrimPrefix(pattern, "/"))
+	text = strings.ReplaceAll(text, `\*\*`, ".*")
+	return "^" + strings.ReplaceAll(text, `\*`, "[^/]*") + "$"
 }
 
 func (x *includer) project(n *yaml.Node, project string) []Location {

@@ -103,6 +103,17 @@ func readOptions(n *yaml.Node) ([]*yaml.Node, string) {
 	return n.Items, ""
 }
 
+// inRule begins what is wrong with one rule of an input.
+const inRule = ":rules:rule config "
+
+// atInput puts the name of an input before what is wrong with it.
+func atInput(name, problem string) string {
+	if strings.HasPrefix(problem, ":") {
+		return name + problem
+	}
+	return name + " " + problem
+}
+
 func (in *input) readRules(n *yaml.Node) string {
 	if n.Kind != yaml.List {
 		return "config rules should be an array"
@@ -113,20 +124,20 @@ func (in *input) readRules(n *yaml.Node) string {
 		}
 		for _, p := range i.Pairs {
 			if !slices.Contains([]string{"if", "options", "default"}, p.Key.Text) {
-				return "config rule contains unknown keys: " + keyText(p.Key)
+				return inRule + "contains unknown keys: " + keyText(p.Key)
 			}
 		}
 		r := inputRule{value: i.Get("default")}
 		var problem string
-		if r.options, problem = readOptions(i.Get("options")); problem != "" {
+		options, condition := filled(i.Get("options")), filled(i.Get("if"))
+		if r.options, problem = readOptions(options); problem != "" {
 			return problem
 		}
-		condition := i.Get("if")
 		switch {
-		case condition != nil && i.Get("options") == nil && i.Get("default") == nil:
-			return "config rule with 'if' must define 'options' or 'default'"
-		case condition == nil && i.Get("options") == nil && i.Get("default") == nil:
-			return "config fallback rule must define 'options'"
+		case condition != nil && options == nil && i.Get("default") == nil:
+			return inRule + "rule with 'if' must define 'options' or 'default'"
+		case condition == nil && options == nil:
+			return inRule + "fallback rule must define 'options'"
 		case condition != nil:
 			var err error
 			if r.condition, err = expression.Parse(condition.Text); err != nil {

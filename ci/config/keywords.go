@@ -42,7 +42,7 @@ func (l *loader) release(v *yaml.Node, at string) *Release {
 	if m := v.Get("milestones"); m != nil && m.Kind != yaml.Null {
 		r.Milestones = l.oneOrMany(m, at+" milestones")
 	}
-	if r.ReleasedAt != "" && !isTime(r.ReleasedAt) {
+	if _, ok := ReleaseTime(r.ReleasedAt); r.ReleasedAt != "" && !ok {
 		l.bad(v.Get("released_at"), at+" released at", "must be a valid datetime")
 	}
 	if strings.ContainsAny(r.Ref, " \t~^:?*[\\") {
@@ -54,13 +54,18 @@ func (l *loader) release(v *yaml.Node, at string) *Release {
 	return r
 }
 
-func isTime(text string) bool {
-	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04:05 MST", "2006-01-02 15:04:05 -0700", time.DateOnly} {
-		if _, err := time.Parse(layout, text); err == nil {
-			return true
+var releaseTimes = []string{
+	time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04:05 MST", "2006-01-02 15:04:05 -0700", time.DateOnly,
+}
+
+// ReleaseTime reads released_at. What the configuration takes, the release takes too: both ask here.
+func ReleaseTime(text string) (time.Time, bool) {
+	for _, layout := range releaseTimes {
+		if at, err := time.Parse(layout, strings.ToUpper(text)); err == nil {
+			return at.UTC(), true
 		}
 	}
-	return false
+	return time.Time{}, false
 }
 
 func (l *loader) links(v *yaml.Node, at string) []ReleaseLink {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"signalbox/ci/config/yaml"
@@ -175,18 +176,29 @@ func combinationName(job string, vars []Variable) string {
 	return job + ": [" + strings.Join(values, ", ") + "]"
 }
 
-// expand makes several jobs of those with `parallel`, and lets needs and dependencies name all of them.
+// expand makes several jobs of those with `parallel`, and lets needs and dependencies name all of them. Names are those of a
+// map: of two jobs of one name the later counts, at the place of the first.
 func (l *loader) expand(jobs []*Job) []*Job {
-	made := map[string][]string{}
+	made, written := map[string][]string{}, maps.Clone(l.jobs)
 	var out []*Job
+	place := map[string]int{}
+	put := func(j *Job, at *yaml.Node) {
+		l.jobs[j.Name] = at
+		if i, taken := place[j.Name]; taken {
+			out[i] = j
+			return
+		}
+		place[j.Name] = len(out)
+		out = append(out, j)
+	}
 	for _, j := range jobs {
 		if len(out) > MaxJobs {
 			l.aimless = true
-			l.add(l.jobs[j.Name], fmt.Sprintf("the configuration has too many jobs (maximum is %d)", MaxJobs))
+			l.add(written[j.Name], fmt.Sprintf("the configuration has too many jobs (maximum is %d)", MaxJobs))
 			return nil
 		}
 		if j.Parallel == nil {
-			out = append(out, j)
+			put(j, written[j.Name])
 			continue
 		}
 		names, instances := j.Parallel.names(j.Name)
@@ -194,8 +206,7 @@ func (l *loader) expand(jobs []*Job) []*Job {
 			one := *j
 			one.Name, one.Base, one.Instance = name, j.Name, &instances[i]
 			one.Variables = overlay(j.Variables, instances[i].Variables)
-			out = append(out, &one)
-			l.jobs[name] = l.jobs[j.Name]
+			put(&one, written[j.Name])
 		}
 		made[j.Name] = names
 	}

@@ -127,7 +127,7 @@ func (l *loader) stages(v *yaml.Node) []string {
 		}, true
 	}
 	if !ok || v.Kind != yaml.List && v.Kind != yaml.Null {
-		l.bad(v, "stages config", "should be an array of strings or a nested array of strings up to 10 levels deep")
+		l.badItem(v, "stages config", "should be an array of strings or a nested array of strings up to 10 levels deep", (*yaml.Node).IsText)
 	}
 	known := map[string]bool{".pre": true, ".post": true}
 	for _, s := range list {

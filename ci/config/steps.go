@@ -99,7 +99,7 @@ func (l *loader) jobInputs(v *yaml.Node, location string) map[string]any {
 			_, problem = spec.check(p.Value.Get("default"), "default")
 		}
 		if problem != "" {
-			l.bad(p.Value, location, "inputs `%s`: %s", keyText(p.Key), problem)
+			l.bad(p.Value, location, "inputs `%s`: %s", keyText(p.Key), strings.TrimPrefix(problem, ":"))
 		}
 	}
 	out, _ := v.Value().(map[string]any)

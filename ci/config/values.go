@@ -12,10 +12,73 @@ import (
 func (l *loader) script(v *yaml.Node, at string) []string {
 	list, ok := flatten(v, 0)
 	if !ok {
-		l.bad(v, at+" config", "should be a string or a nested array of strings up to 10 levels deep")
+		l.badItem(v, at+" config", "should be a string or a nested array of strings up to 10 levels deep", func(n *yaml.Node) bool { return n.IsText() && n.Tag == "" })
 	}
 	return texts(list)
 }
+
+// badItem notes a mistake of a list at the item that is the reason, and says how an item that was meant as a text is written.
+func (l *loader) badItem(v *yaml.Node, location, message string, fine func(*yaml.Node) bool) {
+	item := firstOther(v, fine, 0)
+	if item == nil || item == v {
+		l.bad(v, location, "%s", message)
+		return
+	}
+	l.bad(item, location, "%s", message)
+	if hint := l.quoted(item); hint != "" {
+		l.explain(hint)
+	}
+}
+
+// firstOther is the first node of nested lists that is not fine.
+func firstOther(n *yaml.Node, fine func(*yaml.Node) bool, depth int) *yaml.Node {
+	if n.Kind != yaml.List {
+		if fine(n) {
+			return nil
+		}
+		return n
+	}
+	for _, i := range n.Items {
+		if i.Kind == yaml.List && (i.Tag != "" || depth >= maxNesting) {
+			return i
+		}
+		if other := firstOther(i, fine, depth+1); other != nil {
+			return other
+		}
+	}
+	return nil
+}
+
+// quoted shows an item of one line as the text that it was likely meant to be; "" if that cannot be told.
+func (l *loader) quoted(item *yaml.Node) string {
+	why := map[yaml.Kind]string{
+		yaml.Map: "A colon and a blank make this item a hash", yaml.Bool: "This item is a boolean value", yaml.Int: "This item is a number",
+		yaml.Float: "This item is a number", yaml.Null: "This item is empty",
+	}[item.Kind]
+	if why == "" || item.Source == nil || item.Line < 1 || item.Column < 1 {
+		return ""
+	}
+	lines := l.lines(item.Source.Name, item.Source.Content)
+	if item.Line > len(lines) {
+		return ""
+	}
+	line := []rune(strings.TrimRight(lines[item.Line-1], " \t\r"))
+	if item.Column > len(line) || len(line) > maxQuoted {
+		return why + ". Put quotes around the whole of it to make it a string."
+	}
+	text := string(line[item.Column-1:])
+	if strings.ContainsAny(string(line[:item.Column-1]), "[{") {
+		return why + ". Put quotes around the whole of it to make it a string."
+	}
+	quotes := "'" + strings.ReplaceAll(text, "'", "''") + "'"
+	if strings.Contains(text, "'") && !strings.ContainsAny(text, `"\`) {
+		quotes = `"` + text + `"`
+	}
+	return why + ". Put quotes around the whole of it to make it a string: - " + quotes
+}
+
+// maxQuoted is how long a line may be that is shown as it should be written.
+const maxQuoted = 160
 
 func texts(list []*yaml.Node) []string {
 	out := make([]string, 0, len(list))
@@ -29,7 +92,7 @@ func texts(list []*yaml.Node) []string {
 func (l *loader) strings(v *yaml.Node, location, message string) ([]string, bool) {
 	ok := v.Kind == yaml.List && !slices.ContainsFunc(v.Items, func(i *yaml.Node) bool { return !i.IsText() })
 	if !ok {
-		l.bad(v, location, "%s", message)
+		l.badItem(v, location, message, (*yaml.Node).IsText)
 		return nil, false
 	}
 	return texts(v.Items), true

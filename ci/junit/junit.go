@@ -2,6 +2,7 @@
 package junit
 
 import (
+	"bufio"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -40,6 +41,7 @@ const (
 	maxOutput = 4 << 10 // bytes of one case's output
 	maxText   = 1 << 10 // bytes of a name
 	maxDepth  = 100
+	maxKept   = 8 << 20 // bytes of the output of all cases
 )
 
 // ErrTooMany says that a report has more than MaxCases cases; the first of them are given with it.
@@ -47,7 +49,7 @@ var ErrTooMany = fmt.Errorf("the report has more than %d cases", MaxCases)
 
 // Parse reads a report. An error says what is wrong with it; the cases before the mistake are given with it.
 func Parse(in io.Reader) (cases []Case, err error) {
-	d := xml.NewDecoder(in)
+	d := xml.NewDecoder(bufio.NewReaderSize(&trimmer{r: in}, 64<<10))
 	d.Strict = true
 	d.CharsetReader = func(name string, in io.Reader) (io.Reader, error) {
 		e, err := htmlindex.Get(name)
@@ -65,6 +67,7 @@ type parser struct {
 	d     *xml.Decoder
 	cases []Case
 	depth int
+	kept  int      // bytes of output
 	files []string // of the suites around
 }
 
@@ -157,6 +160,11 @@ func (p *parser) testcase(start xml.StartElement) error {
 		case xml.EndElement:
 			if depth == 0 {
 				c.finish(failure.String(), printed.String())
+				if c.Output != nil {
+					if p.kept += len(*c.Output); p.kept > maxKept {
+						*c.Output = cut(*c.Output, maxText/4)
+					}
+				}
 				p.cases = append(p.cases, c)
 				return nil
 			}

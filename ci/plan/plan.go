@@ -181,7 +181,7 @@ func Build(c *config.Config, f Facts) (*Plan, error) {
 			p.LeftOut = append(p.LeftOut, LeftOut{j.Name, d.why})
 			continue
 		}
-		if text := later(j); text != "" {
+		if text := notYet(j); text != "" {
 			return nil, &Refusal{Reason: NotYet, Text: text}
 		}
 		ordinary = ordinary || j.Stage != ".pre" && j.Stage != ".post"

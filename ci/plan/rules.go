@@ -2,8 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	"signalbox/ci/config"
 	"signalbox/models/enum"
@@ -182,24 +180,4 @@ func workflow(c *config.Config, a *asker) (vars []config.Variable, rule *config.
 		return nil, nil, &Refusal{Reason: FilteredByWorkflow, Text: "Pipeline filtered out by workflow rules."}
 	}
 	return r.Variables, r, nil
-}
-
-// later are keywords that the configuration may hold and whose effect is not there yet: pipelines that depend on
-// them are refused rather than run without it.
-func later(j *config.Job) string {
-	var words []string
-	for word, used := range map[string]bool{
-		"run":     j.Run != nil,
-		"secrets": j.Secrets != nil, "identity": j.Identity != "",
-		"trigger beside needs:pipeline": j.Trigger != nil && j.Needs != nil && mirrored(*j.Needs) != "",
-	} {
-		if used {
-			words = append(words, "`"+word+"`")
-		}
-	}
-	if len(words) == 0 {
-		return ""
-	}
-	slices.Sort(words)
-	return fmt.Sprintf("the job `%s` uses %s, which this version of signalbox reads but cannot run yet (%s)", j.Name, strings.Join(words, ", "), j.At)
 }

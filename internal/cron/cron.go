@@ -4,6 +4,7 @@ package cron
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,8 +24,9 @@ var named = map[string]string{
 
 // Line is a cron line in a time zone.
 type Line struct {
-	text string
-	zone *time.Location
+	text     string
+	zone     *time.Location
+	frequent bool // it comes in every hour
 }
 
 // Parse reads a cron line and the zone that it is meant in; "" is UTC.
@@ -41,7 +43,8 @@ func Parse(text, zone string) (*Line, error) {
 	if len(parts) != len(fields) {
 		return nil, ErrSyntax
 	}
-	l := &Line{strings.Join(plain(parts), " "), at}
+	parts = plain(parts)
+	l := &Line{strings.Join(parts, " "), at, slices.Contains(everyHour, parts[hours])}
 	if !gronx.IsValid(l.text) {
 		return nil, ErrSyntax
 	}
@@ -51,9 +54,38 @@ func Parse(text, zone string) (*Line, error) {
 	return l, nil
 }
 
-// Next is the first time after the given one, in UTC. It is found on the face of a clock that nobody puts forward or back, so
-// that whoever asks within an hour that comes twice gets no time that was there in the first of the two.
+// everyHour are the ways to write an hour that is each of them.
+var everyHour = []string{"*", "?", "*/1", "0-23", "0-23/1", "0/1"}
+
+// Next is the first time after the given one, in UTC. A line that comes in every hour goes on in real time when daylight saving
+// ends; one that names hours comes once at each, in the first of the two hours that the clocks show twice.
 func (l *Line) Next(after time.Time) (time.Time, error) {
+	if l.frequent {
+		return l.nextReal(after)
+	}
+	return l.nextOnce(after)
+}
+
+// nextReal looks for the next time in each stretch in which the zone keeps its offset.
+func (l *Line) nextReal(after time.Time) (time.Time, error) {
+	for at, inclusive := after, false; ; inclusive = true {
+		local := at.In(l.zone)
+		_, offset := local.Zone()
+		_, end := local.ZoneBounds()
+		face, err := gronx.NextTickAfter(l.text, reading(local), inclusive)
+		if err != nil {
+			return time.Time{}, ErrSyntax
+		}
+		if next := face.Add(-time.Duration(offset) * time.Second); end.IsZero() || next.Before(end) {
+			return next.UTC(), nil
+		}
+		at = end
+	}
+}
+
+// nextOnce looks on the face of a clock that nobody puts forward or back, so that whoever asks within an hour that comes twice
+// gets no time that was there in the first of the two.
+func (l *Line) nextOnce(after time.Time) (time.Time, error) {
 	face := reading(after.In(l.zone))
 	for {
 		next, err := gronx.NextTickAfter(l.text, face, false)

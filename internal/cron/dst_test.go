@@ -2,13 +2,14 @@ package cron
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
-// TestDaylightSaving walks through the two days on which Berlin changes its clocks: each time of day comes once, whether the
-// day has it twice or not at all.
+// TestDaylightSaving walks through the two days on which Berlin changes its clocks: what comes every hour goes on in real time,
+// other times of day come once, and those that the day has not do not come.
 func TestDaylightSaving(t *testing.T) {
 	var quarters, hours []string
 	for m := 0; m < 24*60; m += 15 {
@@ -25,6 +26,10 @@ func TestDaylightSaving(t *testing.T) {
 		}
 		return out
 	}
+	twice := func(all []string) (out []string) {
+		from, to := slices.Index(all, "02:00"), slices.Index(all, "03:00")
+		return append(append(append(out, all[:to]...), all[from:to]...), all[to:]...)
+	}
 	for _, c := range []struct {
 		line, day string
 		want      []string
@@ -32,9 +37,13 @@ func TestDaylightSaving(t *testing.T) {
 		{"30 2 * * *", "2027-03-28", nil},
 		{"30 2 * * *", "2027-10-31", []string{"02:30"}},
 		{"0 * * * *", "2027-03-28", without(hours)},
-		{"0 * * * *", "2027-10-31", hours},
+		{"0 * * * *", "2027-10-31", twice(hours)},
 		{"*/15 * * * *", "2027-03-28", without(quarters)},
-		{"*/15 * * * *", "2027-10-31", quarters},
+		{"*/15 * * * *", "2027-10-31", twice(quarters)},
+		{"*/15 0-23 * * *", "2027-10-31", twice(quarters)},
+		{"*/30 2 * * *", "2027-10-31", []string{"02:00", "02:30"}},
+		{"0 */2 * * *", "2027-10-31", []string{"00:00", "02:00", "04:00", "06:00", "08:00", "10:00", "12:00", "14:00", "16:00", "18:00", "20:00", "22:00"}},
+		{"0,30 1-3 * * *", "2027-10-31", []string{"01:00", "01:30", "02:00", "02:30", "03:00", "03:30"}},
 	} {
 		l, err := Parse(c.line, "Europe/Berlin")
 		if err != nil {

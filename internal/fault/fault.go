@@ -28,6 +28,8 @@ const (
 	WrongMethod   // the thing cannot be asked in this way
 	Precondition  // the thing was changed since the caller looked
 	Unprocessable // what was given is understood and cannot be used
+	TooSlow       // the caller did not do its part in time
+	OutOfSpace    // a disk or a quota of the server is full
 )
 
 // Error is a failure with a message that is safe to show.
@@ -81,18 +83,26 @@ func Wrap(k Kind, cause error, format string, args ...any) *Error {
 // KindOf finds the kind of any error.
 func KindOf(err error) Kind {
 	var f *Error
-	if errors.As(err, &f) {
+	if errors.As(err, &f) && f.Kind != Internal && f.Kind != Unavailable {
 		return f.Kind
 	}
 	var fields Fields
-	if errors.As(err, &fields) {
+	switch {
+	case f == nil && errors.As(err, &fields):
 		return Invalid
+	case err != nil && noSpace(err):
+		return OutOfSpace
+	case f != nil:
+		return f.Kind
 	}
 	return Internal
 }
 
 // Message is what may be shown of any error; internal ones show nothing.
 func Message(err error) string {
+	if KindOf(err) == OutOfSpace {
+		return "There is no space left on the server: its disk is full. Nothing was stored; an administrator has to make room."
+	}
 	var f *Error
 	if errors.As(err, &f) && f.Kind != Internal {
 		return f.Message

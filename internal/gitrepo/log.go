@@ -3,7 +3,6 @@ package gitrepo
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -266,23 +265,11 @@ func (r *Repo) Archive(ctx context.Context, sha string, format ArchiveFormat, pr
 	if !ValidSHA(sha) || folder != "" && !validPathspec(folder) {
 		return ErrBadName
 	}
-	select {
-	case r.store.slots <- struct{}{}:
-		defer func() { <-r.store.slots }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 	args := []string{"--git-dir=" + r.dir, "archive", "--format=" + string(format), "--prefix=" + prefix + "/", sha, "--"}
 	if folder != "" {
 		args = append(args, ":(literal)"+strings.TrimPrefix(folder, "/"))
 	}
-	cmd := r.store.git(ctx, args...)
-	errs := &head{}
-	cmd.Stdout, cmd.Stderr = w, errs
-	if err := cmd.Run(); err != nil {
-		return errors.Join(ctx.Err(), fmt.Errorf("git archive: %w: %s", err, strings.TrimSpace(string(errs.b))))
-	}
-	return nil
+	return r.answer(ctx, r.store.git(ctx, args...), w)
 }
 
 // RecursiveTree lists everything below a folder at a commit, folders included, at most limit entries behind

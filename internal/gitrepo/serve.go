@@ -5,8 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os/exec"
 	"regexp"
 	"strings"
+	"time"
+
+	"signalbox/internal/fault"
+	"signalbox/internal/spool"
 )
 
 // Service is what a git client asks for.
@@ -24,26 +29,19 @@ var protocolHeader = regexp.MustCompile(`^version=[0-2]$`)
 // Git-Protocol header.
 func (r *Repo) Advertise(ctx context.Context, service Service, protocol string, w io.Writer) error {
 	if !protocolHeader.MatchString(protocol) || service == ReceivePack {
-		if _, err := io.WriteString(w, Packet("# service="+string(service)+"\n")+"0000"); err != nil {
-			return err
-		}
+		w = &headed{w, Packet("# service="+string(service)+"\n") + "0000"}
 	}
 	return r.serve(ctx, service, protocol, nil, w, "--http-backend-info-refs")
 }
 
-// Serve answers a fetch or a push: body in, answer out. config adds settings to this one run, such as
+// Serve answers a fetch or a push: body in, answer out. The body must be there already (Gather): a client that sends it slowly
+// would keep the place of others. ErrBusy is refused before anything is written. config adds settings to this one run, such as
 // receive.denyNonFastForwards=true.
 func (r *Repo) Serve(ctx context.Context, service Service, protocol string, body io.Reader, w io.Writer, config ...string) error {
 	return r.serve(ctx, service, protocol, body, w, "", config...)
 }
 
 func (r *Repo) serve(ctx context.Context, service Service, protocol string, body io.Reader, w io.Writer, mode string, config ...string) error {
-	select {
-	case r.store.slots <- struct{}{}:
-		defer func() { <-r.store.slots }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 	var args []string
 	for _, c := range config {
 		args = append(args, "-c", c)
@@ -52,16 +50,71 @@ func (r *Repo) serve(ctx context.Context, service Service, protocol string, body
 	if mode != "" {
 		args = append(args, mode)
 	}
+	ctx, cancel := context.WithTimeout(ctx, serveWithin)
+	defer cancel()
 	cmd := r.store.git(ctx, append(args, r.dir)...)
 	if protocolHeader.MatchString(protocol) {
 		cmd.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], "GIT_PROTOCOL="+protocol)
 	}
-	errs := &head{}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = body, w, errs
-	if err := cmd.Run(); err != nil {
-		return errors.Join(ctx.Err(), fmt.Errorf("%s: %w: %s", service, err, strings.TrimSpace(string(errs.b))))
+	cmd.Stdin = body
+	return r.answer(ctx, cmd, w)
+}
+
+const (
+	// serveWithin is how long one fetch or push may take.
+	serveWithin = time.Hour
+	// placeWithin is how long it waits for its turn.
+	placeWithin = time.Minute
+	// ahead is how much of an answer git may make before its client takes it. Git gives its place back as soon as it has made
+	// the answer.
+	ahead = 64 << 20
+)
+
+// ErrBusy says that too much git runs already; nothing was begun.
+var ErrBusy = fault.New(fault.Unavailable, "Too many fetches and pushes are under way. Please try again in a minute.")
+
+// answer runs a git process whose output is for a client.
+func (r *Repo) answer(ctx context.Context, cmd *exec.Cmd, w io.Writer) error {
+	turn, cancel := context.WithTimeoutCause(ctx, placeWithin, ErrBusy)
+	defer cancel()
+	give, err := r.store.serving.Take(turn, r.dir)
+	if err != nil {
+		return err
+	}
+	defer give()
+	out, errs := spool.NewOutlet(ctx, r.store.tmp, ahead, w), &head{}
+	cmd.Stdout, cmd.Stderr = out, errs
+	err = cmd.Run()
+	give()
+	if taken := out.Close(); taken != nil {
+		return errors.Join(ctx.Err(), taken)
+	}
+	if err != nil {
+		return errors.Join(ctx.Err(), fmt.Errorf("git %s: %w: %s", cmd.Args[1], err, strings.TrimSpace(string(errs.b))))
 	}
 	return nil
+}
+
+// Gather reads the body of a fetch or a push to its end, before Serve takes a place for it; limit bounds its bytes, 0 does not.
+func (r *Repo) Gather(body io.Reader, limit int64) (io.ReadCloser, error) {
+	return spool.Gather(r.store.tmp, body, limit)
+}
+
+// headed writes a text before the first of what is written to it.
+type headed struct {
+	io.Writer
+	text string
+}
+
+func (h *headed) Write(p []byte) (int, error) {
+	if h.text != "" {
+		text := h.text
+		h.text = ""
+		if _, err := io.WriteString(h.Writer, text); err != nil {
+			return 0, err
+		}
+	}
+	return h.Writer.Write(p)
 }
 
 // head keeps the beginning of what is written and drops the rest.

@@ -14,10 +14,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"signalbox/internal/fault"
+	"signalbox/internal/limit"
 )
 
 // ErrNotFound says that a ref, a commit or a path does not exist.
@@ -30,7 +30,9 @@ var ErrBadName = fault.New(fault.Invalid, "400 Bad request - not a valid name or
 type Store struct {
 	root     string
 	env      []string
-	slots    chan struct{} // bounds the number of git processes that serve fetches and pushes
+	tmp      string
+	serving  *limit.Places // of git processes that serve fetches, pushes and archives
+	asking   *limit.Places // of those that answer a question
 	mu       sync.Mutex
 	readers  map[string]*reader
 	lastUsed []string
@@ -40,7 +42,8 @@ type Store struct {
 type Options struct {
 	Root string // the folder of the repositories
 	Home string // a folder of git's own, apart from any user's settings
-	// Processes bounds the fetches and pushes served at once; 0 means 32.
+	// Processes bounds the fetches and pushes served at once, and the questions asked at once; 0 means 32. One repository has
+	// half of them at most.
 	Processes int
 }
 
@@ -78,7 +81,8 @@ func New(o Options) (*Store, error) {
 	if o.Processes == 0 {
 		o.Processes = 32
 	}
-	for _, dir := range []string{o.Root, o.Home} {
+	tmp := filepath.Join(o.Home, "tmp")
+	for _, dir := range []string{o.Root, o.Home, tmp} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("repositories: %w", err)
 		}
@@ -95,7 +99,8 @@ func New(o Options) (*Store, error) {
 		return nil, fmt.Errorf("repositories: %w", err)
 	}
 	return &Store{
-		root: root, slots: make(chan struct{}, o.Processes), readers: map[string]*reader{},
+		root: root, tmp: tmp, readers: map[string]*reader{},
+		serving: limit.NewPlaces(o.Processes, o.Processes/2), asking: limit.NewPlaces(o.Processes, o.Processes/2),
 		env: []string{
 			"HOME=" + home, "PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8",
 			"GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0", "GIT_NO_REPLACE_OBJECTS=1",
@@ -170,6 +175,11 @@ func (r *Repo) command(ctx context.Context, args ...string) ([]byte, error) {
 func (r *Repo) commandWith(ctx context.Context, in io.Reader, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
+	give, err := r.store.asking.Take(ctx, r.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer give()
 	cmd := r.store.git(ctx, args...)
 	out := &limited{limit: 64 << 20}
 	errs := &limited{limit: 8 << 10}
@@ -178,11 +188,7 @@ func (r *Repo) commandWith(ctx context.Context, in io.Reader, args ...string) ([
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		text := strings.TrimSpace(errs.String())
-		if strings.Contains(text, syscall.ENOSPC.Error()) || strings.Contains(text, "No space left on device") {
-			err = errors.Join(err, syscall.ENOSPC)
-		}
-		return nil, fmt.Errorf("git %s: %w: %s", args[min(1, len(args)-1)], err, text)
+		return nil, fmt.Errorf("git %s: %w: %s", args[min(1, len(args)-1)], err, strings.TrimSpace(errs.String()))
 	}
 	return out.Bytes(), nil
 }

@@ -46,7 +46,7 @@ func (r *Repo) CommitChanges(ctx context.Context, parent string, changes []Chang
 	if !author.valid() {
 		return "", &ChangeError{"The author's name has nothing that could be a name"}
 	}
-	index, err := os.CreateTemp("", "signalbox-index-")
+	index, err := os.CreateTemp(r.store.tmp, "index-")
 	if err != nil {
 		return "", err
 	}
@@ -92,6 +92,11 @@ type writer struct {
 func (w *writer) git(ctx context.Context, in []byte, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
+	give, err := w.r.store.asking.Take(ctx, w.r.dir)
+	if err != nil {
+		return "", err
+	}
+	defer give()
 	cmd := w.r.store.git(ctx, append([]string{"--git-dir=" + w.r.dir}, args...)...)
 	cmd.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], w.env...)
 	out, errs := &limited{limit: 1 << 20}, &limited{limit: 8 << 10}

@@ -174,7 +174,7 @@ func (b *binder) value(v reflect.Value, raw any, name string) bool {
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
-		if raw == "" && v.Type().Elem().Kind() != reflect.String {
+		if raw == "" && !emptied(v.Type().Elem()) {
 			return true // an empty number or bool is none
 		}
 		v.Set(reflect.New(v.Type().Elem()))
@@ -197,6 +197,11 @@ func (b *binder) value(v reflect.Value, raw any, name string) bool {
 	}
 	text, ok := scalar(raw)
 	return ok && bindScalar(v, text)
+}
+
+// emptied says whether an empty text empties a parameter of a type, as it does texts and lists of them.
+func emptied(t reflect.Type) bool {
+	return t.Kind() == reflect.String || t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.Struct
 }
 
 func bindScalar(v reflect.Value, text string) bool {
@@ -296,24 +301,6 @@ func bindMap(v reflect.Value, raw any) bool {
 	}
 	v.Set(out)
 	return true
-}
-
-var timeLayouts = []string{
-	time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999 MST", "2006-01-02 15:04:05.999999999 -0700",
-	"2006-01-02 15:04:05.999999999-07:00", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04Z07:00", "2006-01-02 15:04", "2006-01-02", "20060102",
-}
-
-// ParseTime reads a time as leniently as clients write it.
-func ParseTime(text string) (time.Time, bool) {
-	text = strings.TrimSpace(text)
-	for _, candidate := range []string{text, strings.Replace(text, " ", "+", 1)} {
-		for _, layout := range timeLayouts {
-			if at, err := time.Parse(layout, candidate); err == nil && at.Year() > 0 && at.Year() < 10_000 {
-				return at.UTC(), true
-			}
-		}
-	}
-	return time.Time{}, false
 }
 
 var errMalformed = fault.New(fault.Invalid, "400 Bad request - a parameter holds bytes that are no text")

@@ -42,7 +42,7 @@ func NewEngine(log *slog.Logger, trusted []netip.Prefix) *gin.Engine {
 	if err := e.SetTrustedProxies(proxies); err != nil {
 		log.Error("trusted proxies", "error", err) // prefixes were parsed before
 	}
-	e.Use(requestID, recovered(log), headers, readable)
+	e.Use(requestID, recovered(log), headers, crossOrigin, readable)
 	return e
 }
 
@@ -122,7 +122,7 @@ var statuses = map[fault.Kind]int{
 	fault.Invalid: http.StatusBadRequest, fault.Conflict: http.StatusConflict, fault.TooLarge: http.StatusRequestEntityTooLarge,
 	fault.Unavailable: http.StatusServiceUnavailable, fault.NotAllowed: http.StatusUnprocessableEntity,
 	fault.TooMany: http.StatusTooManyRequests, fault.WrongMethod: http.StatusMethodNotAllowed, fault.Precondition: http.StatusPreconditionFailed,
-	fault.Unprocessable: http.StatusUnprocessableEntity,
+	fault.Unprocessable: http.StatusUnprocessableEntity, fault.TooSlow: http.StatusRequestTimeout, fault.OutOfSpace: http.StatusServiceUnavailable,
 }
 
 // plain are the kinds whose text stands under the key error.
@@ -144,8 +144,8 @@ func Render(err error) (int, any) {
 		}
 		return status, gin.H{"message": fault.Message(err)}
 	}
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EDQUOT) {
-		return http.StatusServiceUnavailable, gin.H{"message": "503 Service Unavailable - the server's disk is full or read-only"}
+	if errors.Is(err, syscall.EROFS) {
+		return http.StatusServiceUnavailable, gin.H{"message": "503 Service Unavailable - the server's disk is read-only"}
 	}
 	return http.StatusInternalServerError, gin.H{"message": "500 Internal Server Error"}
 }

@@ -38,6 +38,17 @@ func (l *Redis) Allow(ctx context.Context, k string) bool {
 	return n <= l.burst
 }
 
+// returnScript takes a use back; a window that has ended meanwhile is left alone.
+var returnScript = redis.NewScript(`
+if redis.call('EXISTS', KEYS[1]) == 1 then return redis.call('DECR', KEYS[1]) end
+return 0`)
+
+// Return takes a use back that shall not count.
+func (l *Redis) Return(ctx context.Context, k string) {
+	l.local.Return(ctx, k)
+	returnScript.Run(ctx, l.client, []string{key(k)}) // if it fails, the window ends by itself
+}
+
 // Reset forgets a key.
 func (l *Redis) Reset(ctx context.Context, k string) {
 	l.local.Reset(ctx, k)

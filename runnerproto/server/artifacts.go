@@ -109,7 +109,7 @@ func (s *Server) download(c *gin.Context) error {
 	}
 	defer o.Close()
 	c.Header("Content-Type", "application/octet-stream")
-	c.Header("Content-Disposition", `attachment; filename="artifacts.zip"`)
+	c.Header("Content-Disposition", httpapi.Disposition("attachment", row.Filename))
 	http.ServeContent(c.Writer, c.Request, "", row.CreatedAt, o)
 	return nil
 }

@@ -155,6 +155,11 @@ func (s *Server) appendTrace(c *gin.Context) error {
 		}
 		return fault.Wrap(fault.Invalid, err, "400 Bad request - the log was cut off")
 	}
+	if debug, _ := strconv.ParseBool(c.Query("debug_trace")); debug {
+		if err := s.ci.NoteDebugMode(c.Request.Context(), a); err != nil {
+			return err
+		}
+	}
 	size, err := s.ci.AppendTrace(c.Request.Context(), a, start, data)
 	var gap *trace.RangeError
 	switch {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"sort"
 	"strconv"
 	"strings"
@@ -208,8 +209,12 @@ func hostname() string {
 func (j *run) environment() error {
 	j.vars = map[string]string{
 		"CI_PROJECT_DIR": j.dir, "CI_BUILDS_DIR": j.r.options.Dir, "CI_SERVER": "yes", "CI_SHARED_ENVIRONMENT": "true",
-		"CI_RUNNER_VERSION": Version, "CI_CONCURRENT_ID": "0", "CI_CONCURRENT_PROJECT_ID": "0",
+		"CI_RUNNER_VERSION": Version, "CI_RUNNER_REVISION": Revision(), "CI_RUNNER_EXECUTABLE_ARCH": runtime.GOOS + "/" + runtime.GOARCH,
+		"CI_RUNNER_SHORT_TOKEN": shortToken(j.r.options.Token), "CI_CONCURRENT_ID": "0", "CI_CONCURRENT_PROJECT_ID": "0",
 		"CI_JOB_TIMEOUT": strconv.Itoa(j.job.RunnerInfo.Timeout), "RUNNER_TEMP_PROJECT_DIR": j.tmp,
+	}
+	if i := j.job.Image; i != nil && i.Name != "" {
+		j.vars["CI_JOB_IMAGE"] = i.Name // what the job asks for, though it does not run in it
 	}
 	for _, v := range j.job.Variables {
 		if !v.File {

@@ -1,0 +1,11 @@
+-- +goose Up
+CREATE TABLE sign_in_networks (
+  user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  network TEXT NOT NULL,
+  seen_at DATETIME NOT NULL,
+  PRIMARY KEY (user_id, network)
+);
+CREATE INDEX sign_in_networks_seen ON sign_in_networks (seen_at);
+
+-- +goose Down
+SELECT 1;
