@@ -143,7 +143,7 @@ func TestChatRefusals(t *testing.T) {
 		}
 		id, token := w.user("rita")
 		w.must(201, "POST", "/projects/"+w.project+"/members", map[string]any{"user_id": id, "access_level": 30}, nil)
-		if c := w.give(token, "run build", "refused"); !strings.Contains(deref(c.Refusal), "'main'") || !strings.Contains(deref(c.Refusal), "Your role is Developer") {
+		if c := w.give(token, "run build", "refused"); !strings.Contains(deref(c.Refusal), "on `main`: it is protected") || !strings.Contains(deref(c.Refusal), "your role is Developer") {
 			t.Errorf("protected branch: %q", deref(c.Refusal))
 		}
 		w.push("ops", map[string]string{".gitlab-ci.yml": "ok: {script: x}\nbuild:\n  scripts: x\n"})

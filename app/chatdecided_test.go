@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +106,19 @@ func TestCommandsActOnWhatTheyFirstFound(t *testing.T) {
 			t.Errorf("the next attempt is %s", st)
 		}
 		untouched("what was done with the first one")
+
+		// Buttons of the page are for one attempt, too.
+		b, at := w.visitor("root", "root-password"), "/root/ops/-/chat/commands"
+		for text, turn := range map[string]string{fmt.Sprintf("cancel pipeline #%d", pipeline): fmt.Sprint(first), fmt.Sprintf("cancel #%d", first): ""} {
+			b.post(at, url.Values{"text": {text}, "pressed": {"1"}, "turn": {turn}}, at)
+			w.eventually("the button is gone", func() bool {
+				c := w.commands()[0]
+				return c.State == "refused" && strings.HasPrefix(deref(c.Refusal), "This button is gone: ")
+			})
+			if st := w.jobs(pipeline)["build"].Status; st != "pending" {
+				t.Fatalf("%s of an old page: the job is %s", text, st)
+			}
+		}
 		if c := w.give(rootToken, "cancel build", "replied"); !strings.Contains(c.Acknowledgement, fmt.Sprintf("#%d]", next)) || !strings.Contains(c.Acknowledgement, "is canceled.") {
 			t.Errorf("cancel: %q", c.Acknowledgement)
 		}

@@ -11,8 +11,8 @@ import (
 )
 
 // refusesContents is how a chat says that it does not take what a message holds.
-func (r *room) refusesContents(kind string, times int) chats.Fault {
-	f := chats.Fault{Kind: kind, Times: times, Status: 400}
+func (r *room) refusesContents(kind, text string, times int) chats.Fault {
+	f := chats.Fault{Kind: kind, Text: text, Times: times, Status: 400}
 	if r.chatKind.name == "slack" {
 		f.Status, f.Inside = 0, "invalid_blocks"
 	}
@@ -26,7 +26,7 @@ func TestSuiteAskedFor(t *testing.T) {
 		id, _ := r.run("build production key=sup3r-Secret-value")
 		command := "/ops run build production key=[MASKED]"
 		if r.chatKind.name == "discord" {
-			command = "/run " + strings.TrimPrefix(command, "/ops ")
+			command = "/" + strings.TrimPrefix(command, "/ops ")
 		}
 		name := "name-" + r.anna
 		r.until("who asked for what", func() bool { return len(r.saying(r.eve, command)) == 1 })
@@ -77,7 +77,7 @@ func TestSuitePlainText(t *testing.T) {
 		id, _ := r.run("build")
 		r.until("the message", func() bool { return len(r.saying(r.eve, "pending")) == 1 })
 		m := r.saying(r.eve, "pending")[0]
-		r.Fail(r.refusesContents("update", 1))
+		r.Fail(r.refusesContents("update", "said plainly", 1))
 		r.h.run(id)
 		r.log(id, section("chat_reply", "said plainly")+section("chat_reply_json", `{"text":"a block","fields":[{"title":"Version","value":"1.2"}]}`))
 		r.h.success(id)
@@ -104,11 +104,10 @@ func TestSuiteUnshownReply(t *testing.T) {
 			t.Fatalf("buttons %v", m.Labels())
 		}
 		for _, kind := range []string{"update", "post", "respond"} {
-			r.Fail(r.refusesContents(kind, -1))
+			r.Fail(r.refusesContents(kind, "nobody sees this", -1))
 		}
 		r.reply(id, section("chat_reply", "nobody sees this"))
 		r.until("it cannot be shown", func() bool { r.pass(300 * time.Millisecond); return r.commands()[0].State == "undeliverable" })
-		r.Heal()
 		r.until("the message says so", func() bool {
 			r.pass(time.Second)
 			m, _ = r.Message(m.ID)
@@ -126,7 +125,7 @@ func TestSuiteReplyElsewhere(t *testing.T) {
 		id, _ := r.run("build")
 		r.until("the message", func() bool { return len(r.saying(r.eve, "pending")) == 1 })
 		m := r.saying(r.eve, "pending")[0]
-		r.Fail(r.refusesContents("update", 2))
+		r.Fail(r.refusesContents("update", "said beside it", 2))
 		r.reply(id, section("chat_reply", "said beside it"))
 		r.until("the reply", func() bool { r.pass(300 * time.Millisecond); return len(r.saying(r.eve, "said beside it")) == 1 })
 		r.until("the first one ends", func() bool {

@@ -114,7 +114,7 @@ func TestTheConsoleIsAConversation(t *testing.T) {
 				t.Errorf("the command about a stage has no %q", want)
 			}
 		}
-		keeper.sends(at, at, "is canceled.", url.Values{"text": {fmt.Sprintf("cancel pipeline #%d", group)}})
+		keeper.sends(at, at, "canceled", url.Values{"text": {fmt.Sprintf("cancel pipeline #%d", group)}})
 		w.eventually("it can be tried again", func() bool {
 			_, page, _ = keeper.get(at)
 			return strings.Contains(page, fmt.Sprintf(`value="retry pipeline #%d"`, group)) && strings.Contains(page, `class="status canceled"`)
@@ -129,7 +129,7 @@ func TestTheConsoleIsAConversation(t *testing.T) {
 		keeper.sends(at, at, "run stage deploy", url.Values{"text": {play}})
 		w.eventually("the stage can be run again", func() bool {
 			_, page, _ = keeper.get(at)
-			return strings.Contains(page, `<input type="hidden" name="text" value="run stage deploy"><button class="slim plain" aria-label="Run again: run stage deploy">Run again</button>`)
+			return strings.Contains(page, `<input type="hidden" name="text" value="run stage deploy"><input type="hidden" name="pressed" value="1"><button class="slim plain" aria-label="Run again: run stage deploy">Run again</button>`)
 		})
 		if strings.Contains(page, `value="`+play+`"`) {
 			t.Error("a job that has run can be started still")

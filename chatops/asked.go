@@ -47,6 +47,9 @@ func spoken(c *models.ChatCommand, text string) string {
 	if c.TriggerWord == "" || c.TriggerWord == buttonTrigger {
 		return text
 	}
+	if word := strings.TrimPrefix(c.TriggerWord, "/"); strings.HasPrefix(text, word+" ") { // the chat's command is the verb itself
+		return c.TriggerWord + strings.TrimPrefix(text, word)
+	}
 	return c.TriggerWord + " " + text
 }
 

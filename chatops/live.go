@@ -86,9 +86,9 @@ const shownElsewhere = "elsewhere"
 
 // endLive lets the message that follows a command show how that ended, where the reply did not take its place.
 func (s *Service) endLive(tx *models.Tx, c *models.ChatCommand) error {
-	key := liveKey(c.ID)
+	key := liveKey(c.ID) + ":end" // the task that followed it may be waiting, or was given up
 	tx.AfterCommit(s.tasks.Wake)
-	return errors.Join(tx.AddTask(&models.Task{Kind: taskLive, Lane: models.LaneOutside, Key: &key, Payload: payload(c.ID)}), tx.DueNow(key))
+	return tx.AddTask(&models.Task{Kind: taskLive, Lane: models.LaneOutside, Key: &key, Payload: payload(c.ID)})
 }
 
 // later is an error that asks for another look; nil if there is to be none.

@@ -129,9 +129,7 @@ func call(ctx context.Context, p chatops.Poster, q chatops.Request, b any) (id s
 // Codes of Discord's errors.
 const (
 	unknownWebhook = 10015
-	tooLarge       = 40005
 	invalidToken   = 50027
-	invalidForm    = 50035
 )
 
 func read(res chatops.Response, err error) (id string, status int, _ error) {
@@ -156,7 +154,7 @@ func read(res chatops.Response, err error) (id string, status int, _ error) {
 	case answer.Code == 50001 || answer.Code == 50013:
 		return "", res.Status, &chatops.Refused{Reason: "the bot may not write in the channel: invite it there (" + answer.Message + ")"}
 	case res.Status >= 400 && res.Status < 500 && res.Status != http.StatusTooManyRequests && answer.Message != "":
-		return "", res.Status, &chatops.Refused{Reason: "discord does not take the message: " + answer.Message, Contents: answer.Code == invalidForm || answer.Code == tooLarge}
+		return "", res.Status, &chatops.Refused{Reason: "discord does not take the message: " + answer.Message, Contents: res.Status == http.StatusBadRequest || res.Status == http.StatusRequestEntityTooLarge}
 	}
 	return answer.ID, res.Status, res.Failure("discord")
 }

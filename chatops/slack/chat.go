@@ -60,19 +60,24 @@ func (ch Chat) Respond(ctx context.Context, p chatops.Poster, to chatops.Target,
 	return failed(res)
 }
 
-// failed is the error of a response address, which says in its own words if it is over.
+// failed is the error of a response address, which says in its own words if it is over; nil if it took the message.
 func failed(res chatops.Response) error {
 	err := res.Failure("the response address")
-	var refused *chatops.Refused
-	if !errors.As(err, &refused) {
-		return err
-	}
 	var a answer
 	_ = json.Unmarshal(res.Body, &a) // some answers are text
-	problem := a.Error + " " + string(res.Body)
-	switch {
+	if err == nil && (a.OK || a.Error == "") {
+		return nil
+	}
+	var refused *chatops.Refused
+	if err != nil && !errors.As(err, &refused) {
+		return err
+	}
+	if refused == nil {
+		refused = &chatops.Refused{Reason: "the response address does not take the message: " + a.Error}
+	}
+	switch problem := a.Error + " " + string(res.Body); {
 	case strings.Contains(problem, "expired_url"), strings.Contains(problem, "used_url"):
-		refused.Over, refused.Reason = true, "the response address is over: "+a.Error
+		refused.Over, refused.Contents, refused.Reason = true, false, "the response address is over: "+a.Error
 	case strings.Contains(problem, "blocks"), strings.Contains(problem, "msg_too_long"), strings.Contains(problem, "no_text"):
 		refused.Contents = true
 	}

@@ -3,6 +3,7 @@
 package chats
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -134,6 +135,7 @@ type Fault struct {
 	Times  int    // -1: until Heal
 	Status int    // answered so; 0 with Inside set: 200 with an error inside
 	Inside string // the error's name in the chat's own form
+	Text   string // only with calls that hold it
 	Body   string // the answer as it is, with the status
 	After  time.Duration
 	Hang   bool // no answer comes
@@ -211,7 +213,7 @@ func (s *Server) serve(route func(r *http.Request) (kind string, e endpoint), fa
 			return
 		}
 		s.mu.Lock()
-		f := s.fault(kind)
+		f := s.fault(kind, body)
 		var status int
 		var answer any
 		if f == nil || f.Taken {
@@ -262,9 +264,9 @@ type waiting struct {
 }
 
 // fault takes the next fault of a kind.
-func (s *Server) fault(kind string) *Fault {
+func (s *Server) fault(kind string, body []byte) *Fault {
 	for i, f := range s.faults {
-		if f.Kind != "" && f.Kind != kind {
+		if f.Kind != "" && f.Kind != kind || !bytes.Contains(body, []byte(f.Text)) {
 			continue
 		}
 		if f.Times > 0 {
