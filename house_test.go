@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -260,4 +261,88 @@ func contains(list []string, s string) bool {
 		}
 	}
 	return false
+}
+
+// faces are the functions and tables that say what a kind of fault means to whoever asked: a status, a page, a reply. A kind
+// that one of them does not know would be answered as an error of the server's own.
+var faces = map[string]string{
+	"internal/fault/fault.go":     "sentence",
+	"internal/httpapi/httpapi.go": "statuses",
+	"api/git/git.go":              "statusOf",
+	"web/web.go":                  "fail",
+	"chatops/refusal.go":          "passing",
+}
+
+// TestEveryFaceKnowsEveryKindOfFault reads the kinds from their declaration.
+func TestEveryFaceKnowsEveryKindOfFault(t *testing.T) {
+	kinds := map[string]bool{}
+	parsed := map[string]*ast.File{}
+	for _, s := range sources(t) {
+		parsed[s.path] = s.file
+		if s.path != "internal/fault/fault.go" {
+			continue
+		}
+		for _, d := range s.file.Decls {
+			if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.CONST {
+				for _, spec := range g.Specs {
+					for _, name := range spec.(*ast.ValueSpec).Names {
+						kinds[name.Name] = true
+					}
+				}
+			}
+		}
+	}
+	if len(kinds) < 10 {
+		t.Fatalf("only %d kinds were found", len(kinds))
+	}
+	for file, name := range faces {
+		known := map[string]bool{}
+		for _, d := range parsed[file].Decls {
+			if !declares(d, name) {
+				continue
+			}
+			ast.Inspect(d, func(n ast.Node) bool {
+				if id, ok := n.(*ast.Ident); ok && kinds[id.Name] {
+					known[id.Name] = true
+				}
+				return true
+			})
+		}
+		for k := range kinds {
+			if !known[k] && !(k == "Internal" && file == "internal/httpapi/httpapi.go") { // what Render does with the rest
+				t.Errorf("%s in %s does not know fault.%s", name, file, k)
+			}
+		}
+	}
+}
+
+// declares says whether a declaration is of a function or a variable of this name.
+func declares(d ast.Decl, name string) bool {
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		return d.Name.Name == name
+	case *ast.GenDecl:
+		for _, spec := range d.Specs {
+			if v, ok := spec.(*ast.ValueSpec); ok && v.Names[0].Name == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// TestTheCoreKnowsNoStatus: messages are sentences for people; faces that speak HTTP add the status (httpapi.Text).
+func TestTheCoreKnowsNoStatus(t *testing.T) {
+	status := regexp.MustCompile(`^"[45][0-9][0-9] [A-Z]`)
+	for _, s := range sources(t) {
+		if !within(s.folder, "ci") && !within(s.folder, "models") && !within(s.folder, "chatops") && s.folder != "internal/fault" && s.folder != "internal/gitrepo" {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if text, ok := n.(*ast.BasicLit); ok && status.MatchString(text.Value) {
+				t.Errorf("%s writes a status into a message: %s", s.path, text.Value)
+			}
+			return true
+		})
+	}
 }

@@ -14,7 +14,7 @@ import (
 
 // ErrNoIntegration is the one answer to an unknown project, an inactive integration, a wrong token and a
 // forged signature, so that nobody learns which of them it was.
-var ErrNoIntegration = fault.New(fault.NotFound, "404 Integration Not Found")
+var ErrNoIntegration = fault.Missing("Integration")
 
 // Proof says whether a request is genuine, by the integration and its signing secret, "" if it has none.
 type Proof func(in *models.ChatIntegration, signing string) bool

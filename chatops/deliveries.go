@@ -189,7 +189,7 @@ func (s *Service) Replay(ctx context.Context, by access.Actor, in *models.ChatIn
 	})
 	switch {
 	case errors.Is(err, models.ErrNotFound):
-		return nil, fault.New(fault.NotFound, "404 Delivery Not Found")
+		return nil, fault.Missing("Delivery")
 	case err != nil:
 		return nil, err
 	case d.Command == nil || d.Verdict != enum.Taken && d.Verdict != enum.Refused:

@@ -178,7 +178,7 @@ func (s *Service) RemoveIntegration(ctx context.Context, by access.Actor, p *mod
 		})
 	})
 	if errors.Is(err, models.ErrNotFound) {
-		return fault.New(fault.NotFound, "404 Integration Not Found")
+		return fault.Missing("Integration")
 	}
 	return err
 }

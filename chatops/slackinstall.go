@@ -187,7 +187,7 @@ func (s *Service) RemoveSlackWorkspace(ctx context.Context, by access.Actor, tea
 	err = s.db.Write(ctx, func(tx *models.Tx) error {
 		w, err := tx.SlackWorkspace(team)
 		if errors.Is(err, models.ErrNotFound) {
-			return fault.New(fault.NotFound, "404 Workspace Not Found")
+			return fault.Missing("Workspace")
 		}
 		if err != nil {
 			return err

@@ -25,7 +25,7 @@ func (c *Coordinator) may(tx *models.Tx, a access.Actor, p *models.Pipeline) err
 		return err
 	}
 	if !access.Allowed(a, access.UpdateJob, subject.On(p.Ref, p.Tag)) {
-		return fault.New(fault.Forbidden, "403 Forbidden")
+		return fault.Refused(fault.Forbidden, "")
 	}
 	return nil
 }
@@ -41,7 +41,7 @@ func (c *Coordinator) onJob(ctx context.Context, a access.Actor, jobID int64, ac
 		return err
 	})
 	if errors.Is(err, models.ErrNotFound) {
-		return fault.New(fault.NotFound, "404 Job Not Found")
+		return fault.Missing("Job")
 	}
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func (c *Coordinator) onJob(ctx context.Context, a access.Actor, jobID int64, ac
 	})
 }
 
-var errUnplayable = fault.New(fault.Invalid, "400 Bad request - Unplayable Job")
+var errUnplayable = fault.Refused(fault.Invalid, "Unplayable Job")
 
 // PlayJob starts a job that waits to be started, as the one who starts it, with variables of its own. One that
 // was started by hand before and ended is tried again.
@@ -131,7 +131,7 @@ func (m *mover) give(j *models.Job, in Given) error {
 		return err
 	}
 	if _, err := config.ResolveJobInputs(def.Inputs, in.Inputs); err != nil {
-		return fault.Wrap(fault.Invalid, err, "400 Bad request - %s", err.Error())
+		return fault.Refused(fault.Invalid, "%s", err.Error()).Because(err)
 	}
 	text, err := json.Marshal(in.Inputs)
 	j.Inputs = string(text)
@@ -174,7 +174,7 @@ func (m *mover) consider(j *models.Job, userID int64) error {
 func (c *Coordinator) RetryJob(ctx context.Context, a access.Actor, jobID int64, in Given) (next *models.Job, err error) {
 	err = c.onJob(ctx, a, jobID, func(m *mover, j *models.Job) error {
 		if !process.Retryable(j.Status, j.FailureReason) || j.Retried || j.External {
-			return fault.New(fault.Forbidden, "403 Forbidden - Job is not retryable")
+			return fault.Refused(fault.Forbidden, "Job is not retryable")
 		}
 		if err := m.give(j, in); err != nil {
 			return err
@@ -366,7 +366,7 @@ func (c *Coordinator) EraseJob(ctx context.Context, a access.Actor, jobID int64)
 			return errForbidden
 		}
 		if !job.Status.Completed() || job.ErasedAt != nil || job.Bridge || job.External {
-			return fault.New(fault.Forbidden, "403 Forbidden - Job is not erasable!")
+			return fault.Refused(fault.Forbidden, "Job is not erasable!")
 		}
 		if artifacts, err = tx.Artifacts(jobID); err != nil {
 			return err

@@ -104,11 +104,11 @@ func (c *Coordinator) AssignRunner(ctx context.Context, by access.Actor, id int6
 		}
 		switch {
 		case !allowed:
-			return fault.New(fault.Forbidden, "403 Forbidden - No access granted")
+			return fault.Refused(fault.Forbidden, "No access granted")
 		case r.Type != enum.ProjectRunner:
-			return fault.New(fault.Forbidden, "403 Forbidden - Runner is not a project runner")
+			return fault.Refused(fault.Forbidden, "Runner is not a project runner")
 		case r.Locked:
-			return fault.New(fault.Forbidden, "403 Forbidden - Runner is locked")
+			return fault.Refused(fault.Forbidden, "Runner is locked")
 		}
 		err := tx.AddRunnerProject(id, p.ID)
 		if errors.Is(err, models.ErrDuplicate) {
@@ -130,7 +130,7 @@ func (c *Coordinator) UnassignRunner(ctx context.Context, by access.Actor, id in
 			return err
 		}
 		if len(projects) == 1 && projects[0] == p.ID {
-			return fault.New(fault.Forbidden, "403 Forbidden - Only one project associated with the runner. Please remove the runner instead")
+			return fault.Refused(fault.Forbidden, "Only one project associated with the runner. Please remove the runner instead")
 		}
 		if err := tx.RemoveRunnerProject(id, p.ID); err != nil {
 			return notFound(err, "Runner")
@@ -147,7 +147,7 @@ func (c *Coordinator) RemoveRunner(ctx context.Context, by access.Actor, r *mode
 			return err
 		}
 		if len(projects) > 1 && !by.Admin() {
-			return fault.New(fault.Forbidden, "403 Forbidden - Runner associated with more than one project")
+			return fault.Refused(fault.Forbidden, "Runner associated with more than one project")
 		}
 		if err := tx.DeleteRunner(r.ID); err != nil {
 			return err

@@ -170,7 +170,7 @@ func (c *Coordinator) artifactAccess(ctx context.Context, j *models.Job) (level 
 func (c *Coordinator) OpenArtifact(ctx context.Context, row *models.Artifact) (blob.Object, error) {
 	o, err := c.blobs.Open(ctx, row.BlobKey)
 	if errors.Is(err, blob.ErrNotFound) {
-		return nil, fault.New(fault.NotFound, "404 Not Found")
+		return nil, fault.Refused(fault.NotFound, "")
 	}
 	return o, err
 }
@@ -202,7 +202,7 @@ type capped struct {
 func (l *capped) Read(p []byte) (int, error) {
 	n, err := l.r.Read(p)
 	if l.left -= int64(n); l.left < 0 {
-		return n, fault.New(fault.TooLarge, "413 Request Entity Too Large")
+		return n, fault.Refused(fault.TooLarge, "")
 	}
 	return n, err
 }

@@ -28,7 +28,7 @@ type NotProcessing struct {
 	Reason string
 }
 
-func (e *NotProcessing) Error() string { return "403 Forbidden - " + e.Reason }
+func (e *NotProcessing) Error() string { return e.Reason }
 
 // Attempt finds the running job of a job token, and accepts it if this is the runner's first call. A token
 // that is unknown, of another job, or of an attempt that is over is refused with *NotProcessing.

@@ -24,7 +24,7 @@ const (
 // openZip reads the directory of an archive; its files are read one by one where they lie.
 func (c *Coordinator) openZip(ctx context.Context, row *models.Artifact) (*zip.Reader, io.Closer, error) {
 	if row.Format != "zip" {
-		return nil, nil, fault.New(fault.Invalid, "400 Bad request - archives of the format %s cannot be looked into", row.Format)
+		return nil, nil, fault.Refused(fault.Invalid, "archives of the format %s cannot be looked into", row.Format)
 	}
 	o, err := c.OpenArtifact(ctx, row)
 	if err != nil {
@@ -38,7 +38,7 @@ func (c *Coordinator) openZip(ctx context.Context, row *models.Artifact) (*zip.R
 	}
 	if err != nil {
 		o.Close()
-		return nil, nil, fault.Wrap(fault.Invalid, err, "400 Bad request - the archive cannot be read")
+		return nil, nil, fault.Refused(fault.Invalid, "the archive cannot be read").Because(err)
 	}
 	return z, o, nil
 }
@@ -70,7 +70,7 @@ func (c *Coordinator) ArtifactEntry(ctx context.Context, row *models.Artifact, n
 		}
 	}
 	closer.Close()
-	return nil, nil, fault.New(fault.NotFound, "404 Not found")
+	return nil, nil, fault.Missing("")
 }
 
 // ArtifactFile is a file or folder of an archive.
@@ -97,7 +97,7 @@ func (c *Coordinator) ArtifactTree(ctx context.Context, row *models.Artifact, fo
 			continue
 		}
 		if add(found, f, name, folder, recursive); len(found) > maxZipEntries {
-			return nil, fault.Wrap(fault.Invalid, errEntries, "400 Bad request - the archive cannot be read")
+			return nil, fault.Refused(fault.Invalid, "the archive cannot be read").Because(errEntries)
 		}
 	}
 	out := make([]ArtifactFile, 0, len(found))
@@ -106,7 +106,7 @@ func (c *Coordinator) ArtifactTree(ctx context.Context, row *models.Artifact, fo
 	}
 	slices.SortFunc(out, func(a, b ArtifactFile) int { return strings.Compare(a.Path, b.Path) })
 	if len(out) == 0 && folder != "" {
-		return nil, fault.New(fault.NotFound, "404 Not found")
+		return nil, fault.Missing("")
 	}
 	return out, nil
 }

@@ -49,7 +49,7 @@ func (c *Coordinator) UpdateProject(ctx context.Context, by access.Actor, id int
 				return err
 			}
 			if !access.Allowed(by, access.ChangeVisibility, subject) {
-				return fault.New(fault.Forbidden, "403 Forbidden - only owners change who sees a project")
+				return fault.Refused(fault.Forbidden, "only owners change who sees a project")
 			}
 		}
 		if err := checkProject(p, oldPath); err != nil {

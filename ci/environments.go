@@ -110,7 +110,7 @@ func (c *Coordinator) StopEnvironment(ctx context.Context, by access.Actor, id i
 			continue // it is on its way
 		}
 		if !process.Playable(j.Status) && !process.Retryable(j.Status, j.FailureReason) {
-			return nil, fault.New(fault.Invalid, "400 Bad request - the job %s, which stops the environment, cannot be started: it is %s", j.Name, j.Status)
+			return nil, fault.Refused(fault.Invalid, "the job %s, which stops the environment, cannot be started: it is %s", j.Name, j.Status)
 		}
 	}
 	if len(jobs) > 0 { // before they start: a quick one sets the end
@@ -275,7 +275,7 @@ func (c *Coordinator) SettleDeployment(ctx context.Context, by access.Actor, id 
 			return notFound(err, "Deployment")
 		}
 		if d.JobID != nil {
-			return fault.New(fault.Forbidden, "403 Forbidden - Deployments created using GitLab CI can not be updated using the API")
+			return fault.Refused(fault.Forbidden, "Deployments created using GitLab CI can not be updated using the API")
 		}
 		e, err := tx.Environment(d.EnvironmentID)
 		if err != nil {

@@ -40,7 +40,7 @@ func (c *Coordinator) FindGroup(ctx context.Context, a access.Actor, id string, 
 		return err
 	})
 	if errors.Is(err, models.ErrNotFound) || err == nil && !access.Allowed(a, access.ReadGroup, s) {
-		return nil, s, fault.New(fault.NotFound, "404 Group Not Found")
+		return nil, s, fault.Missing("Group")
 	}
 	if err != nil {
 		return nil, s, err
@@ -95,7 +95,7 @@ func (c *Coordinator) CreateGroup(ctx context.Context, by access.Actor, n NewGro
 				return err
 			}
 			if !access.Allowed(by, access.ReadGroup, s) {
-				return fault.New(fault.NotFound, "404 Group Not Found")
+				return fault.Missing("Group")
 			}
 			if !access.Allowed(by, access.CreateSubgroup, s) {
 				return errForbidden

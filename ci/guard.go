@@ -67,7 +67,7 @@ func mayTouch(tx *models.Tx, by access.Actor, e *models.Environment) error {
 	}
 	may, err := Granted(tx, by.User, subject.Level, g.Deployers)
 	if err == nil && !may {
-		err = fault.New(fault.Forbidden, "403 Forbidden - the environment %s is protected: those who may not deploy to it do not change it", e.Name)
+		err = fault.Refused(fault.Forbidden, "the environment %s is protected: those who may not deploy to it do not change it", e.Name)
 	}
 	return err
 }
@@ -112,7 +112,7 @@ func (m *mover) held(j *models.Job) (bool, error) {
 		return false, err
 	}
 	if j.Status != enum.Created {
-		return true, fault.New(fault.Forbidden, "403 Forbidden - the deployment waits for %s", approvals(missing))
+		return true, fault.Refused(fault.Forbidden, "the deployment waits for %s", approvals(missing))
 	}
 	return true, m.move(j, process.Actionize, func(j *models.Job) {
 		j.StatusReason = fmt.Sprintf("waits for %s before it deploys to %s", approvals(missing), g.Name)
@@ -208,7 +208,7 @@ func (m *mover) mayApprove(by access.Actor, j *models.Job, g *models.ProtectedEn
 
 // approves refuses those who may not approve the deployment of a job.
 func approves(tx *models.Tx, by access.Actor, subject access.Subject, j *models.Job, g *models.ProtectedEnvironment) error {
-	denied := fault.New(fault.Forbidden, "403 Forbidden - You don't have permission to review this deployment. Contact the project or group owner for help.")
+	denied := fault.Refused(fault.Forbidden, "You don't have permission to review this deployment. Contact the project or group owner for help.")
 	if !access.Allowed(by, access.UpdateEnvironments, subject) {
 		return denied
 	}
@@ -223,7 +223,7 @@ func approves(tx *models.Tx, by access.Actor, subject access.Subject, j *models.
 	case !may:
 		return denied
 	case by.ID() == j.UserID:
-		return fault.New(fault.Forbidden, "403 Forbidden - You cannot approve your own deployment.")
+		return fault.Refused(fault.Forbidden, "You cannot approve your own deployment.")
 	}
 	return nil
 }

@@ -316,7 +316,7 @@ func (c *Coordinator) SetHookKey(ctx context.Context, by access.Actor, p *models
 		return err
 	}
 	if _, there := m[key]; value == nil && !there {
-		return fault.New(fault.NotFound, "404 Not found")
+		return fault.Missing("")
 	}
 	delete(m, key)
 	if value != nil {

@@ -51,9 +51,9 @@ func (c *Coordinator) Lint(ctx context.Context, a access.Actor, p *models.Projec
 		sha, err := repo.Find(ctx, ref)
 		if errors.Is(err, gitrepo.ErrNotFound) || errors.Is(err, gitrepo.ErrBadName) {
 			if empty, emptyErr := repo.Empty(); emptyErr == nil && empty {
-				return nil, fault.New(fault.NotFound, "404 Repository Not Found")
+				return nil, fault.Missing("Repository")
 			}
-			return nil, fault.New(fault.NotFound, "404 Commit Not Found")
+			return nil, fault.Missing("Commit")
 		}
 		if err != nil {
 			return nil, err

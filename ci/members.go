@@ -30,7 +30,7 @@ func (c *Coordinator) SetMember(ctx context.Context, by access.Actor, s access.S
 		return nil, nil, fault.Field("expires_at", "cannot be a date in the past")
 	}
 	if n.Level > s.Level {
-		return nil, nil, fault.New(fault.Forbidden, "403 Forbidden - you cannot give a role above your own")
+		return nil, nil, fault.Refused(fault.Forbidden, "you cannot give a role above your own")
 	}
 	place, entity, id := placeOf(s)
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
@@ -44,7 +44,7 @@ func (c *Coordinator) SetMember(ctx context.Context, by access.Actor, s access.S
 		case err == nil && create:
 			return fault.New(fault.Conflict, "Member already exists")
 		case errors.Is(err, models.ErrNotFound) && !create:
-			return fault.New(fault.NotFound, "404 Member Not Found")
+			return fault.Missing("Member")
 		case err != nil && !errors.Is(err, models.ErrNotFound):
 			return err
 		case err == nil && old.AccessLevel > s.Level:
@@ -81,7 +81,7 @@ func lastOwner(tx *models.Tx, place models.Member, old *models.Member, next enum
 			return nil
 		}
 	}
-	return fault.New(fault.Forbidden, "403 Forbidden - the last owner of a group cannot leave it")
+	return fault.Refused(fault.Forbidden, "the last owner of a group cannot leave it")
 }
 
 // RemoveMember takes a role away. Everybody may leave.

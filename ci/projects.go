@@ -75,7 +75,7 @@ func MayBeNamed(path string) bool {
 // CreateProject makes a project with an empty repository in a namespace where the actor may.
 func (c *Coordinator) CreateProject(ctx context.Context, a access.Actor, n NewProject) (*models.Project, error) {
 	if !access.Allowed(a, access.CreateNamespace, access.Subject{}) {
-		return nil, fault.New(fault.Forbidden, "403 Forbidden")
+		return nil, fault.Refused(fault.Forbidden, "")
 	}
 	if err := CheckPath(n.Path, false); err != nil {
 		return nil, fault.Field("path", "%s", fault.Message(err))
@@ -137,7 +137,7 @@ func (c *Coordinator) namespaceFor(tx *models.Tx, a access.Actor, id int64) (*mo
 	if id == 0 {
 		ns, err := tx.NamespaceByPath(a.User.Username)
 		if errors.Is(err, models.ErrNotFound) { // a bot
-			return nil, fault.New(fault.Forbidden, "403 Forbidden - name the group that the project shall be in")
+			return nil, fault.Refused(fault.Forbidden, "name the group that the project shall be in")
 		}
 		return ns, err
 	}
@@ -153,9 +153,9 @@ func (c *Coordinator) namespaceFor(tx *models.Tx, a access.Actor, id int64) (*mo
 	case err != nil:
 		return nil, err
 	case !access.Allowed(a, access.ReadGroup, s) || ns.Kind != "group":
-		return nil, fault.New(fault.NotFound, "404 Namespace Not Found")
+		return nil, fault.Missing("Namespace")
 	case !access.Allowed(a, access.CreateProjects, s):
-		return nil, fault.New(fault.Forbidden, "403 Forbidden - you cannot create projects in %s", ns.FullPath)
+		return nil, fault.Refused(fault.Forbidden, "you cannot create projects in %s", ns.FullPath)
 	}
 	return ns, nil
 }
@@ -180,7 +180,7 @@ func (c *Coordinator) FindProject(ctx context.Context, a access.Actor, id string
 		return err
 	})
 	if errors.Is(err, models.ErrNotFound) || err == nil && !access.Allowed(a, access.ReadProject, s) && !access.Allowed(a, ability, s) {
-		return nil, s, fault.New(fault.NotFound, "404 Project Not Found")
+		return nil, s, fault.Missing("Project")
 	}
 	if err != nil {
 		return nil, s, err
@@ -189,7 +189,7 @@ func (c *Coordinator) FindProject(ctx context.Context, a access.Actor, id string
 		return nil, s, &Moved{p.ID, p.FullPath}
 	}
 	if !access.Allowed(a, ability, s) {
-		return nil, s, fault.New(fault.Forbidden, "403 Forbidden")
+		return nil, s, fault.Refused(fault.Forbidden, "")
 	}
 	return p, s, nil
 }

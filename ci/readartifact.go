@@ -99,7 +99,7 @@ func archiveOf(tx *models.Tx, jobID int64) (*models.Artifact, error) {
 
 func missingArtifact(err error) error {
 	if errors.Is(err, models.ErrNotFound) {
-		return fault.New(fault.NotFound, "404 Not Found")
+		return fault.Refused(fault.NotFound, "")
 	}
 	return err
 }

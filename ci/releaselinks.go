@@ -112,7 +112,7 @@ func (c *Coordinator) ChangeLink(ctx context.Context, by access.Actor, p *models
 	err = c.changeLinks(ctx, by, p, r, func(_ *models.Tx, r *models.Release) error {
 		at := slices.IndexFunc(r.Links, func(l models.ReleaseLink) bool { return l.ID == id })
 		if at < 0 {
-			return fault.New(fault.NotFound, "404 Not found")
+			return fault.Missing("")
 		}
 		l = r.Links[at]
 		others := slices.Delete(slices.Clone(r.Links), at, at+1)

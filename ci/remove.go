@@ -188,7 +188,7 @@ func (c *Coordinator) KeepArtifacts(ctx context.Context, jobID int64) error {
 	return c.db.Write(ctx, func(tx *models.Tx) error {
 		n, err := tx.KeepArtifacts(jobID)
 		if err == nil && n == 0 {
-			return fault.New(fault.NotFound, "404 Not Found")
+			return fault.Refused(fault.NotFound, "")
 		}
 		return err
 	})

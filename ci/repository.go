@@ -24,7 +24,7 @@ type NewCommit struct {
 // change moves refs as a push does: asked ref by ref, noted before, pipelines after.
 func (c *Coordinator) change(ctx context.Context, by access.Actor, p *models.Project, ch RefChange, move func() error) error {
 	if p.Source != "hosted" {
-		return fault.New(fault.Forbidden, "403 Forbidden - this project mirrors another repository and takes no changes")
+		return fault.Refused(fault.Forbidden, "this project mirrors another repository and takes no changes")
 	}
 	if _, err := c.CheckPush(ctx, by, p, []RefChange{ch}); err != nil {
 		return err
@@ -175,7 +175,7 @@ func (c *Coordinator) DeleteRef(ctx context.Context, by access.Actor, p *models.
 		if strings.HasPrefix(full, "refs/tags/") {
 			thing = "Tag"
 		}
-		return fault.New(fault.NotFound, "404 %s Not Found", thing)
+		return fault.Missing("%s", thing)
 	}
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 func (c *Coordinator) StopStale(ctx context.Context, by access.Actor, p *models.Project, before time.Time) error {
 	now := c.db.Now()
 	if before.Before(now.AddDate(-10, 0, 0)) || before.After(now.AddDate(0, 0, -7)) {
-		return fault.New(fault.Invalid, "400 Bad request - Invalid Date")
+		return fault.Refused(fault.Invalid, "Invalid Date")
 	}
 	return c.db.Write(ctx, func(tx *models.Tx) error {
 		if err := tx.StopStale(p.ID, before); err != nil {

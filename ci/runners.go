@@ -40,7 +40,7 @@ type RunnerSettings struct {
 // legacyManager is the machine of runners that do not name theirs.
 const legacyManager = "<legacy>"
 
-var errRunnerToken = fault.New(fault.Forbidden, "403 Forbidden")
+var errRunnerToken = fault.Refused(fault.Forbidden, "")
 
 // checkSettings refuses what GitLab refuses.
 func checkSettings(s RunnerSettings) error {
@@ -107,7 +107,7 @@ func (c *Coordinator) RegisterRunner(ctx context.Context, registration string, s
 			return tx.CreateRunner(row)
 		}
 		if errors.Is(err, models.ErrNotFound) {
-			return fault.New(fault.Forbidden, "403 Forbidden - invalid token supplied")
+			return fault.Refused(fault.Forbidden, "invalid token supplied")
 		}
 		return err
 	})
@@ -329,7 +329,7 @@ func (c *Coordinator) DeleteManager(ctx context.Context, token, systemID string)
 	}
 	err = c.db.Write(ctx, func(tx *models.Tx) error { return tx.DeleteManager(e.runner.ID, systemID) })
 	if errors.Is(err, models.ErrNotFound) {
-		return fault.New(fault.NotFound, "404 Runner Manager Not Found")
+		return fault.Missing("Runner Manager")
 	}
 	return err
 }

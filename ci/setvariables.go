@@ -115,7 +115,7 @@ func (c *Coordinator) FindVariable(ctx context.Context, scope string, scopeID in
 	switch len(found) {
 	case 0:
 		thing := map[string]string{"project": "Variable", "group": "GroupVariable", "instance": "InstanceVariable"}[scope]
-		return nil, fault.New(fault.NotFound, "404 %s Not Found", thing)
+		return nil, fault.Missing("%s", thing)
 	case 1:
 		return found[0], nil
 	}

@@ -122,7 +122,7 @@ func (c *Coordinator) statusPipeline(ctx context.Context, by access.Actor, p *mo
 	repo := c.Repo(p)
 	k, err := repo.Commit(ctx, in.SHA)
 	if errors.Is(err, gitrepo.ErrNotFound) || errors.Is(err, gitrepo.ErrBadName) {
-		return nil, fault.New(fault.NotFound, "404 Commit Not Found")
+		return nil, fault.Missing("Commit")
 	}
 	if err != nil {
 		return nil, err
@@ -146,7 +146,7 @@ func (c *Coordinator) statusPipeline(ctx context.Context, by access.Actor, p *mo
 	case !errors.Is(err, models.ErrNotFound):
 		return nil, err
 	case in.PipelineID != 0:
-		return nil, fault.New(fault.NotFound, "404 Pipeline for pipeline_id, sha and ref Not Found")
+		return nil, fault.Missing("Pipeline for pipeline_id, sha and ref")
 	}
 	ref, tag, err := c.refOf(ctx, p, k.SHA, in.Ref)
 	if err != nil {

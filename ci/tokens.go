@@ -92,7 +92,7 @@ func (c *Coordinator) CreateResourceToken(ctx context.Context, by access.Actor, 
 	case !n.AccessLevel.Valid() || n.AccessLevel < enum.Guest:
 		return nil, "", fault.Field("access_level", "is not included in the list")
 	case n.AccessLevel > s.Level:
-		return nil, "", fault.New(fault.Forbidden, "403 Forbidden - you cannot give a role above your own")
+		return nil, "", fault.Refused(fault.Forbidden, "you cannot give a role above your own")
 	case slices.Contains(n.Scopes, "sudo"):
 		return nil, "", fault.Field("scopes", "can only contain available scopes")
 	}
@@ -146,7 +146,7 @@ func (c *Coordinator) RotateToken(ctx context.Context, by access.Actor, id int64
 			return err
 		}
 		if !old.Active(tx.Now()) {
-			return fault.New(fault.Invalid, "400 Bad request - Token already revoked")
+			return fault.Refused(fault.Invalid, "Token already revoked")
 		}
 		if err := tx.RevokeToken(id); err != nil {
 			return err

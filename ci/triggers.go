@@ -36,7 +36,7 @@ func (c *Coordinator) CreateTrigger(ctx context.Context, by access.Actor, p *mod
 // RenameTrigger says what a trigger token is for, which only its owner may.
 func (c *Coordinator) RenameTrigger(ctx context.Context, by access.Actor, t *models.Trigger, description string) error {
 	if !OwnsTrigger(by, t) {
-		return fault.New(fault.Forbidden, "403 Forbidden")
+		return fault.Refused(fault.Forbidden, "")
 	}
 	t.Description = description
 	return c.db.Write(ctx, func(tx *models.Tx) error {
@@ -78,7 +78,7 @@ type TriggerCall struct {
 	Payload   map[string]any // all parameters but the token
 }
 
-var errNoTrigger = fault.New(fault.NotFound, "404 Not Found")
+var errNoTrigger = fault.Refused(fault.NotFound, "")
 
 // TriggerPipeline makes the pipeline of a trigger call: as the token's owner, or as the user of the job, whose pipeline
 // is its upstream then. A token that is unknown, has expired or is of another project is not found.

@@ -111,7 +111,7 @@ func (c *Coordinator) UpdateUser(ctx context.Context, by access.Actor, id int64,
 			return errForbidden
 		}
 		if u.ID == by.ID() && before.Admin && !u.Admin {
-			return fault.New(fault.Forbidden, "403 Forbidden - you cannot take the administrator's rights from yourself")
+			return fault.Refused(fault.Forbidden, "you cannot take the administrator's rights from yourself")
 		}
 		if err := errors.Join(checkUser(u), taken(tx, u)); err != nil {
 			return err
@@ -165,11 +165,11 @@ func (c *Coordinator) SetUserState(ctx context.Context, by access.Actor, id int6
 		}
 		switch {
 		case u.ID == by.ID() && move.state != "active":
-			return fault.New(fault.Forbidden, "403 Forbidden - you cannot %s yourself", word)
+			return fault.Refused(fault.Forbidden, "you cannot %s yourself", word)
 		case u.State == move.state:
 			return nil
 		case !slices.Contains(move.from, u.State):
-			return fault.New(fault.Forbidden, "403 Forbidden - a user that is %s cannot be changed by %s", u.State, word)
+			return fault.Refused(fault.Forbidden, "a user that is %s cannot be changed by %s", u.State, word)
 		}
 		u.State, changed = move.state, true
 		if err := tx.UpdateUser(u); err != nil {
@@ -191,7 +191,7 @@ func (c *Coordinator) DeleteUser(ctx context.Context, by access.Actor, id int64)
 			return notFound(err, "User")
 		}
 		if u.ID == by.ID() {
-			return fault.New(fault.Forbidden, "403 Forbidden - you cannot delete yourself")
+			return fault.Refused(fault.Forbidden, "you cannot delete yourself")
 		}
 		owns, err := tx.OwnsProjects(id)
 		if err != nil {
@@ -207,12 +207,12 @@ func (c *Coordinator) DeleteUser(ctx context.Context, by access.Actor, id int64)
 	})
 }
 
-var errForbidden = fault.New(fault.Forbidden, "403 Forbidden")
+var errForbidden = fault.Refused(fault.Forbidden, "")
 
 // notFound turns a missing row into GitLab's words.
 func notFound(err error, thing string) error {
 	if errors.Is(err, models.ErrNotFound) {
-		return fault.New(fault.NotFound, "404 %s Not Found", thing)
+		return fault.Missing("%s", thing)
 	}
 	return err
 }

@@ -268,7 +268,7 @@ func translate(err error) error {
 	case errors.As(err, &known), fault.KindOf(err) == fault.OutOfSpace:
 		return err
 	case lost(err):
-		return fault.Wrap(fault.Unavailable, err, "503 Service Unavailable - the database cannot be reached; try again")
+		return fault.Refused(fault.Unavailable, "the database cannot be reached; try again").Because(err)
 	}
 	return err
 }

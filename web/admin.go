@@ -60,7 +60,7 @@ func (s *Server) adminUser(r *request, args []string) error {
 		return notFound(r)
 	}
 	if fault.KindOf(err) == fault.Forbidden {
-		return fault.New(fault.Invalid, "%s", strings.TrimPrefix(fault.Message(err), "403 Forbidden - "))
+		return fault.New(fault.Invalid, "%s", fault.Message(err))
 	}
 	if err != nil {
 		return err

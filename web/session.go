@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"signalbox/ci/access"
 	"signalbox/internal/fault"
 	"signalbox/internal/httpapi"
 	"signalbox/internal/secret"
@@ -124,8 +125,8 @@ func (s *Server) signIn(r *request) error {
 	a, err := s.auth.Password(r.Context(), login, r.PostFormValue("password"), httpapi.Network(httpapi.Address(r.Request, s.trusted)).String())
 	if fault.KindOf(err) == fault.Unauthorized {
 		text := "Invalid login or password."
-		if message := fault.Message(err); !strings.HasPrefix(message, "401") {
-			text = message
+		if errors.Is(err, access.ErrTooMany) {
+			text = fault.Message(err)
 		}
 		s.render(r, http.StatusUnauthorized, "sign_in", data{"Title": "Sign in", "Error": text, "Login": login})
 		return nil

@@ -213,14 +213,14 @@ func (s *Server) fail(r *request, err error) {
 		status, title = http.StatusUnauthorized, "Sign in"
 	case fault.Forbidden:
 		status, title = http.StatusForbidden, "Not allowed"
-	case fault.Invalid, fault.Conflict, fault.NotAllowed, fault.Unprocessable, fault.TooMany, fault.TooSlow:
+	case fault.Invalid, fault.Conflict, fault.NotAllowed, fault.Unprocessable, fault.TooMany, fault.TooSlow, fault.TooLarge, fault.WrongMethod, fault.Precondition:
 		if s.tellOnForm(r, err) {
 			return
 		}
 		status, title = http.StatusBadRequest, "That did not work"
 	case fault.Unavailable, fault.OutOfSpace:
 		status, title = http.StatusServiceUnavailable, "Not available right now"
-	default:
+	case fault.Internal:
 		if r.Context().Err() == nil {
 			s.log.ErrorContext(r.Context(), "page failed", "path", r.URL.Path, "error", err)
 		}
@@ -229,7 +229,7 @@ func (s *Server) fail(r *request, err error) {
 		answerProgram(r, status)
 		return
 	}
-	s.render(r, status, "message", data{"Title": title, "Text": strings.TrimPrefix(strings.TrimPrefix(fault.Message(err), "403 Forbidden"), " - ")})
+	s.render(r, status, "message", data{"Title": title, "Text": sentence(fault.Message(err))})
 }
 
 // atFields is what is wrong with a form whose page says so at each field.
@@ -275,7 +275,6 @@ func (s *Server) tellOnForm(r *request, err error) bool {
 }
 
 func sentence(text string) string {
-	text = strings.TrimPrefix(text, "400 Bad request - ")
 	if text == "" {
 		return text
 	}

@@ -112,7 +112,7 @@ func (h *Handler) statusOf(w http.ResponseWriter, r *http.Request, err error) in
 		return http.StatusNotFound
 	case fault.Forbidden:
 		return http.StatusForbidden
-	case fault.Invalid:
+	case fault.Invalid, fault.Conflict, fault.NotAllowed, fault.WrongMethod, fault.Precondition, fault.Unprocessable:
 		return http.StatusBadRequest
 	case fault.TooMany:
 		w.Header().Set("Retry-After", "60")
@@ -124,6 +124,7 @@ func (h *Handler) statusOf(w http.ResponseWriter, r *http.Request, err error) in
 		return http.StatusRequestTimeout
 	case fault.TooLarge:
 		return http.StatusRequestEntityTooLarge
+	case fault.Internal:
 	}
 	if r.Context().Err() == nil {
 		h.log.ErrorContext(r.Context(), "git request failed", "path", r.URL.Path, "error", err)

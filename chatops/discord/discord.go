@@ -99,12 +99,12 @@ type interaction struct {
 
 // errUnsigned is the one answer to whatever Discord did not sign for a project that takes it; Discord tries this before it
 // saves an address.
-var errUnsigned = fault.New(fault.Unauthorized, "401 Unauthorized")
+var errUnsigned = fault.Refused(fault.Unauthorized, "")
 
 func (h *Handler) interaction(c *gin.Context) error {
 	raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
 	if err != nil {
-		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body cannot be read")
+		return fault.Refused(fault.Invalid, "the body cannot be read").Because(err)
 	}
 	ctx := c.Request.Context()
 	in, err := h.service.Authenticate(ctx, c.Param("id"), enum.Discord, func(in *models.ChatIntegration, _ string) bool {
@@ -118,7 +118,7 @@ func (h *Handler) interaction(c *gin.Context) error {
 	}
 	var i interaction
 	if err := json.Unmarshal(raw, &i); err != nil {
-		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body is no JSON")
+		return fault.Refused(fault.Invalid, "the body is no JSON").Because(err)
 	}
 	switch i.Type {
 	case ping:
@@ -151,7 +151,7 @@ func (h *Handler) interaction(c *gin.Context) error {
 			err = nil // a modal cannot show it: the command is refused for it
 		}
 	default:
-		return fault.New(fault.Invalid, "400 Bad request - an interaction of an unknown type")
+		return fault.Refused(fault.Invalid, "an interaction of an unknown type")
 	}
 	if kind := fault.KindOf(err); kind == fault.Invalid || kind == fault.Forbidden { // Discord signed it
 		c.JSON(http.StatusOK, answered(chatops.Answer{Text: fault.Message(err)}))

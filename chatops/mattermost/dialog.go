@@ -133,13 +133,13 @@ func (s submission) values() map[string]string {
 func (h *Handler) dialog(c *gin.Context) error {
 	raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
 	if err != nil {
-		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body cannot be read")
+		return fault.Refused(fault.Invalid, "the body cannot be read").Because(err)
 	}
 	var sent submission
 	d := json.NewDecoder(strings.NewReader(string(raw)))
 	d.UseNumber()
 	if err := d.Decode(&sent); err != nil {
-		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body is no JSON")
+		return fault.Refused(fault.Invalid, "the body is no JSON").Because(err)
 	}
 	if sent.Cancelled {
 		c.JSON(http.StatusOK, gin.H{})

@@ -31,11 +31,11 @@ type press struct {
 func (h *Handler) interaction(c *gin.Context) error {
 	raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
 	if err != nil {
-		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body cannot be read")
+		return fault.Refused(fault.Invalid, "the body cannot be read").Because(err)
 	}
 	var p press
 	if err := json.Unmarshal(raw, &p); err != nil {
-		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body is no JSON")
+		return fault.Refused(fault.Invalid, "the body is no JSON").Because(err)
 	}
 	var form *chatops.Form
 	var cmd chatops.Command

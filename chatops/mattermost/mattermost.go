@@ -34,11 +34,11 @@ const maxBody = 64 << 10
 func (h *Handler) trigger(c *gin.Context) error {
 	raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
 	if err != nil {
-		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body cannot be read")
+		return fault.Refused(fault.Invalid, "the body cannot be read").Because(err)
 	}
 	f, err := url.ParseQuery(string(raw))
 	if err != nil {
-		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body is not a form")
+		return fault.Refused(fault.Invalid, "the body is not a form").Because(err)
 	}
 	if !f.Has("token") {
 		return &httpapi.ParamError{Text: "token is missing"}

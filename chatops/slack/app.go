@@ -22,11 +22,11 @@ import (
 func (h *Handler) appTrigger(c *gin.Context) error {
 	raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
 	if err != nil {
-		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body cannot be read")
+		return fault.Refused(fault.Invalid, "the body cannot be read").Because(err)
 	}
 	form, err := url.ParseQuery(string(raw))
 	if err != nil {
-		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body is not a form")
+		return fault.Refused(fault.Invalid, "the body is not a form").Because(err)
 	}
 	if form.Get("ssl_check") == "1" {
 		c.Status(http.StatusOK)
@@ -64,13 +64,13 @@ func answerBody(a chatops.Answer) gin.H {
 	return body
 }
 
-var errUnsigned = fault.New(fault.Unauthorized, "401 Unauthorized")
+var errUnsigned = fault.Refused(fault.Unauthorized, "")
 
 // appBody reads a request that the signature of the instance's app proves.
 func (h *Handler) appBody(c *gin.Context) ([]byte, error) {
 	raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
 	if err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "400 Bad request - the body cannot be read")
+		return nil, fault.Refused(fault.Invalid, "the body cannot be read").Because(err)
 	}
 	genuine, err := h.service.AppSigned(c.Request.Context(), func(signing string) bool { return h.signed(c.Request.Header, raw, signing) == enum.Taken })
 	if err == nil && !genuine {
@@ -87,7 +87,7 @@ func (h *Handler) appInteraction(c *gin.Context) error {
 	}
 	form, err := url.ParseQuery(string(raw))
 	if err != nil {
-		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body is not a form")
+		return fault.Refused(fault.Invalid, "the body is not a form").Because(err)
 	}
 	answer, err := h.appInteract(c.Request.Context(), []byte(form.Get("payload")))
 	return answered(c, answer, err)
@@ -97,7 +97,7 @@ func (h *Handler) appInteraction(c *gin.Context) error {
 func (h *Handler) appInteract(ctx context.Context, payload []byte) (answer any, err error) {
 	var p interaction
 	if err := json.Unmarshal(payload, &p); err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "400 Bad request - the payload is no JSON")
+		return nil, fault.Refused(fault.Invalid, "the payload is no JSON").Because(err)
 	}
 	value := p.View.Metadata
 	if p.Type == "block_actions" && len(p.Actions) > 0 {
@@ -146,7 +146,7 @@ func (h *Handler) appEvent(c *gin.Context) error {
 func (h *Handler) appHear(ctx context.Context, raw []byte) (challenge string, err error) {
 	var e envelope
 	if err := json.Unmarshal(raw, &e); err != nil {
-		return "", fault.Wrap(fault.Invalid, err, "400 Bad request - the event is no JSON")
+		return "", fault.Refused(fault.Invalid, "the event is no JSON").Because(err)
 	}
 	if e.Type == "event_callback" && (e.Event.Type == "app_uninstalled" || e.Event.Type == "tokens_revoked" && len(e.Event.Tokens.Bot) > 0) {
 		return "", h.service.SlackUninstalled(ctx, e.TeamID, time.Unix(e.EventTime, 0))

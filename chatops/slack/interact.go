@@ -21,7 +21,7 @@ import (
 func (h *Handler) signedBody(c *gin.Context, kind enum.DeliveryKind) ([]byte, *models.ChatIntegration, error) {
 	raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
 	if err != nil {
-		return nil, nil, fault.Wrap(fault.Invalid, err, "400 Bad request - the body cannot be read")
+		return nil, nil, fault.Refused(fault.Invalid, "the body cannot be read").Because(err)
 	}
 	in, err := h.service.Judge(c.Request.Context(), c.Param("id"), enum.Slack, chatops.Asked{Kind: kind}, func(_ *models.ChatIntegration, signing string) enum.Verdict {
 		if signing == "" {
@@ -65,7 +65,7 @@ func (h *Handler) interaction(c *gin.Context) error {
 	}
 	form, err := url.ParseQuery(string(raw))
 	if err != nil {
-		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body is not a form")
+		return fault.Refused(fault.Invalid, "the body is not a form").Because(err)
 	}
 	answer, err := h.interact(c.Request.Context(), in, []byte(form.Get("payload")))
 	return answered(c, answer, err)
@@ -88,7 +88,7 @@ func answered(c *gin.Context, answer any, err error) error {
 func (h *Handler) interact(ctx context.Context, in *models.ChatIntegration, payload []byte) (answer any, err error) {
 	var p interaction
 	if err := json.Unmarshal(payload, &p); err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "400 Bad request - the payload is no JSON")
+		return nil, fault.Refused(fault.Invalid, "the payload is no JSON").Because(err)
 	}
 	from := chatops.Command{
 		Workspace: p.Team.ID, WorkspaceDomain: p.Team.Domain, ChannelID: p.Channel.ID, ChannelName: p.Channel.Name, Thread: p.Message.Thread,
@@ -178,7 +178,7 @@ func (h *Handler) event(c *gin.Context) error {
 func (h *Handler) hear(ctx context.Context, raw []byte, in *models.ChatIntegration, take func(context.Context, chatops.Command) error) (challenge string, err error) {
 	var e envelope
 	if err := json.Unmarshal(raw, &e); err != nil {
-		return "", fault.Wrap(fault.Invalid, err, "400 Bad request - the event is no JSON")
+		return "", fault.Refused(fault.Invalid, "the event is no JSON").Because(err)
 	}
 	if e.Type == "url_verification" {
 		h.service.Note(in, chatops.Asked{Kind: enum.ChatEvent, Text: "the address is checked"}, enum.Taken, "", http.StatusOK)

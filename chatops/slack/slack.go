@@ -51,11 +51,11 @@ const (
 func (h *Handler) trigger(c *gin.Context) error {
 	raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
 	if err != nil {
-		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body cannot be read")
+		return fault.Refused(fault.Invalid, "the body cannot be read").Because(err)
 	}
 	form, err := url.ParseQuery(string(raw)) // never the address: Slack signs the body alone
 	if err != nil {
-		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body is not a form")
+		return fault.Refused(fault.Invalid, "the body is not a form").Because(err)
 	}
 	if form.Get("ssl_check") == "1" {
 		c.Status(http.StatusOK)

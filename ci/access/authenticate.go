@@ -28,7 +28,7 @@ func NewAuthenticator(db *models.DB, brakes Brakes) *Authenticator {
 	return &Authenticator{db: db, brakes: brakes, touched: map[int64]time.Time{}, seen: map[string]time.Time{}}
 }
 
-var errUnauthorized = fault.New(fault.Unauthorized, "401 Unauthorized")
+var errUnauthorized = fault.Refused(fault.Unauthorized, "")
 
 // InvalidToken is a personal access token that was good once.
 type InvalidToken struct{ Description string }
@@ -58,7 +58,7 @@ func (a *Authenticator) Token(ctx context.Context, token string) (Actor, error) 
 	case !row.Active(a.db.Now()):
 		return Actor{}, &InvalidToken{"Token is expired. You can either do re-authorization or token refresh."}
 	case out.User.Blocked():
-		return Actor{}, fault.New(fault.Forbidden, "403 Forbidden - Your account has been blocked.")
+		return Actor{}, fault.Refused(fault.Forbidden, "Your account has been blocked.")
 	}
 	out.Scopes, out.Token = row.Scopes, row
 	a.note(ctx, row.ID)
@@ -91,7 +91,7 @@ func (a *Authenticator) Job(ctx context.Context, token string) (Actor, error) {
 // Sudo lets an administrator's token with the scope sudo act as another user, by id or name.
 func (a *Authenticator) Sudo(ctx context.Context, actor Actor, as string) (Actor, error) {
 	if !actor.Admin() {
-		return actor, fault.New(fault.Forbidden, "403 Forbidden - Must be admin to use sudo")
+		return actor, fault.Refused(fault.Forbidden, "Must be admin to use sudo")
 	}
 	if !slices.Contains(actor.Scopes, "sudo") {
 		return actor, &ScopeError{Need: []string{"sudo"}}
@@ -105,7 +105,7 @@ func (a *Authenticator) Sudo(ctx context.Context, actor Actor, as string) (Actor
 		return err
 	})
 	if errors.Is(err, models.ErrNotFound) {
-		return actor, fault.New(fault.NotFound, "404 User with ID or username '%s' Not Found", as)
+		return actor, fault.Missing("User with ID or username '%s'", as)
 	}
 	return actor, err
 }

@@ -39,7 +39,7 @@ func lost(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fault.Wrap(fault.Unavailable, err, "503 Service Unavailable - the store of live logs cannot be reached; try again")
+	return fault.Refused(fault.Unavailable, "the store of live logs cannot be reached; try again").Because(err)
 }
 
 // appendScript adds bytes if they start where the log ends; it answers the size, or -1 and the size, or -2

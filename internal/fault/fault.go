@@ -32,18 +32,66 @@ const (
 	OutOfSpace    // a disk or a quota of the server is full
 )
 
-// Error is a failure with a message that is safe to show.
+// Error is a failure with a message that is safe to show. It knows no protocol: faces that speak HTTP add the status.
 type Error struct {
 	Kind    Kind
-	Message string
-	Cause   error // for the log alone
+	Message string // a sentence for people; "" says no more than the kind does
+	// Missing is what was not found, if that is what the failure is: "Pipeline".
+	Missing string
+	// Titled says that programs read the title of the kind in front of the message, as they do where GitLab's API
+	// refuses something by rule.
+	Titled bool
+	Cause  error // for the log alone
 }
 
 func (e *Error) Error() string {
 	if e.Cause != nil {
-		return e.Message + ": " + e.Cause.Error()
+		return e.text() + ": " + e.Cause.Error()
 	}
-	return e.Message
+	return e.text()
+}
+
+func (e *Error) text() string {
+	if e.Message != "" {
+		return e.Message
+	}
+	return e.Kind.sentence()
+}
+
+// sentence says what a kind means to people where nobody said more.
+func (k Kind) sentence() string {
+	switch k {
+	case NotFound:
+		return "not found"
+	case Forbidden:
+		return "you are not allowed to do this"
+	case Unauthorized:
+		return "you are not signed in, or the token is not valid"
+	case Invalid:
+		return "the request cannot be understood"
+	case Conflict:
+		return "somebody else changed it at the same moment"
+	case TooLarge:
+		return "it is too large"
+	case Unavailable:
+		return "this is not available right now; try again"
+	case NotAllowed:
+		return "its state does not allow that"
+	case TooMany:
+		return "too many requests; try again later"
+	case WrongMethod:
+		return "this cannot be asked in this way"
+	case Precondition:
+		return "it was changed since you looked"
+	case Unprocessable:
+		return "what was given cannot be used"
+	case TooSlow:
+		return "the request took too long to come"
+	case OutOfSpace:
+		return "there is no space left on the server"
+	case Internal:
+	}
+	return "internal error"
 }
 
 // Unwrap gives the cause.
@@ -73,6 +121,29 @@ func Field(name, format string, args ...any) Fields {
 // New makes an error of a kind.
 func New(k Kind, format string, args ...any) *Error {
 	return &Error{Kind: k, Message: fmt.Sprintf(format, args...)}
+}
+
+// Refused makes an error that programs read with the title of its kind; "" says no more than that.
+func Refused(k Kind, format string, args ...any) *Error {
+	e := New(k, format, args...)
+	e.Titled = true
+	return e
+}
+
+// Missing makes the error that a thing was not found: "Pipeline", or "" for what has no name of its own.
+func Missing(thing string, args ...any) *Error {
+	thing = fmt.Sprintf(thing, args...)
+	e := &Error{Kind: NotFound, Missing: thing}
+	if thing != "" {
+		e.Message = thing + " not found"
+	}
+	return e
+}
+
+// Because adds a cause, which is not shown.
+func (e *Error) Because(cause error) *Error {
+	e.Cause = cause
+	return e
 }
 
 // Wrap makes an error of a kind with a cause that is not shown.
@@ -105,7 +176,7 @@ func Message(err error) string {
 	}
 	var f *Error
 	if errors.As(err, &f) && f.Kind != Internal {
-		return f.Message
+		return f.text()
 	}
 	var fields Fields
 	if errors.As(err, &fields) {

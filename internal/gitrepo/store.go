@@ -24,7 +24,7 @@ import (
 var ErrNotFound = errors.New("not found in the repository")
 
 // ErrBadName says that a text cannot be the name of a ref, a commit or a path.
-var ErrBadName = fault.New(fault.Invalid, "400 Bad request - not a valid name or path in a repository")
+var ErrBadName = fault.Refused(fault.Invalid, "not a valid name or path in a repository")
 
 // Store is a folder of bare repositories.
 type Store struct {

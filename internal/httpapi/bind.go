@@ -303,4 +303,4 @@ func bindMap(v reflect.Value, raw any) bool {
 	return true
 }
 
-var errMalformed = fault.New(fault.Invalid, "400 Bad request - a parameter holds bytes that are no text")
+var errMalformed = fault.Refused(fault.Invalid, "a parameter holds bytes that are no text")

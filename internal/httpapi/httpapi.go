@@ -67,7 +67,7 @@ func requestID(c *gin.Context) {
 func readable(c *gin.Context) {
 	path := c.Request.URL.Path
 	if !utf8.ValidString(path) || strings.ContainsRune(path, 0) {
-		c.AbortWithStatusJSON(http.StatusBadRequest, gin.H{"message": fault.Message(errMalformed)})
+		c.AbortWithStatusJSON(http.StatusBadRequest, gin.H{"message": Text(errMalformed)})
 		return
 	}
 	c.Next()
@@ -140,9 +140,9 @@ func Render(err error) (int, any) {
 	}
 	if status, ok := statuses[fault.KindOf(err)]; ok {
 		if plain[fault.KindOf(err)] {
-			return status, gin.H{"error": fault.Message(err)}
+			return status, gin.H{"error": Text(err)}
 		}
-		return status, gin.H{"message": fault.Message(err)}
+		return status, gin.H{"message": Text(err)}
 	}
 	if errors.Is(err, syscall.EROFS) {
 		return http.StatusServiceUnavailable, gin.H{"message": "503 Service Unavailable - the server's disk is read-only"}

@@ -53,7 +53,7 @@ func (p Page) After() (int64, error) {
 	text, ok := strings.CutPrefix(string(raw), `{"id":"`)
 	n, numberErr := strconv.ParseInt(strings.TrimSuffix(text, `"}`), 10, 64)
 	if err != nil || !ok || numberErr != nil || n < 0 {
-		return 0, fault.New(fault.Invalid, "400 Bad request - the cursor is not one of ours")
+		return 0, fault.Refused(fault.Invalid, "the cursor is not one of ours")
 	}
 	return n, nil
 }

@@ -32,7 +32,7 @@ func ReadParams(c *gin.Context, limit int64) (Params, error) {
 	p := Params{values: map[string]any{}}
 	query, err := url.ParseQuery(c.Request.URL.RawQuery)
 	if err != nil {
-		return p, fault.Wrap(fault.Invalid, err, "400 Bad request - the query cannot be read")
+		return p, fault.Refused(fault.Invalid, "the query cannot be read").Because(err)
 	}
 	p.addForm(query)
 	if c.Request.Body != nil && c.Request.ContentLength != 0 {
@@ -77,7 +77,7 @@ func (p *Params) addBody(r *http.Request, limit int64) error {
 func bodyError(err error) error {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) || strings.Contains(err.Error(), "message too large") {
-		return fault.New(fault.TooLarge, "413 Request Entity Too Large")
+		return fault.Refused(fault.TooLarge, "")
 	}
 	return &ParamError{"message body does not match declared format"}
 }

@@ -24,7 +24,7 @@ func (s *Server) upload(c *gin.Context) error {
 	}
 	parts, err := c.Request.MultipartReader()
 	if err != nil {
-		return fault.Wrap(fault.Invalid, err, "400 Bad request - the body is not multipart/form-data")
+		return fault.Refused(fault.Invalid, "the body is not multipart/form-data").Because(err)
 	}
 	u := ci.ArtifactUpload{Type: c.Query("artifact_type"), Format: c.Query("artifact_format"), ExpireIn: c.Query("expire_in")}
 	for range maxParts {
@@ -33,7 +33,7 @@ func (s *Server) upload(c *gin.Context) error {
 			break
 		}
 		if err != nil {
-			return fault.Wrap(fault.Invalid, err, "400 Bad request - the upload was cut off")
+			return fault.Refused(fault.Invalid, "the upload was cut off").Because(err)
 		}
 		if part.FormName() != "file" {
 			if err := field(&u, part.FormName(), part); err != nil {
@@ -45,7 +45,7 @@ func (s *Server) upload(c *gin.Context) error {
 		body := &source{r: part}
 		if _, err := s.ci.StoreArtifact(c.Request.Context(), a, u, body); err != nil {
 			if body.failed != nil {
-				return fault.Wrap(fault.Invalid, err, "400 Bad request - the upload was cut off")
+				return fault.Refused(fault.Invalid, "the upload was cut off").Because(err)
 			}
 			return err
 		}
@@ -59,7 +59,7 @@ func (s *Server) upload(c *gin.Context) error {
 func field(u *ci.ArtifactUpload, name string, r io.Reader) error {
 	value, err := io.ReadAll(io.LimitReader(r, 1<<10))
 	if err != nil {
-		return fault.Wrap(fault.Invalid, err, "400 Bad request - the upload was cut off")
+		return fault.Refused(fault.Invalid, "the upload was cut off").Because(err)
 	}
 	switch name {
 	case "artifact_type":
@@ -89,7 +89,7 @@ func (s *source) Read(p []byte) (int, error) {
 func (s *Server) download(c *gin.Context) error {
 	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
 	if err != nil {
-		return fault.New(fault.NotFound, "404 Not Found")
+		return fault.Refused(fault.NotFound, "")
 	}
 	token := c.GetHeader(runnerproto.HeaderJobToken)
 	if token == "" {
@@ -97,7 +97,7 @@ func (s *Server) download(c *gin.Context) error {
 	}
 	reader, err := s.ci.JobOfToken(c.Request.Context(), token)
 	if err != nil {
-		return fault.Wrap(fault.Unauthorized, err, "401 Unauthorized")
+		return fault.Refused(fault.Unauthorized, "").Because(err)
 	}
 	row, err := s.ci.DependencyArtifact(c.Request.Context(), reader, id)
 	if err != nil {

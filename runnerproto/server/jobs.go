@@ -94,7 +94,7 @@ func (s *Server) update(c *gin.Context) error {
 			return err
 		}
 	default:
-		return fault.New(fault.Invalid, "400 Bad request - unknown state")
+		return fault.Refused(fault.Invalid, "unknown state")
 	}
 	status(c, a.Status())
 	c.String(http.StatusOK, "200")
@@ -119,7 +119,7 @@ func outcome(r runnerproto.UpdateRequest) (ci.Outcome, error) {
 	hex, ok := strings.CutPrefix(checksum, "crc32:")
 	sum, err := strconv.ParseUint(hex, 16, 32)
 	if !ok || err != nil {
-		return o, fault.New(fault.Invalid, "400 Bad request - the checksum is not crc32:xxxxxxxx")
+		return o, fault.Refused(fault.Invalid, "the checksum is not crc32:xxxxxxxx")
 	}
 	crc := uint32(sum)
 	o.TraceSum = &crc
@@ -151,9 +151,9 @@ func (s *Server) appendTrace(c *gin.Context) error {
 	if err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
-			return fault.New(fault.TooLarge, "413 Request Entity Too Large")
+			return fault.Refused(fault.TooLarge, "")
 		}
-		return fault.Wrap(fault.Invalid, err, "400 Bad request - the log was cut off")
+		return fault.Refused(fault.Invalid, "the log was cut off").Because(err)
 	}
 	if debug, _ := strconv.ParseBool(c.Query("debug_trace")); debug {
 		if err := s.ci.NoteDebugMode(c.Request.Context(), a); err != nil {
@@ -182,12 +182,12 @@ func (s *Server) appendTrace(c *gin.Context) error {
 // contentRange reads where a piece of a log starts. Its end is not trusted; the body's length counts.
 func contentRange(h string) (int64, error) {
 	if h == "" {
-		return 0, fault.New(fault.Invalid, "400 Bad request - Missing header Content-Range")
+		return 0, fault.Refused(fault.Invalid, "Missing header Content-Range")
 	}
 	first, _, ok := strings.Cut(h, "-")
 	start, err := strconv.ParseInt(first, 10, 64)
 	if !ok || err != nil || start < 0 {
-		return 0, fault.New(fault.Invalid, "400 Bad request - Content-Range is not start-end")
+		return 0, fault.Refused(fault.Invalid, "Content-Range is not start-end")
 	}
 	return start, nil
 }

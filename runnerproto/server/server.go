@@ -51,7 +51,7 @@ func refusals(h httpapi.Handler) httpapi.Handler {
 		if over.Job != nil {
 			c.Header(runnerproto.HeaderJobStatus, string(over.Job.Status))
 		}
-		return fault.New(fault.Forbidden, "%s", over.Error())
+		return fault.Refused(fault.Forbidden, "%s", over.Reason)
 	}
 }
 
@@ -66,9 +66,9 @@ func read(c *gin.Context, into any) error {
 	}
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
-		return fault.New(fault.TooLarge, "413 Request Entity Too Large")
+		return fault.Refused(fault.TooLarge, "")
 	}
-	return fault.Wrap(fault.Invalid, err, "400 Bad request - the body is not the JSON that is expected here")
+	return fault.Refused(fault.Invalid, "the body is not the JSON that is expected here").Because(err)
 }
 
 func info(c *gin.Context, i runnerproto.Info, systemID string) ci.RunnerInfo {
