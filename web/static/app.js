@@ -246,7 +246,11 @@ function times() {
   for (const t of document.querySelectorAll("time[datetime]")) t.title = new Date(t.dateTime).toLocaleString();
 }
 times();
-for (const tab of document.querySelectorAll(".tabs [aria-current]")) tab.scrollIntoView({ block: "nearest", inline: "center" });
+/* The current tab comes into the view of its row alone: the page stays where its log put it. */
+for (const tab of document.querySelectorAll(".tabs [aria-current]")) {
+  const row = tab.closest(".tabs"), at = tab.getBoundingClientRect(), frame = row.getBoundingClientRect();
+  row.scrollLeft += at.left - frame.left - (frame.width - at.width) / 2;
+}
 
 /* The line of commands: those before by the arrow keys, completion by Tab, jobs to click. */
 
