@@ -167,14 +167,25 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, path, rest strin
 		return err
 	}
 	w.Header().Set("Content-Type", "application/x-"+string(service)+"-result")
+	again := func() (access.Actor, *models.Project, error) {
+		actor, err := h.sameActor(r, actor)
+		if err != nil {
+			return actor, nil, err
+		}
+		project, err := h.project(r.Context(), actor, path, service)
+		return actor, project, err
+	}
 	if service == gitrepo.ReceivePack {
-		return h.push(w, r, actor, project, body)
+		return h.push(w, r, actor, project, body, again)
 	}
 	all, err := gather(repo, body, maxWants)
 	if err != nil {
 		return err
 	}
 	defer all.Close()
+	if _, _, err := again(); err != nil { // the body may have taken its time
+		return err
+	}
 	return committed(repo.Serve(r.Context(), service, r.Header.Get("Git-Protocol"), all, w))
 }
 
@@ -246,6 +257,22 @@ func (h *Handler) actor(r *http.Request) (access.Actor, error) {
 		return access.Actor{}, fault.Wrap(fault.Unauthorized, err, "HTTP Basic: Access denied. Use your password or a personal access token")
 	}
 	return actor, err
+}
+
+// sameActor finds who is calling once more, after a wait. A password is not tried again: it must be the one that it was.
+func (h *Handler) sameActor(r *http.Request, a access.Actor) (access.Actor, error) {
+	if a.User == nil || a.Job != nil || a.Token != nil {
+		return h.actor(r)
+	}
+	err := h.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
+		now, err := tx.User(a.User.ID)
+		if errors.Is(err, models.ErrNotFound) || err == nil && (now.Blocked() || now.PasswordHash != a.User.PasswordHash) {
+			return fault.New(fault.Unauthorized, "HTTP Basic: Access denied")
+		}
+		a.User = now
+		return err
+	})
+	return a, err
 }
 
 func (h *Handler) jobActor(ctx context.Context, token string) (access.Actor, error) {

@@ -102,18 +102,19 @@ func (c *commands) packet(r *bufio.Reader) (line string, end bool, err error) {
 	return string(body), false, nil
 }
 
-func (h *Handler) push(w http.ResponseWriter, r *http.Request, a access.Actor, p *models.Project, body io.Reader) error {
+// push takes a push. Whether it may is asked before its pack comes, so that the client need not wait, and after it: again
+// finds caller and project anew.
+func (h *Handler) push(w http.ResponseWriter, r *http.Request, a access.Actor, p *models.Project, body io.Reader, again func() (access.Actor, *models.Project, error)) error {
 	in := bufio.NewReaderSize(body, 64<<10)
 	c, err := readCommands(in)
 	if err != nil {
 		return err
 	}
 	ctx := r.Context()
-	settings, err := h.ci.CheckPush(ctx, a, p, c.changes)
-	var refusal *fault.Error
-	if errors.As(err, &refusal) && refusal.Kind == fault.Forbidden {
+	_, err = h.ci.CheckPush(ctx, a, p, c.changes)
+	if fault.KindOf(err) == fault.Forbidden {
 		io.Copy(io.Discard, in) // git reads the answer only after it has sent everything
-		return c.refuse(w, refusal.Message)
+		return c.refuse(w, fault.Message(err))
 	}
 	if err != nil {
 		return err
@@ -127,6 +128,16 @@ func (h *Handler) push(w http.ResponseWriter, r *http.Request, a access.Actor, p
 		return err
 	}
 	defer pack.Close()
+	if a, p, err = again(); err != nil {
+		return err
+	}
+	settings, err := h.ci.CheckPush(ctx, a, p, c.changes)
+	if fault.KindOf(err) == fault.Forbidden {
+		return c.refuse(w, fault.Message(err))
+	}
+	if err != nil {
+		return err
+	}
 	done, err := h.ci.BeginPush(ctx, a, p, c.changes, ci.ParsePushOptions(c.options))
 	if err != nil {
 		return err
