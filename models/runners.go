@@ -82,7 +82,14 @@ func (tx *Tx) UpdateRunner(r *Runner) error { return tx.storeLocked(RunnerAuthor
 // DeleteRunner removes a runner and its managers. Jobs keep its id. The tokens of the jobs that it has are worth nothing
 // from now on: what it was offered goes back to the queue and what it runs ends with the next sweep.
 func (tx *Tx) DeleteRunner(id int64) error {
-	err := tx.db.Exec(`UPDATE hand_outs SET token_hash = ? || id, expires_at = ?, deadline_at = ? WHERE runner_id = ?`,
+	_, err := tx.LockRunner(id) // first, so that a claim under way is over and its offer is among those that end
+	if err == ErrNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = tx.db.Exec(`UPDATE hand_outs SET token_hash = ? || id, expires_at = ?, deadline_at = ? WHERE runner_id = ?`,
 		revokedToken, tx.now(), tx.now(), id).Error
 	if err != nil {
 		return err
