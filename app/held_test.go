@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -210,7 +211,7 @@ func TestAClaimReadsTheProjectAgain(t *testing.T) {
 						return err
 					}
 					c.change(p)
-					return tx.UpdateProject(p)
+					return errors.Join(tx.UpdateProject(p), tx.MovePendingOf(p))
 				})
 				if err != nil {
 					t.Fatal(err)

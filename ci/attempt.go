@@ -113,7 +113,7 @@ func (c *Coordinator) accept(ctx context.Context, a *Attempt) error {
 		}
 		err = m.move(job, process.Run, func(j *models.Job) {
 			j.RunnerID, j.ManagerID, j.Timeout, j.TokenHash = &h.RunnerID, &h.ManagerID, h.Timeout, h.TokenHash
-			j.DebugMode = &h.DebugMode
+			j.DebugMode = h.DebugMode
 			j.StartedAt = &h.CreatedAt // older runners work for seconds before their first call
 		})
 		if fault.KindOf(err) == fault.NotAllowed { // canceled between the offer and now

@@ -55,14 +55,22 @@ func (c *Coordinator) handOut(ctx context.Context, o *Offer, e *runnerEntry, m *
 	if m.Features["two_phase_job_commit"] {
 		within = c.settings.AcceptWithin
 	}
+	debug := debugMode(o.Variables)
 	err = c.db.Write(ctx, func(tx *models.Tx) (err error) {
 		reason, moved = "", nil
+		now, err := tx.RunnerToClaim(e.runner.ID) // first: whoever changes the runner waits from here on
+		if errors.Is(err, models.ErrNotFound) {
+			return errRunnerChanged
+		}
+		if err != nil {
+			return err
+		}
 		claim, err := tx.Claim(o.Job.ID, e.runner.ID, m.ID)
 		if err != nil {
 			return err
 		}
-		if err := c.sameRunner(tx, e, claim); err != nil {
-			return err
+		if !unchanged(now, e.runner) || expired(now, tx.Now()) || !claim.Machine || now.Type == enum.ProjectRunner && !claim.Assigned {
+			return errRunnerChanged
 		}
 		reason = barred(claim.PendingDelete, claim.Archived, claim.BuildsEnabled, claim.UserState != "active")
 		if reason != "" {
@@ -71,31 +79,20 @@ func (c *Coordinator) handOut(ctx context.Context, o *Offer, e *runnerEntry, m *
 		if moved = movedInQueue(claim); moved != nil {
 			return tx.MovePending(moved)
 		}
+		if !e.match.takes(claim.Pending) { // it was moved since the mirror saw it
+			moved = claim.Pending
+			return nil
+		}
 		if claimed, err := tx.Dequeue(o.Job.ID); err != nil || !claimed {
 			return errors.Join(err, models.ErrNotFound)
 		}
 		return tx.CreateHandOut(&models.HandOut{
 			JobID: o.Job.ID, ProjectID: o.Project.ID, RunnerID: e.runner.ID, ManagerID: m.ID,
-			SharedRunner: e.runner.Type == enum.InstanceRunner, CancelGracefully: m.Features["cancel_gracefully"], DebugMode: debugMode(o.Variables),
+			SharedRunner: e.runner.Type == enum.InstanceRunner, CancelGracefully: m.Features["cancel_gracefully"], DebugMode: &debug,
 			TokenHash: secret.Hash(o.Token), Timeout: o.Timeout, ExpiresAt: tx.Now().Add(within),
 		})
 	})
 	return reason, moved, err
-}
-
-// sameRunner says whether a runner and its machine are still what a request was judged by; errRunnerChanged if not.
-func (c *Coordinator) sameRunner(tx *models.Tx, e *runnerEntry, claim *models.Claim) error {
-	now, err := tx.RunnerToClaim(e.runner.ID)
-	if errors.Is(err, models.ErrNotFound) {
-		return errRunnerChanged
-	}
-	if err != nil {
-		return err
-	}
-	if !unchanged(now, e.runner) || expired(now, tx.Now()) || !claim.Machine || now.Type == enum.ProjectRunner && !claim.Assigned {
-		return errRunnerChanged
-	}
-	return nil
 }
 
 // unchanged says whether a row of a runner is what it was.

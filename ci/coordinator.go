@@ -176,10 +176,16 @@ func (c *Coordinator) listen(ctx context.Context) {
 	defer stopQueued()
 	runners, stopRunners := c.hub.Subscribe(TopicRunners)
 	defer stopRunners()
+	moved, stopMoved := c.hub.Subscribe(TopicQueueMoved)
+	defer stopMoved()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-moved:
+			if err := c.sweepQueue(ctx, true); err != nil && ctx.Err() == nil {
+				c.log.DebugContext(ctx, "the queue is compared with the next sweep", "error", err)
+			}
 		case <-runners:
 			c.runners.clear()
 			c.wakeSweep()

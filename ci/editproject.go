@@ -83,13 +83,16 @@ func (c *Coordinator) UpdateProject(ctx context.Context, by access.Actor, id int
 }
 
 // moveQueued lets the waiting jobs of a project go to the runners that it takes now. This node's mirror of the queue
-// learns it with the commit, those of others with their next comparison; until then no claim of them succeeds.
+// learns it with the commit, those of others when they are told to compare it with the table; a claim reads the row anyway.
 func (c *Coordinator) moveQueued(tx *models.Tx, before, now *models.Project) error {
 	if before.SharedRunnersEnabled == now.SharedRunnersEnabled && before.GroupRunnersEnabled == now.GroupRunnersEnabled {
 		return nil
 	}
 	id, shared, group := now.ID, now.SharedRunnersEnabled, now.GroupRunnersEnabled
-	tx.AfterCommit(func() { c.queue.moveProject(id, shared, group) })
+	tx.AfterCommit(func() {
+		c.queue.moveProject(id, shared, group)
+		c.hub.Announce(TopicQueueMoved)
+	})
 	return tx.MovePendingOf(now)
 }
 

@@ -11,6 +11,9 @@ func TopicTrace(jobID int64) string { return "trace:" + strconv.FormatInt(jobID,
 // TopicQueue is announced to other nodes when a job waits for a runner.
 const TopicQueue = "queue"
 
+// TopicQueueMoved is announced to other nodes when jobs wait for other runners than before.
+const TopicQueueMoved = "queue-moved"
+
 // TopicRunners is announced to other nodes when a runner was changed or removed.
 const TopicRunners = "runners"
 

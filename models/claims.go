@@ -31,7 +31,7 @@ func (tx *Tx) Claim(jobID, runnerID, managerID int64) (*Claim, error) {
 		EXISTS (SELECT 1 FROM runner_projects r WHERE r.runner_id = ? AND r.project_id = w.project_id),
 		EXISTS (SELECT 1 FROM runner_managers m WHERE m.id = ?)
 		FROM pending_jobs w JOIN jobs j ON j.id = w.job_id JOIN projects p ON p.id = w.project_id
-		JOIN namespaces n ON n.id = p.namespace_id JOIN users u ON u.id = j.user_id WHERE w.job_id = ?`, runnerID, managerID, jobID).Row()
+		JOIN namespaces n ON n.id = p.namespace_id JOIN users u ON u.id = j.user_id WHERE w.job_id = ?`+tx.forUpdateOf("w"), runnerID, managerID, jobID).Row()
 	w := c.Pending
 	err := row.Scan(&w.ID, &w.ProjectID, &w.Traversal, &tags, &w.Protected, &w.SharedRunners, &w.GroupRunners, &w.QueuedAt,
 		&c.Traversal, &c.SharedRunners, &c.GroupRunners, &c.BuildsEnabled, &c.Archived, &c.PendingDelete, &c.UserState,
@@ -43,6 +43,14 @@ func (tx *Tx) Claim(jobID, runnerID, managerID int64) (*Claim, error) {
 		return nil, err
 	}
 	return c, json.Unmarshal([]byte(tags), &w.Tags)
+}
+
+// forUpdateOf locks the rows of a table in a query, where the database has such locks.
+func (tx *Tx) forUpdateOf(table string) string {
+	if tx.postgres {
+		return " FOR UPDATE OF " + table
+	}
+	return ""
 }
 
 // RunnerToClaim finds a runner and keeps it as it is until the transaction ends: whoever changes it waits, so that no

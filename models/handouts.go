@@ -14,7 +14,7 @@ type HandOut struct {
 	ManagerID        int64
 	SharedRunner     bool
 	CancelGracefully bool
-	DebugMode        bool // its variables ask for a log that may show all of them
+	DebugMode        *bool // its variables ask for a log that may show all of them; nil: of a version that did not keep it
 	TokenHash        string
 	Timeout          int
 	ExpiresAt        time.Time

@@ -255,6 +255,9 @@ func (tx *Tx) AddRunnerProject(runnerID, projectID int64) error {
 
 // RemoveRunnerProject ends that; ErrNotFound if the runner did not work for it.
 func (tx *Tx) RemoveRunnerProject(runnerID, projectID int64) error {
+	if _, err := tx.LockRunner(runnerID); err != nil {
+		return err
+	}
 	tx.changesAuthority(RunnerAuthority, runnerID)
 	res := tx.db.Where("runner_id = ? AND project_id = ?", runnerID, projectID).Delete(&RunnerProject{})
 	if res.Error == nil && res.RowsAffected == 0 {
@@ -301,6 +304,9 @@ func (tx *Tx) SaveManager(m *RunnerManager) error {
 
 // DeleteManager removes a machine.
 func (tx *Tx) DeleteManager(runnerID int64, systemID string) error {
+	if _, err := tx.LockRunner(runnerID); err != nil {
+		return err
+	}
 	tx.changesAuthority(RunnerAuthority, runnerID)
 	res := tx.db.Where("runner_id = ? AND system_id = ?", runnerID, systemID).Delete(&RunnerManager{})
 	if res.Error == nil && res.RowsAffected == 0 {

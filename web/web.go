@@ -160,20 +160,25 @@ func (s *Server) identify(r *request) error {
 		return err
 	})
 	if errors.Is(err, models.ErrNotFound) || err == nil && u.Blocked() {
-		return s.sessions.Destroy(r.Context())
+		return s.end(r)
 	}
 	if err != nil {
 		return err
 	}
-	switch s.sessions.GetString(r.Context(), credentials) {
-	case mark(u):
-	case "": // of a version that kept none
-		s.sessions.Put(r.Context(), credentials, mark(u))
-	default:
-		return s.sessions.Destroy(r.Context())
+	// A session of a version that kept no mark ends too: nobody knows which password it was opened with.
+	if s.sessions.GetString(r.Context(), credentials) != mark(u) {
+		return s.end(r)
 	}
 	r.actor = access.Actor{User: u, IP: httpapi.Address(r.Request, s.trusted)}
 	return nil
+}
+
+// end signs a request out. One that only asks whether it would be let in leaves the session to those that follow.
+func (s *Server) end(r *request) error {
+	if r.asking {
+		return nil
+	}
+	return s.sessions.Destroy(r.Context())
 }
 
 func notFound(*request) error { return fault.New(fault.NotFound, "This page does not exist.") }
