@@ -25,6 +25,11 @@ func TestAllowed(t *testing.T) {
 		s.Project.Settings.JobTokenPush, s.Open = true, true
 		return s
 	}
+	with := func(feature, access string, level enum.AccessLevel) Subject {
+		p := project(enum.Public)
+		p.Settings.Facts = map[string]any{feature + "_access_level": access}
+		return Subject{Project: p, Level: level}
+	}
 	session, token := Actor{User: user}, Actor{User: user, Scopes: []string{"read_api"}}
 	for name, c := range map[string]struct {
 		a    Actor
@@ -32,43 +37,50 @@ func TestAllowed(t *testing.T) {
 		s    Subject
 		want bool
 	}{
-		"nobody, private":               {Actor{}, ReadProject, at(0, "", false), false},
-		"nobody, public":                {Actor{}, ReadProject, Subject{Project: project(enum.Public)}, true},
-		"nobody, internal":              {Actor{}, ReadProject, Subject{Project: project(enum.Internal)}, false},
-		"stranger, internal":            {session, ReadProject, Subject{Project: project(enum.Internal)}, true},
-		"guest reads":                   {session, ReadProject, at(enum.Guest, "", false), true},
-		"guest, repository":             {session, ReadRepository, at(enum.Guest, "", false), false},
-		"reporter pushes":               {session, PushRef, at(enum.Reporter, "x", false), false},
-		"developer pushes":              {session, PushRef, at(enum.Developer, "x", false), true},
-		"developer pushes main":         {session, PushRef, at(enum.Developer, "main", false), false},
-		"developer runs on main":        {session, CreatePipeline, at(enum.Developer, "main", false), true},
-		"maintainer pushes main":        {session, PushRef, at(enum.Maintainer, "main", false), true},
-		"nobody pushes release":         {session, PushRef, at(enum.Owner, "release-1/x", false), false},
-		"admin pushes release":          {Actor{User: root}, PushRef, at(enum.AdminAccess, "release-1", false), true},
-		"developer tags":                {session, PushRef, at(enum.Developer, "v1", true), false},
-		"developer runs tag":            {session, CreatePipeline, at(enum.Developer, "v1", true), false},
-		"other tag":                     {session, PushRef, at(enum.Developer, "x1", true), true},
-		"branch named as tag":           {session, PushRef, at(enum.Developer, "v1", false), true},
-		"blocked admin":                 {Actor{User: blocked}, ReadProject, at(enum.AdminAccess, "", false), false},
-		"reading token reads":           {token, ReadPipelines, at(enum.Developer, "", false), true},
-		"reading token writes":          {token, UpdateJob, at(enum.Owner, "", false), false},
-		"repository token pushes":       {Actor{User: user, Scopes: []string{"write_repository"}}, PushRef, at(enum.Developer, "x", false), true},
-		"repository token, API":         {Actor{User: user, Scopes: []string{"write_repository"}}, CreatePipeline, at(enum.Owner, "", false), false},
-		"job token clones":              {Actor{User: user, Job: &models.Job{ProjectID: 7}}, ReadRepository, at(enum.Reporter, "", false), true},
-		"job token without role":        {Actor{User: user, Job: &models.Job{ProjectID: 7}}, ReadRepository, at(0, "", false), false},
-		"job token reads artifacts":     {Actor{User: user, Job: &models.Job{ProjectID: 7}}, ReadArtifacts, at(enum.Reporter, "", false), true},
-		"job token reads no log":        {Actor{User: user, Job: &models.Job{ProjectID: 7}}, ReadJob, at(enum.Owner, "", false), false},
-		"job token, other project":      {Actor{User: root, Job: &models.Job{ProjectID: 8}}, ReadRepository, at(enum.AdminAccess, "", false), false},
-		"job token does nothing else":   {Actor{User: root, Job: &models.Job{ProjectID: 7}}, PushRef, at(enum.AdminAccess, "", false), false},
+		"nobody, private":                {Actor{}, ReadProject, at(0, "", false), false},
+		"nobody, public":                 {Actor{}, ReadProject, Subject{Project: project(enum.Public)}, true},
+		"nobody, internal":               {Actor{}, ReadProject, Subject{Project: project(enum.Internal)}, false},
+		"stranger, internal":             {session, ReadProject, Subject{Project: project(enum.Internal)}, true},
+		"guest reads":                    {session, ReadProject, at(enum.Guest, "", false), true},
+		"guest, repository":              {session, ReadRepository, at(enum.Guest, "", false), false},
+		"reporter pushes":                {session, PushRef, at(enum.Reporter, "x", false), false},
+		"developer pushes":               {session, PushRef, at(enum.Developer, "x", false), true},
+		"developer pushes main":          {session, PushRef, at(enum.Developer, "main", false), false},
+		"developer runs on main":         {session, CreatePipeline, at(enum.Developer, "main", false), true},
+		"maintainer pushes main":         {session, PushRef, at(enum.Maintainer, "main", false), true},
+		"nobody pushes release":          {session, PushRef, at(enum.Owner, "release-1/x", false), false},
+		"admin pushes release":           {Actor{User: root}, PushRef, at(enum.AdminAccess, "release-1", false), true},
+		"developer tags":                 {session, PushRef, at(enum.Developer, "v1", true), false},
+		"developer runs tag":             {session, CreatePipeline, at(enum.Developer, "v1", true), false},
+		"other tag":                      {session, PushRef, at(enum.Developer, "x1", true), true},
+		"branch named as tag":            {session, PushRef, at(enum.Developer, "v1", false), true},
+		"blocked admin":                  {Actor{User: blocked}, ReadProject, at(enum.AdminAccess, "", false), false},
+		"reading token reads":            {token, ReadPipelines, at(enum.Developer, "", false), true},
+		"reading token writes":           {token, UpdateJob, at(enum.Owner, "", false), false},
+		"repository token pushes":        {Actor{User: user, Scopes: []string{"write_repository"}}, PushRef, at(enum.Developer, "x", false), true},
+		"repository token, API":          {Actor{User: user, Scopes: []string{"write_repository"}}, CreatePipeline, at(enum.Owner, "", false), false},
+		"job token clones":               {Actor{User: user, Job: &models.Job{ProjectID: 7}}, ReadRepository, at(enum.Reporter, "", false), true},
+		"job token without role":         {Actor{User: user, Job: &models.Job{ProjectID: 7}}, ReadRepository, at(0, "", false), false},
+		"job token reads artifacts":      {Actor{User: user, Job: &models.Job{ProjectID: 7}}, ReadArtifacts, at(enum.Reporter, "", false), true},
+		"job token reads no log":         {Actor{User: user, Job: &models.Job{ProjectID: 7}}, ReadJob, at(enum.Owner, "", false), false},
+		"job token, other project":       {Actor{User: root, Job: &models.Job{ProjectID: 8}}, ReadRepository, at(enum.AdminAccess, "", false), false},
+		"job token does nothing else":    {Actor{User: root, Job: &models.Job{ProjectID: 7}}, PushRef, at(enum.AdminAccess, "", false), false},
 		"job token pushes where it may":  {Actor{User: user, Job: &models.Job{ProjectID: 7}}, PushRef, letsPush(enum.Developer, "x"), true},
 		"job token pushes at its user's": {Actor{User: user, Job: &models.Job{ProjectID: 7}}, PushRef, letsPush(enum.Reporter, "x"), false},
 		"job token, protected branch":    {Actor{User: user, Job: &models.Job{ProjectID: 7}}, PushRef, letsPush(enum.Developer, "main"), false},
 		"job token of another project":   {Actor{User: user, Job: &models.Job{ProjectID: 8}}, PushRef, letsPush(enum.Owner, "x"), false},
-		"user is no administrator":      {session, AdminInstance, Subject{}, false},
-		"administrator":                 {Actor{User: root}, AdminInstance, Subject{}, true},
-		"administrator's reading token": {Actor{User: root, Scopes: []string{"read_api"}}, AdminInstance, Subject{}, true},
-		"repository token, instance":    {Actor{User: root, Scopes: []string{"read_repository"}}, AdminInstance, Subject{}, false},
-		"unknown ability":               {Actor{User: root}, "fly", at(enum.Owner, "", false), false},
+		"private repository, stranger":   {session, ReadCode, with("repository", "private", 0), false},
+		"private repository, member":     {session, ReadCode, with("repository", "private", enum.Reporter), true},
+		"disabled repository, owner":     {session, ReadRepository, with("repository", "disabled", enum.Owner), false},
+		"private releases, nobody":       {Actor{}, ReadReleases, with("releases", "private", 0), false},
+		"private releases, guest":        {session, ReadReleases, with("releases", "private", enum.Guest), true},
+		"private environments":           {session, ReadEnvironments, with("environments", "private", 0), false},
+		"disabled merge requests":        {session, UpdateMergeRequests, with("merge_requests", "disabled", enum.Owner), false},
+		"user is no administrator":       {session, AdminInstance, Subject{}, false},
+		"administrator":                  {Actor{User: root}, AdminInstance, Subject{}, true},
+		"administrator's reading token":  {Actor{User: root, Scopes: []string{"read_api"}}, AdminInstance, Subject{}, true},
+		"repository token, instance":     {Actor{User: root, Scopes: []string{"read_repository"}}, AdminInstance, Subject{}, false},
+		"unknown ability":                {Actor{User: root}, "fly", at(enum.Owner, "", false), false},
 	} {
 		if got := Allowed(c.a, c.what, c.s); got != c.want {
 			t.Errorf("%s: %v", name, got)
