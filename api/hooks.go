@@ -17,7 +17,7 @@ type hookKey struct {
 	Key string `json:"key"`
 }
 
-// hookEntity is GitLab's Hook. Events that cannot happen here are always off.
+// hookEntity is GitLab's Hook. Events that cannot happen here are as they were set.
 type hookEntity struct {
 	ID                   int64         `json:"id"`
 	URL                  string        `json:"url"`
@@ -27,7 +27,6 @@ type hookEntity struct {
 	PushEvents           bool          `json:"push_events"`
 	TagPushEvents        bool          `json:"tag_push_events"`
 	MergeRequestsEvents  bool          `json:"merge_requests_events"`
-	RepositoryUpdate     bool          `json:"repository_update_events"`
 	SSLVerification      bool          `json:"enable_ssl_verification"`
 	AlertStatus          string        `json:"alert_status"`
 	DisabledUntil        *httpapi.Time `json:"disabled_until"`
@@ -37,20 +36,26 @@ type hookEntity struct {
 	Template             *string       `json:"custom_webhook_template"`
 	CustomHeaders        *[]hookKey    `json:"custom_headers,omitempty"`
 	ProjectID            int64         `json:"project_id"`
-	IssuesEvents         bool          `json:"issues_events"`
-	ConfidentialIssues   bool          `json:"confidential_issues_events"`
-	NoteEvents           bool          `json:"note_events"`
-	ConfidentialNotes    bool          `json:"confidential_note_events"`
-	PipelineEvents       bool          `json:"pipeline_events"`
-	WikiPageEvents       bool          `json:"wiki_page_events"`
-	DeploymentEvents     bool          `json:"deployment_events"`
-	FeatureFlagEvents    bool          `json:"feature_flag_events"`
-	JobEvents            bool          `json:"job_events"`
-	ReleasesEvents       bool          `json:"releases_events"`
-	MilestoneEvents      bool          `json:"milestone_events"`
-	EmojiEvents          bool          `json:"emoji_events"`
-	AccessTokenEvents    bool          `json:"resource_access_token_events"`
-	VulnerabilityEvents  bool          `json:"vulnerability_events"`
+	keptHookEvents
+	PipelineEvents   bool `json:"pipeline_events"`
+	DeploymentEvents bool `json:"deployment_events"`
+	JobEvents        bool `json:"job_events"`
+	ReleasesEvents   bool `json:"releases_events"`
+}
+
+// keptHookEvents are the flags of events that cannot happen here (ci.KeptHookEvents).
+type keptHookEvents struct {
+	RepositoryUpdate    *bool `json:"repository_update_events" param:"repository_update_events" default:"false"`
+	IssuesEvents        *bool `json:"issues_events" param:"issues_events" default:"false"`
+	ConfidentialIssues  *bool `json:"confidential_issues_events" param:"confidential_issues_events" default:"false"`
+	NoteEvents          *bool `json:"note_events" param:"note_events" default:"false"`
+	ConfidentialNotes   *bool `json:"confidential_note_events" param:"confidential_note_events" default:"false"`
+	WikiPageEvents      *bool `json:"wiki_page_events" param:"wiki_page_events" default:"false"`
+	FeatureFlagEvents   *bool `json:"feature_flag_events" param:"feature_flag_events" default:"false"`
+	MilestoneEvents     *bool `json:"milestone_events" param:"milestone_events" default:"false"`
+	EmojiEvents         *bool `json:"emoji_events" param:"emoji_events" default:"false"`
+	AccessTokenEvents   *bool `json:"resource_access_token_events" param:"resource_access_token_events" default:"false"`
+	VulnerabilityEvents *bool `json:"vulnerability_events" param:"vulnerability_events" default:"false"`
 }
 
 func (s *Server) hookOf(w *models.Webhook) hookEntity {
@@ -61,6 +66,11 @@ func (s *Server) hookOf(w *models.Webhook) hookEntity {
 		MergeRequestsEvents: w.Wants(ci.MergeRequestEvents),
 		SSLVerification:     w.SSLVerification, BranchFilter: given(w.BranchFilter), BranchFilterStrategy: w.BranchFilterStrategy,
 	}
+	set := map[string]any{}
+	for _, event := range ci.KeptHookEvents {
+		set[event] = w.Wants(event)
+	}
+	e.keptHookEvents = tellFacts[keptHookEvents](set)
 	status, until := ci.HookAlert(w, s.ci.DB().Now())
 	e.AlertStatus, e.DisabledUntil = status, httpapi.TimeOf(until)
 	return e
@@ -120,6 +130,7 @@ type hookParams struct {
 	Strategy     *string     `param:"branch_filter_strategy" values:"wildcard regex all_branches"`
 	Headers      *[]hookPair `param:"custom_headers"`
 	URLVariables *[]hookPair `param:"url_variables"`
+	keptHookEvents
 }
 
 func (p *hookParams) input() ci.HookInput {
@@ -129,6 +140,10 @@ func (p *hookParams) input() ci.HookInput {
 			ci.PushEvents: p.Push, ci.TagPushEvents: p.TagPush, ci.PipelineEvents: p.Pipeline, ci.JobEvents: p.Job, ci.DeploymentEvents: p.Deployment,
 			ci.ReleaseEvents: p.Releases, ci.MergeRequestEvents: p.MergeRequest,
 		},
+	}
+	for event, on := range factsOf(p.keptHookEvents) {
+		set := on.(bool)
+		in.Events[event] = &set
 	}
 	in.CustomHeaders, in.URLVariables = pairs(p.Headers), pairs(p.URLVariables)
 	return in

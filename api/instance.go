@@ -1,6 +1,8 @@
 package api
 
 import (
+	"maps"
+
 	"github.com/gin-gonic/gin"
 
 	"signalbox/chatops"
@@ -22,11 +24,6 @@ func (s *Server) instanceRoutes(r routes) {
 	r.put("/application/settings", user(access.AdminInstance), with(s.setSettings))
 	r.get("/application/plan_limits", user(access.AdminInstance), s.planLimits)
 	r.put("/application/plan_limits", user(access.AdminInstance), with(s.setPlanLimits))
-	// There are no licences or events here; clients ask for them and go on with none.
-	none := with(func(_ *call, p *struct{ httpapi.Page }) (any, error) { return paged([]int{}, p.Page, 0), nil })
-	r.get("/events", user(access.ReadOwn), none)
-	r.get("/projects/:id/deploy_tokens", project(access.AdminTokens), none)
-	r.get("/groups/:id/deploy_tokens", group(access.AdminGroupTokens), none)
 	r.get("/topics", anybody(access.ReadPublic), with(func(_ *call, p *struct {
 		httpapi.Page
 		Search string `param:"search"`
@@ -54,6 +51,7 @@ type settingsParams struct {
 	SlackAppToken   *string `param:"slack_app_verification_token" max:"255"`
 	SlackAppSecret  *string `param:"slack_app_secret" max:"255"`
 	SlackAppLevel   *string `param:"slack_app_token" max:"255"`
+	instanceFacts
 }
 
 func (s *Server) settings(c *call) (any, error) {
@@ -65,15 +63,17 @@ func (s *Server) settings(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return gin.H{
+	out := gin.H{
 		"slack_app_enabled": app.Enabled, "slack_app_id": app.ID,
-		"id": 1, "default_branch_protection": 2, "default_project_visibility": "private", "default_group_visibility": "private",
+		"id":                          1,
 		"default_artifacts_expire_in": set.ArtifactsExpireIn, "max_artifacts_size": set.MaxArtifactsMB, "max_trace_size": set.MaxTraceMB,
 		"pending_job_timeout_hours": set.PendingTimeoutHours, "can_create_group": !set.NoNewGroups,
 		"signup_enabled": false, "shared_runners_enabled": true, "ci_max_includes": set.MaxIncludes, "version": ci.Version,
 		"pipeline_limit_per_project_user_sha": set.Limits.PipelinesPerCommit, "pipeline_limit_per_user": set.Limits.PipelinesPerUser,
 		"downstream_pipeline_trigger_limit_per_project_user_sha": set.Limits.Downstream,
-	}, nil
+	}
+	maps.Copy(out, factMap(tellFacts[instanceFacts](set.Facts)))
+	return out, nil
 }
 
 func (s *Server) setSettings(c *call, p *settingsParams) (any, error) {
@@ -88,6 +88,7 @@ func (s *Server) setSettings(c *call, p *settingsParams) (any, error) {
 		if p.NewGroups != nil {
 			set.NoNewGroups = !*p.NewGroups
 		}
+		set.Facts = keepFacts(set.Facts, p.instanceFacts)
 		if p.ArtifactsExpire != "" {
 			set.ArtifactsExpireIn = p.ArtifactsExpire
 		}

@@ -56,37 +56,17 @@ type projectEntity struct {
 	ImportStatus         string       `json:"import_status"`
 	ImportError          *string      `json:"import_error"`
 	JobsEnabled          bool         `json:"jobs_enabled"`
-	IssuesEnabled        bool         `json:"issues_enabled"`
-	MergeRequestsEnabled bool         `json:"merge_requests_enabled"`
-	WikiEnabled          bool         `json:"wiki_enabled"`
-	SnippetsEnabled      bool         `json:"snippets_enabled"`
-	RegistryEnabled      bool         `json:"container_registry_enabled"`
-	PackagesEnabled      bool         `json:"packages_enabled"`
 	BuildsAccess         string       `json:"builds_access_level"`
-	RepositoryAccess     string       `json:"repository_access_level"`
-	MergeRequestsAccess  string       `json:"merge_requests_access_level"`
-	IssuesAccess         string       `json:"issues_access_level"`
-	WikiAccess           string       `json:"wiki_access_level"`
-	SnippetsAccess       string       `json:"snippets_access_level"`
-	PagesAccess          string       `json:"pages_access_level"`
-	ForkingAccess        string       `json:"forking_access_level"`
-	EnvironmentsAccess   string       `json:"environments_access_level"`
 	SharedRunnersEnabled bool         `json:"shared_runners_enabled"`
-	LFSEnabled           bool         `json:"lfs_enabled"`
 	CIConfigPath         string       `json:"ci_config_path"`
 	PublicJobs           bool         `json:"public_jobs"`
 	SharedWithGroups     []any        `json:"shared_with_groups"`
 	MergeIfPassed        bool         `json:"only_allow_merge_if_pipeline_succeeds"`
 	MergeOnSkipped       *bool        `json:"allow_merge_on_skipped_pipeline"`
-	MergeIfResolved      bool         `json:"only_allow_merge_if_all_discussions_are_resolved"`
-	RequestAccess        bool         `json:"request_access_enabled"`
-	RemoveSourceBranch   bool         `json:"remove_source_branch_after_merge"`
-	AutocloseIssues      bool         `json:"autoclose_referenced_issues"`
 	MarkedForDeletionAt  *string      `json:"marked_for_deletion_at"` // null always: what is deleted is gone at once
 	MarkedForDeletionOn  *string      `json:"marked_for_deletion_on"`
 	MaxArtifacts         *int         `json:"max_artifacts_size"`
-	MergeMethod          string       `json:"merge_method"`
-	SquashOption         string       `json:"squash_option"`
+	projectFacts
 	*maintainerProject
 	Permissions any `json:"permissions"`
 }
@@ -112,9 +92,8 @@ type maintainerProject struct {
 	ResourceGroupMode     string   `json:"resource_group_default_process_mode"`
 	AutoCancel            string   `json:"auto_cancel_pending_pipelines"`
 	BuildTimeout          int      `json:"build_timeout"`
-	AutoDevops            bool     `json:"auto_devops_enabled"`
-	AutoDevopsStrategy    string   `json:"auto_devops_deploy_strategy"`
-	RunnersToken          *string  `json:"runners_token"`
+	maintainedFacts
+	RunnersToken *string `json:"runners_token"`
 }
 
 var roleNames = map[string]enum.AccessLevel{
@@ -211,15 +190,13 @@ func (s *Server) project(p *models.Project, n *models.Namespace, roles models.Ro
 	e := projectEntity{
 		basicProject: s.basicProject(p, n),
 		Links: gin.H{
-			"self": self, "repo_branches": self + "/repository/branches", "members": self + "/members", "labels": self + "/labels",
-			"events": self + "/events", "issues": self + "/issues", "merge_requests": self + "/merge_requests", "cluster_agents": self + "/cluster_agents",
+			"self": self, "repo_branches": self + "/repository/branches", "members": self + "/members", "merge_requests": self + "/merge_requests",
 		},
 		EmptyRepo: empty, Archived: p.Archived, CreatorID: p.CreatorID, UpdatedAt: httpapi.Time(p.UpdatedAt), ImportURL: given(p.MirrorURL),
-		ImportStatus: "none", JobsEnabled: p.BuildsEnabled, BuildsAccess: buildsAccess(p), RepositoryAccess: "enabled",
-		MergeRequestsEnabled: true, MergeRequestsAccess: "enabled", IssuesAccess: "disabled", WikiAccess: "disabled", SnippetsAccess: "disabled", PagesAccess: "disabled",
-		ForkingAccess: "disabled", EnvironmentsAccess: "enabled", SharedRunnersEnabled: p.SharedRunnersEnabled, CIConfigPath: p.CIConfigPath,
+		ImportStatus: "none", JobsEnabled: p.BuildsEnabled, BuildsAccess: buildsAccess(p),
+		SharedRunnersEnabled: p.SharedRunnersEnabled, CIConfigPath: p.CIConfigPath,
 		PublicJobs: !p.Settings.PrivateJobs, SharedWithGroups: []any{}, MergeIfPassed: p.Settings.MergeIfPipelinePassed,
-		MergeOnSkipped: &p.Settings.AllowMergeOnSkipped, MergeMethod: "merge", SquashOption: "default_off",
+		MergeOnSkipped: &p.Settings.AllowMergeOnSkipped, projectFacts: tellFacts[projectFacts](p.Settings.Facts),
 	}
 	if p.Settings.MaxArtifactsSize > 0 {
 		e.MaxArtifacts = &p.Settings.MaxArtifactsSize
@@ -245,7 +222,7 @@ func maintained(p *models.Project) *maintainerProject {
 		ForkPipelines: set.ForkPipelines, JobTokenPush: set.JobTokenPush, SubClaims: set.SubClaimComponents, GitStrategy: "fetch",
 		KeepLatest: !set.ForgetLatestArtifact, VariablesRole: roleName(p.VariablesMinimumRole), GroupRunners: p.GroupRunnersEnabled,
 		ResourceGroupMode: set.ResourceGroupMode, AutoCancel: "enabled", BuildTimeout: p.BuildTimeout,
-		AutoDevopsStrategy: "continuous", RestrictVariables: p.VariablesMinimumRole > enum.Developer,
+		maintainedFacts: tellFacts[maintainedFacts](set.Facts), RestrictVariables: p.VariablesMinimumRole > enum.Developer,
 	}
 	if set.GitStrategyClone {
 		m.GitStrategy = "clone"
@@ -500,6 +477,8 @@ type projectParams struct {
 	MaxArtifacts      *int     `param:"max_artifacts_size"`
 	MergeIfPassed     *bool    `param:"only_allow_merge_if_pipeline_succeeds"`
 	MergeOnSkipped    *bool    `param:"allow_merge_on_skipped_pipeline"`
+	projectFacts
+	maintainedFacts
 }
 
 // apply lays the parameters over a project.
@@ -559,6 +538,8 @@ func (p *projectParams) settings(set *models.ProjectSettings) error {
 	keep(&set.MaxArtifactsSize, p.MaxArtifacts)
 	keep(&set.MergeIfPipelinePassed, p.MergeIfPassed)
 	keep(&set.AllowMergeOnSkipped, p.MergeOnSkipped)
+	set.Facts = keepFacts(keepFacts(set.Facts, p.projectFacts), p.maintainedFacts)
+	p.follow(set.Facts)
 	if p.SubClaims != nil {
 		set.SubClaimComponents = p.SubClaims
 	}
@@ -643,7 +624,7 @@ func slug(name string) string {
 
 type changedProject struct {
 	projectParams
-	_ struct{} `oneof:"name path description visibility default_branch topics tag_list build_timeout build_git_strategy auto_cancel_pending_pipelines ci_config_path ci_default_git_depth ci_forward_deployment_enabled ci_forward_deployment_rollback_allowed ci_separated_caches ci_allow_fork_pipelines_to_run_in_parent_project ci_push_repository_for_job_token_allowed ci_pipeline_variables_minimum_override_role restrict_user_defined_variables ci_id_token_sub_claim_components ci_delete_pipelines_in_seconds chat_commands_keep_days keep_latest_artifact public_jobs public_builds shared_runners_enabled group_runners_enabled jobs_enabled builds_access_level resource_group_default_process_mode max_artifacts_size only_allow_merge_if_pipeline_succeeds allow_merge_on_skipped_pipeline"`
+	_ struct{} `oneof:"*"`
 }
 
 func (s *Server) updateProject(c *call, p *changedProject) (any, error) {

@@ -153,6 +153,7 @@ func (d *demo) start(ctx context.Context, listen string) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	d.node, err = Start(ctx, Settings{
 		Listen: listen, Data: filepath.Join(d.dir, "data"), RunnerUser: user, RootPassword: secret.NewToken(""), PrivateHosts: []string{d.chat.host},
+		HoldPolls: 50 * time.Second,
 	}, log)
 	if err != nil {
 		return err

@@ -19,27 +19,27 @@ import (
 
 // Settings are what `signalbox serve` can be told. Every field is a flag and a variable of the environment.
 type Settings struct {
-	Listen         string   `default:"127.0.0.1:8080" env:"SIGNALBOX_LISTEN" help:"Address and port to listen on."`
-	ExternalURL    string   `env:"SIGNALBOX_EXTERNAL_URL" help:"Address that people, runners and chats use, such as https://ci.example.com. Default: http:// and the address listened on."`
-	Data           string   `default:"./signalbox-data" env:"SIGNALBOX_DATA" help:"Folder of everything that is kept."`
-	DatabaseURL    string   `env:"SIGNALBOX_DATABASE_URL" help:"PostgreSQL, as postgres://user:password@host/name. Default: SQLite in the data folder."`
-	RedisURL       string   `env:"SIGNALBOX_REDIS_URL" help:"Redis, as redis://user:password@host:6379/0, for several nodes on one PostgreSQL: live logs, events and limits that all share."`
-	BlobURL        string   `env:"SIGNALBOX_BLOB_URL" help:"Where logs and artifacts of finished jobs lie: file:///folder, or s3://bucket/prefix?endpoint=https://host&region=name&path_style=true with keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Default: in the data folder. Required with Redis, where all nodes share it."`
-	Repositories   string   `env:"SIGNALBOX_REPOSITORIES" help:"Folder of the repositories. Default: in the data folder. Required with PostgreSQL, where all nodes share it."`
-	SecretKeyFile  string   `env:"SIGNALBOX_SECRET_KEY_FILE" help:"File with the key that seals secrets. Default: made in the data folder. Required with PostgreSQL."`
-	TrustedProxies []string `env:"SIGNALBOX_TRUSTED_PROXIES" help:"Networks of proxies whose X-Forwarded headers are believed, such as 10.0.0.0/8."`
-	PrivateHosts   []string `env:"SIGNALBOX_PRIVATE_HOSTS" help:"Hosts (host or host:port) in private networks that webhooks may go to, and chat replies if the integration names them too."`
-	IncludeHosts   []string `env:"SIGNALBOX_INCLUDE_HOSTS" help:"Hosts (host or host:port) in private networks that configurations may include files from (include:remote)."`
-	Templates      string   `env:"SIGNALBOX_TEMPLATES" help:"Folder of templates of configurations (include:template), besides those that signalbox ships."`
-	Runner         bool     `env:"SIGNALBOX_RUNNER" help:"Also start the built-in runner. It runs jobs with bash on this machine: no containers, no services, no caches, and little between jobs and the machine."`
-	RunnerUser     string   `env:"SIGNALBOX_RUNNER_USER" help:"User whom the built-in runner runs jobs as. Required as root."`
-	LogFormat      string   `default:"text" enum:"text,json" env:"SIGNALBOX_LOG_FORMAT" help:"Format of the log: text or json."`
-	LogLevel       string   `default:"info" enum:"debug,info,warn,error" env:"SIGNALBOX_LOG_LEVEL" help:"What is logged: debug, info, warn or error."`
+	Listen         string        `default:"127.0.0.1:8080" env:"SIGNALBOX_LISTEN" help:"Address and port to listen on."`
+	ExternalURL    string        `env:"SIGNALBOX_EXTERNAL_URL" help:"Address that people, runners and chats use, such as https://ci.example.com. Default: http:// and the address listened on."`
+	Data           string        `default:"./signalbox-data" env:"SIGNALBOX_DATA" help:"Folder of everything that is kept."`
+	DatabaseURL    string        `env:"SIGNALBOX_DATABASE_URL" help:"PostgreSQL, as postgres://user:password@host/name. Default: SQLite in the data folder."`
+	RedisURL       string        `env:"SIGNALBOX_REDIS_URL" help:"Redis, as redis://user:password@host:6379/0, for several nodes on one PostgreSQL: live logs, events and limits that all share."`
+	BlobURL        string        `env:"SIGNALBOX_BLOB_URL" help:"Where logs and artifacts of finished jobs lie: file:///folder, or s3://bucket/prefix?endpoint=https://host&region=name&path_style=true with keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Default: in the data folder. Required with Redis, where all nodes share it."`
+	Repositories   string        `env:"SIGNALBOX_REPOSITORIES" help:"Folder of the repositories. Default: in the data folder. Required with PostgreSQL, where all nodes share it."`
+	SecretKeyFile  string        `env:"SIGNALBOX_SECRET_KEY_FILE" help:"File with the key that seals secrets. Default: made in the data folder. Required with PostgreSQL."`
+	TrustedProxies []string      `env:"SIGNALBOX_TRUSTED_PROXIES" help:"Networks of proxies whose X-Forwarded headers are believed, such as 10.0.0.0/8."`
+	PrivateHosts   []string      `env:"SIGNALBOX_PRIVATE_HOSTS" help:"Hosts (host or host:port) in private networks that webhooks may go to, and chat replies if the integration names them too."`
+	IncludeHosts   []string      `env:"SIGNALBOX_INCLUDE_HOSTS" help:"Hosts (host or host:port) in private networks that configurations may include files from (include:remote)."`
+	Templates      string        `env:"SIGNALBOX_TEMPLATES" help:"Folder of templates of configurations (include:template), besides those that signalbox ships."`
+	Runner         bool          `env:"SIGNALBOX_RUNNER" help:"Also start the built-in runner. It runs jobs with bash on this machine: no containers, no services, no caches, and little between jobs and the machine."`
+	RunnerUser     string        `env:"SIGNALBOX_RUNNER_USER" help:"User whom the built-in runner runs jobs as. Required as root."`
+	HoldPolls      time.Duration `default:"50s" env:"SIGNALBOX_HOLD_POLLS" help:"How long a runner's request for a job is held while there is none, such as 50s or 5s; 0 answers at once."`
+	LogFormat      string        `default:"text" enum:"text,json" env:"SIGNALBOX_LOG_FORMAT" help:"Format of the log: text or json."`
+	LogLevel       string        `default:"info" enum:"debug,info,warn,error" env:"SIGNALBOX_LOG_LEVEL" help:"What is logged: debug, info, warn or error."`
 
 	// Not flags: what tests and the demo shorten.
 	RootPassword string           `kong:"-"`
 	RootToken    string           `kong:"-"`
-	HoldPolls    time.Duration    `kong:"-"`
 	AcceptWithin time.Duration    `kong:"-"`
 	LostAfter    time.Duration    `kong:"-"`
 	PostTimeout  time.Duration    `kong:"-"`
@@ -51,6 +51,9 @@ type Settings struct {
 	DiscordAPI   string           `kong:"-"`
 	BuildsDir    string           `kong:"-"`
 }
+
+// maxHoldPolls is below what runners and proxies wait for an answer.
+const maxHoldPolls = 10 * time.Minute
 
 // SettingError says which setting is wrong and why.
 type SettingError struct{ Setting, Problem string }
@@ -101,6 +104,9 @@ func (s *Settings) check() (trusted []netip.Prefix, err error) {
 				return nil, &SettingError{setting, fmt.Sprintf("%q is not host or host:port", h)}
 			}
 		}
+	}
+	if s.HoldPolls < 0 || s.HoldPolls > maxHoldPolls {
+		return nil, &SettingError{"--hold-polls", fmt.Sprintf("%s is not from 0 to %s", s.HoldPolls, maxHoldPolls)}
 	}
 	if s.Templates != "" {
 		if info, err := os.Stat(s.Templates); err != nil || !info.IsDir() {

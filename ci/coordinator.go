@@ -61,7 +61,7 @@ type Settings struct {
 	LostAfter      time.Duration // silence after which a running job is lost
 	NoRunnerAfter  time.Duration // how long a job may wait while no online runner can take it
 	StuckAfter     time.Duration // how long a job may wait for a runner
-	HoldPolls      time.Duration // how long an empty request of a runner is held
+	HoldPolls      time.Duration // how long an empty request of a runner is held; 0 answers at once
 	MaxTrace       int64         // bytes of a log
 	MaxArtifact    int64         // bytes of an artifact
 	ArtifactExpiry time.Duration // of artifacts without expire_in
@@ -83,7 +83,6 @@ func (s *Settings) defaults() {
 	def(&s.LostAfter, 10*time.Minute)
 	def(&s.StuckAfter, 24*time.Hour)
 	def(&s.NoRunnerAfter, time.Hour)
-	def(&s.HoldPolls, 50*time.Second)
 	def(&s.ArtifactExpiry, 30*24*time.Hour)
 	if s.Steady == nil {
 		s.Steady = time.Now

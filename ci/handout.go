@@ -34,6 +34,7 @@ type Offer struct {
 	CacheFiles   map[string]string // contents' hash by file, for cache keys made of files
 	CacheSuffix  string            // of the caches' keys; "" if the project's refs share their caches
 	QueuedFor    time.Duration
+	Place        QueuePlace
 	RepoURL      string
 }
 
@@ -154,10 +155,11 @@ func (c *Coordinator) next(ctx context.Context, e *runnerEntry, m *models.Runner
 		}
 		return counts
 	}
-	for range maxTries {
+	for tried := range maxTries {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		size := c.queue.size(e.match)
 		id := c.queue.take(e.match, running)
 		if id == 0 {
 			return nil, nil
@@ -168,6 +170,7 @@ func (c *Coordinator) next(ctx context.Context, e *runnerEntry, m *models.Runner
 			return nil, err
 		}
 		if offer != nil {
+			offer.Place.Size, offer.Place.Depth = max(size, 1), tried+1
 			return offer, nil
 		}
 	}
@@ -207,6 +210,9 @@ func (c *Coordinator) prepare(ctx context.Context, jobID int64, e *runnerEntry, 
 		if deps, reason, err = c.dependencies(tx, f); err != nil {
 			return err
 		}
+		if f.place, err = queuePlace(tx, f.project, e.runner); err != nil {
+			return err
+		}
 		if f.cacheSuffix, err = cacheSuffix(tx, f); err != nil {
 			return err
 		}
@@ -243,6 +249,7 @@ func (c *Coordinator) prepare(ctx context.Context, jobID int64, e *runnerEntry, 
 	}
 	o.Variables = append(o.Variables, chatArguments(f, o.Inputs)...)
 	o.CacheFiles, o.CacheSuffix = c.cacheFiles(ctx, f), f.cacheSuffix
+	o.Place = f.place
 	return o, "", nil
 }
 

@@ -31,6 +31,12 @@ const (
 // HookEvents are all of them.
 var HookEvents = []string{PushEvents, TagPushEvents, PipelineEvents, JobEvents, DeploymentEvents, ReleaseEvents, MergeRequestEvents}
 
+// KeptHookEvents are those of GitLab's events that cannot happen here. A webhook keeps which of them it was set to.
+var KeptHookEvents = []string{
+	"issues_events", "confidential_issues_events", "note_events", "confidential_note_events", "wiki_page_events", "feature_flag_events",
+	"milestone_events", "emoji_events", "resource_access_token_events", "repository_update_events", "vulnerability_events",
+}
+
 // hookHeader is what X-Gitlab-Event says.
 var hookHeader = map[string]string{
 	PushEvents: "Push Hook", TagPushEvents: "Tag Push Hook", PipelineEvents: "Pipeline Hook", JobEvents: "Job Hook",

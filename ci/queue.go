@@ -224,6 +224,18 @@ func (q *queue) take(m matcher, running func() map[int64]int) int64 {
 	return id
 }
 
+// size counts the jobs that a runner could take now.
+func (q *queue) size(m matcher) (n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, c := range q.classes {
+		if len(c.jobs) > 0 && m.takes(c.sample) {
+			n += len(c.jobs)
+		}
+	}
+	return n
+}
+
 func severalProjects(heads []*class) bool {
 	for _, c := range heads {
 		if c.sample.ProjectID != heads[0].sample.ProjectID {

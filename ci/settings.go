@@ -43,6 +43,8 @@ type InstanceSettings struct {
 	MaxSchedules        int64  `json:"max_schedules,omitempty"`      // of one project
 	KeepCommandsDays    int64  `json:"keep_commands_days,omitempty"` // at most, of chat commands; 0: for good
 	NoNewGroups         bool   `json:"no_new_groups,omitempty"`      // users that are made from now on make no groups
+	// Facts are settings of GitLab that are kept and given back, by their names there.
+	Facts map[string]any `json:"facts,omitempty"`
 }
 
 // filled puts the node's own settings where nothing was set.

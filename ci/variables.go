@@ -173,6 +173,7 @@ type jobFacts struct {
 	given       variable.Collection // of the pipeline
 	played      variable.Collection
 	cacheSuffix string // of the keys of its caches
+	place       QueuePlace
 }
 
 // variables puts everything a job sees in GitLab's order (facts: pipeline-semantics 3.2), expanded as far as

@@ -62,6 +62,13 @@ func (tx *Tx) SharedRunning() (map[int64]int, error) {
 	return out, err
 }
 
+// SharedRunningOf counts the jobs of one project that instance runners hold, up to most.
+func (tx *Tx) SharedRunningOf(projectID int64, most int) (int, error) {
+	var ids []int64
+	err := tx.db.Model(&HandOut{}).Where("project_id = ? AND shared_runner = ?", projectID, true).Limit(most).Pluck("job_id", &ids).Error
+	return len(ids), err
+}
+
 // AcceptHandOut turns an offer into a running job's row; false if it has expired or was accepted before.
 func (tx *Tx) AcceptHandOut(h *HandOut) (bool, error) {
 	res := tx.db.Model(&HandOut{}).Where("id = ? AND accepted_at IS NULL AND expires_at > ?", h.ID, tx.now()).

@@ -81,6 +81,17 @@ type ProjectSettings struct {
 	ResourceGroupMode     string   `json:"resource_group_mode,omitempty"`
 	MergeIfPipelinePassed bool     `json:"merge_if_pipeline_passed,omitempty"`
 	AllowMergeOnSkipped   bool     `json:"allow_merge_on_skipped,omitempty"`
+	// Facts are attributes of GitLab's projects that are kept and given back, by their names there. Nothing here acts on
+	// them, but for the access levels of features that are here (FeatureAccess).
+	Facts map[string]any `json:"facts,omitempty"`
+}
+
+// FeatureAccess is who may use a feature of a project, such as "releases": disabled, private (its members alone) or enabled.
+func (s ProjectSettings) FeatureAccess(feature string) string {
+	if level, ok := s.Facts[feature+"_access_level"].(string); ok {
+		return level
+	}
+	return "enabled"
 }
 
 // ConfigPath is where the project's configuration lies in its repository.

@@ -44,9 +44,12 @@ type JobInfo struct {
 	ProjectName     string  `json:"project_name"`
 	ProjectFullPath string  `json:"project_full_path"`
 	NamespaceID     int64   `json:"namespace_id"`
+	RootNamespaceID int64   `json:"root_namespace_id"`
 	UserID          int64   `json:"user_id"`
 	TimeInQueue     float64 `json:"time_in_queue_seconds"`
-	RunningOnShared string  `json:"project_jobs_running_on_instance_runners_count"`
+	RunningOnShared string  `json:"project_jobs_running_on_instance_runners_count"` // "0" to "4", "5+", or "+Inf" where it does not matter
+	QueueSize       int     `json:"queue_size"`                                     // jobs that the runner could have been given, this one too
+	QueueDepth      int     `json:"queue_depth"`                                    // jobs that were looked at until this one
 }
 
 // GitInfo says what to check out.

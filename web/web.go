@@ -11,8 +11,10 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/alexedwards/scs/v2"
 
@@ -124,11 +126,18 @@ const maxForm = 256 << 10
 func (s *Server) route(w http.ResponseWriter, raw *http.Request) {
 	r := &request{Request: raw, w: w}
 	var unreadable error
+	if !textual(r.URL.Path) {
+		s.fail(r, errNoPage)
+		return
+	}
 	if r.Method == http.MethodPost {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		if err := r.ParseForm(); err != nil {
 			unreadable = fault.Wrap(fault.Invalid, err, "The form cannot be read.")
 		}
+	}
+	if unreadable == nil && (!textualValues(r.PostForm) || !textualValues(r.URL.Query())) {
+		unreadable = fault.New(fault.Invalid, "The form holds bytes that are no text.")
 	}
 	err := s.identify(r) // who it is counts when the form is there, however long it took
 	if err == nil {
@@ -140,6 +149,18 @@ func (s *Server) route(w http.ResponseWriter, raw *http.Request) {
 	if err != nil {
 		s.fail(r, err)
 	}
+}
+
+// textual says whether a text can be one of a database: UTF-8 without the byte 0.
+func textual(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
+func textualValues(values url.Values) bool {
+	for key, list := range values {
+		if !textual(key) || slices.ContainsFunc(list, func(s string) bool { return !textual(s) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // credentials is the key of a session's mark of the password that it was opened with.

@@ -206,6 +206,15 @@ var table = map[Ability]rule{
 	CreateNamespace: {global: true, write: true},
 }
 
+// features are the parts of projects that can be for members alone or switched off, and what each is needed for. What else
+// belongs to CI follows builds_access_level.
+var features = map[Ability]string{
+	ReadRepository: "repository", ReadCode: "repository", PushRef: "repository",
+	UpdateMergeRequests: "merge_requests", DeleteMergeRequests: "merge_requests",
+	ReadReleases: "releases", CreateReleases: "releases",
+	ReadEnvironments: "environments", UpdateEnvironments: "environments", DeleteDeployments: "environments",
+}
+
 // Subject is what something is done to: a project or a group.
 type Subject struct {
 	Project   *models.Project
@@ -229,6 +238,14 @@ func Allowed(a Actor, ability Ability, s Subject) bool {
 	}
 	if !scoped(a, r) {
 		return false
+	}
+	if feature := features[ability]; feature != "" && s.Project != nil {
+		switch s.Project.Settings.FeatureAccess(feature) {
+		case "disabled":
+			return false
+		case "private":
+			r.open, r.public = false, false
+		}
 	}
 	switch {
 	case r.global:

@@ -25,6 +25,11 @@ func TestAllowed(t *testing.T) {
 		s.Project.Settings.JobTokenPush, s.Open = true, true
 		return s
 	}
+	with := func(feature, access string, level enum.AccessLevel) Subject {
+		p := project(enum.Public)
+		p.Settings.Facts = map[string]any{feature + "_access_level": access}
+		return Subject{Project: p, Level: level}
+	}
 	session, token := Actor{User: user}, Actor{User: user, Scopes: []string{"read_api"}}
 	for name, c := range map[string]struct {
 		a    Actor
@@ -64,6 +69,13 @@ func TestAllowed(t *testing.T) {
 		"job token pushes at its user's": {Actor{User: user, Job: &models.Job{ProjectID: 7}}, PushRef, letsPush(enum.Reporter, "x"), false},
 		"job token, protected branch":    {Actor{User: user, Job: &models.Job{ProjectID: 7}}, PushRef, letsPush(enum.Developer, "main"), false},
 		"job token of another project":   {Actor{User: user, Job: &models.Job{ProjectID: 8}}, PushRef, letsPush(enum.Owner, "x"), false},
+		"private repository, stranger":   {session, ReadCode, with("repository", "private", 0), false},
+		"private repository, member":     {session, ReadCode, with("repository", "private", enum.Reporter), true},
+		"disabled repository, owner":     {session, ReadRepository, with("repository", "disabled", enum.Owner), false},
+		"private releases, nobody":       {Actor{}, ReadReleases, with("releases", "private", 0), false},
+		"private releases, guest":        {session, ReadReleases, with("releases", "private", enum.Guest), true},
+		"private environments":           {session, ReadEnvironments, with("environments", "private", 0), false},
+		"disabled merge requests":        {session, UpdateMergeRequests, with("merge_requests", "disabled", enum.Owner), false},
 		"user is no administrator":       {session, AdminInstance, Subject{}, false},
 		"administrator":                  {Actor{User: root}, AdminInstance, Subject{}, true},
 		"administrator's reading token":  {Actor{User: root, Scopes: []string{"read_api"}}, AdminInstance, Subject{}, true},

@@ -123,8 +123,6 @@ func (c *Collection) server(s Server) {
 		c.Add("CI_SERVER_HOST", u.Hostname())
 		c.Add("CI_SERVER_PORT", port)
 		c.Add("CI_SERVER_PROTOCOL", u.Scheme)
-		c.Add("CI_SERVER_SHELL_SSH_HOST", u.Hostname())
-		c.Add("CI_SERVER_SHELL_SSH_PORT", "22")
 	}
 	c.Add("CI_SERVER_NAME", "GitLab")
 	c.Add("CI_SERVER_VERSION", s.Version)
@@ -134,7 +132,6 @@ func (c *Collection) server(s Server) {
 	c.Add("CI_SERVER_VERSION_PATCH", parts[2])
 	c.Add("CI_SERVER_REVISION", "signalbox")
 	c.Add("CI_API_V4_URL", s.URL+"/api/v4")
-	c.Add("CI_API_GRAPHQL_URL", s.URL+"/api/graphql")
 	c.Add("GITLAB_FEATURES", "")
 }
 

@@ -17,7 +17,7 @@ import (
 //	                           leads to zero if null or nothing is given, to take away what was set
 //	values:"a b c"             the only values allowed, of a list each of its entries
 //	max:"255"                  the most characters
-//	oneof:"a b" on a blank field: at least one of them must be given
+//	oneof:"a b" on a blank field: at least one of them must be given; "*" stands for all that are declared
 //	either:"a b" on a blank field: not more than one of them may be given
 //
 // Types are strings, bools, whole and decimal numbers, pointers to them (nil if not given), lists of texts
@@ -55,6 +55,9 @@ func (b *binder) fields(p Params, v reflect.Value, prefix string) {
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
 		if names := field.Tag.Get("oneof"); names != "" {
+			if names == "*" {
+				names = strings.Join(declared(v.Type()), " ")
+			}
 			b.oneOf(p, strings.Fields(names))
 		}
 		if names := field.Tag.Get("either"); names != "" {
@@ -71,6 +74,21 @@ func (b *binder) fields(p Params, v reflect.Value, prefix string) {
 		options := strings.Split(tag, ",")
 		b.field(p, v.Field(i), field.Tag, options[0], prefix, options[1:])
 	}
+}
+
+// declared lists the names of the parameters of a struct.
+func declared(t reflect.Type) (names []string) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("param"), ",")
+		switch {
+		case name != "":
+			names = append(names, name)
+		case f.Anonymous && f.Type.Kind() == reflect.Struct:
+			names = append(names, declared(f.Type)...)
+		}
+	}
+	return names
 }
 
 func (b *binder) oneOf(p Params, names []string) {
@@ -120,12 +138,23 @@ func (b *binder) field(p Params, v reflect.Value, tag reflect.StructTag, name, p
 	if values := tag.Get("values"); values != "" && !allowed(v, strings.Fields(values)) {
 		b.problems = append(b.problems, full+" does not have a valid value")
 	}
-	if limit, err := strconv.Atoi(tag.Get("max")); err == nil && v.Kind() == reflect.String && len([]rune(v.String())) > limit {
+	if limit, err := strconv.Atoi(tag.Get("max")); err == nil && len([]rune(textOf(v))) > limit {
 		if b.tooLong == nil {
 			b.tooLong = fault.Fields{}
 		}
 		b.tooLong[name] = append(b.tooLong[name], fmt.Sprintf("is too long (maximum is %d characters)", limit))
 	}
+}
+
+// textOf is a value that is a text, or a pointer to one; "" for others.
+func textOf(v reflect.Value) string {
+	if v.Kind() == reflect.Pointer && !v.IsNil() {
+		v = v.Elem()
+	}
+	if v.Kind() != reflect.String {
+		return ""
+	}
+	return v.String()
 }
 
 // allowed checks an enumeration. An empty text is as good as none.

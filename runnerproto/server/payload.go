@@ -19,8 +19,9 @@ func payload(o *ci.Offer) runnerproto.Job {
 		ID: o.Job.ID, Token: o.Token, AllowGitFetch: !o.Project.Settings.GitStrategyClone,
 		JobInfo: runnerproto.JobInfo{
 			ID: o.Job.ID, Name: o.Job.Name, Stage: o.Job.Stage, PipelineID: o.Pipeline.ID, ProjectID: o.Project.ID,
-			ProjectName: o.Project.Path, ProjectFullPath: o.Project.FullPath, NamespaceID: o.Project.NamespaceID, UserID: o.UserID,
-			TimeInQueue: o.QueuedFor.Seconds(), RunningOnShared: "0",
+			ProjectName: o.Project.Name, ProjectFullPath: o.Project.FullPath, NamespaceID: o.Project.NamespaceID, UserID: o.UserID,
+			TimeInQueue: o.QueuedFor.Seconds(), RunningOnShared: o.Place.Running,
+			RootNamespaceID: o.Place.RootID, QueueSize: o.Place.Size, QueueDepth: o.Place.Depth,
 		},
 		GitInfo: gitInfo(o), RunnerInfo: runnerproto.RunnerInfo{Timeout: o.Timeout},
 		Variables: []runnerproto.Variable{}, Hooks: []runnerproto.Hook{}, Services: []runnerproto.Image{},
