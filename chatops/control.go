@@ -304,7 +304,11 @@ func (s *Service) overview(ctx context.Context, g *given, p *models.Pipeline) (s
 		jobs, err = tx.PipelineJobs(p.ID, false)
 		return err
 	})
-	text := fmt.Sprintf("%s on %s is %s.", s.titled(g, p, nil), code(p.Ref), p.Status)
+	failed := ""
+	if n := failures(jobs); n > 0 {
+		failed = fmt.Sprintf(", %d failed", n)
+	}
+	text := fmt.Sprintf("%s on %s is %s%s.", s.titled(g, p, nil), code(p.Ref), p.Status, failed)
 	for i, j := range jobs {
 		if i == 30 {
 			text += fmt.Sprintf("\n… and %d more", len(jobs)-i)
@@ -313,6 +317,16 @@ func (s *Service) overview(ctx context.Context, g *given, p *models.Pipeline) (s
 		text += fmt.Sprintf("\n• [%s](%s): %s", code(j.Name), s.jobURL(g.project, j.ID), s.standing(ctx, j))
 	}
 	return text, err
+}
+
+// failures counts the jobs that failed and were not allowed to, which the status of a pipeline may say nothing of.
+func failures(jobs []*models.Job) (n int) {
+	for _, j := range jobs {
+		if j.Status == enum.Failed && !j.AllowFailure {
+			n++
+		}
+	}
+	return n
 }
 
 // tailBytes bounds what is read of a log for its last lines.

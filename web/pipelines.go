@@ -56,7 +56,7 @@ func (s *Server) pipelinesPage(r *request, c *inside) error {
 		if err != nil {
 			return err
 		}
-		d["Stages"] = dots(counts)
+		d["Stages"], d["Failures"] = dots(counts), failures(counts)
 		d["People"], err = tx.Users(people)
 		return err
 	})
@@ -88,6 +88,28 @@ func outcome(j *models.Job) enum.Status {
 		return warning
 	}
 	return j.Status
+}
+
+// failures counts each pipeline's jobs that failed and were not allowed to. Pages show it beside the pipeline's status, which
+// may say nothing of them: that of a pipeline with a delayed job is "scheduled".
+func failures(counts []models.StatusCount) map[int64]int {
+	out := map[int64]int{}
+	for _, n := range counts {
+		if n.Status == enum.Failed && !n.AllowFailure {
+			out[n.PipelineID] += n.Count
+		}
+	}
+	return out
+}
+
+// failuresOf counts the failures of the pipelines of a list.
+func failuresOf(tx *models.Tx, rows []*models.Pipeline) (map[int64]int, error) {
+	var ids []int64
+	for _, row := range rows {
+		ids = append(ids, row.ID)
+	}
+	counts, err := tx.StatusCounts(ids)
+	return failures(counts), err
 }
 
 func dots(counts []models.StatusCount) map[int64][]dot {
@@ -263,7 +285,7 @@ func (s *Server) pipelinePage(r *request, c *inside) error {
 		return err
 	}
 	var stages []*stage
-	failed, warned, stoppable := false, false, false
+	failures, failed, warned, stoppable := 0, false, false, false
 	for _, j := range jobs {
 		if len(stages) == 0 || stages[len(stages)-1].Name != j.Stage {
 			stages = append(stages, &stage{Name: j.Stage})
@@ -277,6 +299,9 @@ func (s *Server) pipelinePage(r *request, c *inside) error {
 			card.Mirrored = &d
 		}
 		last.Jobs = append(last.Jobs, card)
+		if outcome(j) == enum.Failed {
+			failures++
+		}
 		failed = failed || j.Status == enum.Failed || j.Status == enum.Canceled
 		warned = warned || outcome(j) == warning
 		stoppable = stoppable || j.Status.Cancelable()
@@ -284,7 +309,7 @@ func (s *Server) pipelinePage(r *request, c *inside) error {
 	may := access.Allowed(r.actor, access.UpdateJob, c.subject.On(pl.Ref, pl.Tag))
 	d := data{
 		"Title": fmt.Sprintf("Pipeline #%d", pl.ID), "Pipeline": pl, "Stages": stages, "Starter": by, "MayUpdate": may,
-		"Retry": may && failed, "Cancel": may && stoppable && pl.Status != enum.Manual, "Wide": true, "Warned": warned && pl.Status == enum.Success,
+		"Retry": may && failed, "Cancel": may && stoppable && pl.Status != enum.Manual, "Wide": true, "Failures": failures, "Warned": warned && pl.Status == enum.Success,
 		"Coverage": coverage, "Tested": tested, "Upstream": up, "Source": source, "MergeRequest": merge,
 	}
 	stated(d, pl.Status)

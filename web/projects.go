@@ -1,7 +1,9 @@
 package web
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"signalbox/ci"
@@ -38,19 +40,23 @@ func (s *Server) home(r *request) error {
 	p.OrderBy = "last_activity_at"
 	var rows []*models.Project
 	var latest map[int64]*models.Pipeline
+	var failures map[int64]int
 	search := r.URL.Query().Get("search")
 	err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) (err error) {
 		v := models.VisibleTo{UserID: r.actor.ID(), All: r.actor.Admin()}
 		if rows, _, err = tx.ListProjects(v, models.ProjectFilter{Search: search, SearchNamespaces: true}, p); err != nil {
 			return err
 		}
-		latest, err = s.latestShown(tx, r, rows)
+		if latest, err = s.latestShown(tx, r, rows); err != nil {
+			return err
+		}
+		failures, err = failuresOf(tx, slices.Collect(maps.Values(latest)))
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	s.render(r, http.StatusOK, "home", data{"Title": "Projects", "Projects": rows, "Latest": latest, "Search": search, "Pager": pagerOf(p, len(rows))})
+	s.render(r, http.StatusOK, "home", data{"Title": "Projects", "Projects": rows, "Latest": latest, "Failures": failures, "Search": search, "Pager": pagerOf(p, len(rows))})
 	return nil
 }
 
@@ -159,6 +165,9 @@ func (s *Server) projectPage(r *request, c *inside) error {
 				return err
 			}
 			d["Pipelines"] = rows
+			if d["Failures"], err = failuresOf(tx, rows); err != nil {
+				return err
+			}
 			version, err := pipelinesVersion(tx, c.project.ID)
 			if err != nil {
 				return err

@@ -34,7 +34,11 @@ func (s *Server) commitPage(r *request, c *inside) error {
 	if c.may(r, access.ReadPipelines) {
 		err := s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
 			rows, _, err := tx.ListPipelines(c.project.ID, models.PipelineFilter{SHA: sha}, models.Page{PerPage: listed, Descending: true, Uncounted: true})
+			if err != nil {
+				return err
+			}
 			d["Pipelines"] = rows
+			d["Failures"], err = failuresOf(tx, rows)
 			return err
 		})
 		if err != nil {
