@@ -175,13 +175,15 @@ func (r *Repo) command(ctx context.Context, args ...string) ([]byte, error) {
 
 // commandWith is command for what reads its questions.
 func (r *Repo) commandWith(ctx context.Context, in io.Reader, args ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
-	defer cancel()
-	give, err := r.store.asking.Take(ctx, r.dir)
+	turn, done := context.WithTimeoutCause(ctx, commandTimeout, ErrBusy)
+	give, err := r.store.asking.Take(turn, r.dir)
+	done()
 	if err != nil {
 		return nil, err
 	}
 	defer give()
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
 	cmd := r.store.git(ctx, args...)
 	out := &limited{limit: 64 << 20}
 	errs := &limited{limit: 8 << 10}
