@@ -80,7 +80,7 @@ func passLeftovers(t *testing.T, w *world, clock *shiftingClock) *ci.Leftovers {
 	}
 	for range 60 {
 		clock.set(clock.by() + 25*time.Hour)
-		if err := w.node.CI.SweepOnce(t.Context(), false); err != nil {
+		if err := w.node.CI.LeftoversOnce(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		found, err := w.node.CI.LastLeftovers(t.Context())

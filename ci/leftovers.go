@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"signalbox/internal/blob"
@@ -45,9 +46,15 @@ const (
 	settingStoreMarker = "store_marker"
 )
 
-// leftovers is a pass over the stores, a step at a time. Each node has one; the one that holds the lease of sweeps goes on with
+// leftovers is the pass over the stores of a node, a step at a time. Each node has one; the one that holds the lease of sweeps goes on with
 // its own. A pass that a dead node began begins anew elsewhere.
 type leftovers struct {
+	mu sync.Mutex // held for a step
+	pass
+}
+
+// pass is how far a pass is, and what it found.
+type pass struct {
 	next     time.Time
 	phase    int
 	after    string // the last object that was looked at
@@ -56,8 +63,30 @@ type leftovers struct {
 	found    Leftovers
 }
 
-// sweepLeftovers takes the next step, if it is time for it.
-func (c *Coordinator) sweepLeftovers(ctx context.Context) error {
+// removeLeftovers passes over the stores until the context ends, apart from the sweeps: a slow store delays no job.
+func (c *Coordinator) removeLeftovers(ctx context.Context) {
+	tick := time.NewTicker(leftoverStep)
+	defer tick.Stop()
+	for {
+		if err := c.LeftoversOnce(ctx); err != nil && ctx.Err() == nil {
+			c.log.WarnContext(ctx, "leftovers cannot be removed; it is tried again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// LeftoversOnce takes the next step of the pass over the stores, if it is time for it and this node holds the lease of sweeps.
+func (c *Coordinator) LeftoversOnce(ctx context.Context) error {
+	mine, err := c.lease.take(ctx, c.db)
+	if !mine || err != nil {
+		return err
+	}
+	c.left.mu.Lock()
+	defer c.left.mu.Unlock()
 	now := c.db.Now()
 	if now.Before(c.left.next) && c.left.next.Sub(now) <= leftoverEvery { // else the clock was set back
 		return nil
@@ -72,7 +101,7 @@ func (c *Coordinator) sweepLeftovers(ctx context.Context) error {
 	}
 	found := c.left.found
 	found.EndedAt = now
-	c.left = leftovers{next: now.Add(leftoverEvery)}
+	c.left.pass = pass{next: now.Add(leftoverEvery)}
 	text, err := json.Marshal(found)
 	if err != nil {
 		return err
