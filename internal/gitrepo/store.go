@@ -127,8 +127,16 @@ func (s *Store) Close() {
 
 // Repo is one bare repository.
 type Repo struct {
-	store *Store
-	dir   string
+	store      *Store
+	dir        string
+	turnWithin time.Duration // of fetches and pushes; 0 means placeWithin
+}
+
+// WaitFor is the repository for a client whose fetches and pushes may wait that long for their turn.
+func (r *Repo) WaitFor(turn time.Duration) *Repo {
+	other := *r
+	other.turnWithin = turn
+	return &other
 }
 
 // Create makes the repository, with HEAD at the default branch.
