@@ -506,6 +506,12 @@ func (c *shiftingClock) set(d time.Duration) {
 	c.shift = d
 }
 
+func (c *shiftingClock) by() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.shift
+}
+
 // pushTo pushes a fresh commit with a refspec.
 func (w *world) pushTo(path, token, refspec string) (string, error) {
 	w.t.Helper()

@@ -88,7 +88,10 @@ const inFlight = 256
 // heldOpen says whether a request waits for something to happen. Those are not counted: a company's runners may have one
 // address. Git counts its clients itself.
 func heldOpen(r *http.Request) bool {
-	return r.URL.Path == "/api/v4/jobs/request" || strings.HasSuffix(r.URL.Path, "/live")
+	if r.URL.Path == "/api/v4/jobs/request" {
+		return true
+	}
+	return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/live") && !strings.HasPrefix(r.URL.Path, "/api/")
 }
 
 // readiness says whether the node can serve: with ?all=1 part by part.

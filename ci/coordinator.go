@@ -158,6 +158,7 @@ func (c *Coordinator) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { c.sweep(ctx) })
 	wg.Go(func() { c.listen(ctx) })
+	wg.Go(func() { c.removeLeftovers(ctx) })
 	<-ctx.Done()
 	c.queue.close()
 	wg.Wait()

@@ -1,8 +1,8 @@
 package ci
 
 import (
+	"cmp"
 	"context"
-	"errors"
 
 	"signalbox/internal/fault"
 	"signalbox/models"
@@ -17,7 +17,7 @@ func (c *Coordinator) sample(ctx context.Context, h *happening) error {
 		case PipelineEvents, PushEvents, TagPushEvents: // a push of the newest pipeline's commit stands for both kinds
 			rows, _, err := tx.ListPipelines(h.Project, models.PipelineFilter{}, newest)
 			if err != nil || len(rows) == 0 {
-				return errors.Join(err, none)
+				return cmp.Or(err, error(none))
 			}
 			p := rows[0]
 			h.ID, h.Push = p.ID, &RefChange{Ref: "refs/heads/" + p.Ref, Old: p.BeforeSHA, New: p.SHA}
@@ -25,25 +25,25 @@ func (c *Coordinator) sample(ctx context.Context, h *happening) error {
 			runners := false
 			rows, _, err := tx.ListJobs(models.JobFilter{ProjectID: h.Project, Bridges: &runners}, newest)
 			if err != nil || len(rows) == 0 {
-				return errors.Join(err, none)
+				return cmp.Or(err, error(none))
 			}
 			h.ID = rows[0].ID
 		case DeploymentEvents:
 			rows, _, err := tx.Deployments(h.Project, models.DeploymentFilter{}, newest)
 			if err != nil || len(rows) == 0 {
-				return errors.Join(err, none)
+				return cmp.Or(err, error(none))
 			}
 			h.ID = rows[0].ID
 		case ReleaseEvents:
 			r, err := tx.LatestRelease(h.Project)
 			if err != nil {
-				return errors.Join(notThere(err), none)
+				return cmp.Or(notThere(err), error(none))
 			}
 			h.ID, h.Action = r.ID, "create"
 		case MergeRequestEvents:
 			rows, _, err := tx.ListMergeRequests(models.MergeRequestFilter{ProjectID: h.Project}, newest)
 			if err != nil || len(rows) == 0 {
-				return errors.Join(err, none)
+				return cmp.Or(err, error(none))
 			}
 			h.ID, h.Action = rows[0].ID, actionOpen
 		default:

@@ -2,11 +2,13 @@ package ci
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"signalbox/internal/blob"
@@ -33,26 +35,58 @@ const (
 	leftoverEvery = 24 * time.Hour
 	leftoverStep  = 10 * time.Second
 	leftoverBatch = 200
-	// fewLeft is how many may be without the other in a batch of which most are: more look like another instance's store, or
-	// one that is not mounted.
+	// fewLeft is how many may be without the other in a batch of which most, but not all, are: more look like another instance's
+	// store, or one that is not mounted.
 	fewLeft = 20
 )
 
-// settingLeftovers is where the last pass is kept, as JSON.
-const settingLeftovers = "leftovers"
+// settingLeftovers is where the last pass is kept, as JSON; settingStoreMarker names the object by which the store is known.
+const (
+	settingLeftovers   = "leftovers"
+	settingStoreMarker = "store_marker"
+)
 
-// leftovers is a pass over the stores, a step at a time. Each node has one; the one that holds the lease of sweeps goes on with
+// leftovers is the pass over the stores of a node, a step at a time. Each node has one; the one that holds the lease of sweeps goes on with
 // its own. A pass that a dead node began begins anew elsewhere.
 type leftovers struct {
+	mu sync.Mutex // held for a step
+	pass
+}
+
+// pass is how far a pass is, and what it found.
+type pass struct {
 	next     time.Time
 	phase    int
 	after    string // the last object that was looked at
 	artifact int64  // the last artifact
+	marked   bool   // the store got its marker in this pass, which therefore says nothing about it yet
 	found    Leftovers
 }
 
-// sweepLeftovers takes the next step, if it is time for it.
-func (c *Coordinator) sweepLeftovers(ctx context.Context) error {
+// removeLeftovers passes over the stores until the context ends, apart from the sweeps: a slow store delays no job.
+func (c *Coordinator) removeLeftovers(ctx context.Context) {
+	tick := time.NewTicker(leftoverStep)
+	defer tick.Stop()
+	for {
+		if err := c.LeftoversOnce(ctx); err != nil && ctx.Err() == nil {
+			c.log.WarnContext(ctx, "leftovers cannot be removed; it is tried again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// LeftoversOnce takes the next step of the pass over the stores, if it is time for it and this node holds the lease of sweeps.
+func (c *Coordinator) LeftoversOnce(ctx context.Context) error {
+	mine, err := c.lease.take(ctx, c.db)
+	if !mine || err != nil {
+		return err
+	}
+	c.left.mu.Lock()
+	defer c.left.mu.Unlock()
 	now := c.db.Now()
 	if now.Before(c.left.next) && c.left.next.Sub(now) <= leftoverEvery { // else the clock was set back
 		return nil
@@ -67,7 +101,7 @@ func (c *Coordinator) sweepLeftovers(ctx context.Context) error {
 	}
 	found := c.left.found
 	found.EndedAt = now
-	c.left = leftovers{next: now.Add(leftoverEvery)}
+	c.left.pass = pass{next: now.Add(leftoverEvery)}
 	text, err := json.Marshal(found)
 	if err != nil {
 		return err
@@ -79,7 +113,47 @@ func (c *Coordinator) sweepLeftovers(ctx context.Context) error {
 
 // leftoverSteps each own one kind of leftover.
 func (c *Coordinator) leftoverSteps() []func(ctx context.Context, before time.Time) (done bool, err error) {
-	return []func(context.Context, time.Time) (bool, error){c.leftFiles, c.leftObjects, c.leftArtifacts, c.leftSignIns}
+	return []func(context.Context, time.Time) (bool, error){c.markStore, c.leftFiles, c.leftObjects, c.leftArtifacts, c.leftSignIns}
+}
+
+// markStore puts an object into the store of this database, once. A store without it is another one, or is not mounted.
+func (c *Coordinator) markStore(ctx context.Context, _ time.Time) (bool, error) {
+	marker, err := c.storeMarker(ctx)
+	if err != nil || marker != "" {
+		return true, err
+	}
+	marker = "store/" + rand.Text()
+	if _, err := c.blobs.Put(ctx, marker, strings.NewReader("signalbox knows its store by this object\n")); err != nil {
+		return false, err
+	}
+	c.left.marked = true
+	return true, c.db.Write(ctx, func(tx *models.Tx) error { return tx.SetSetting(settingStoreMarker, marker) })
+}
+
+func (c *Coordinator) storeMarker(ctx context.Context) (key string, err error) {
+	err = c.db.Read(ctx, func(tx *models.Tx) (err error) {
+		key, err = tx.Setting(settingStoreMarker)
+		return err
+	})
+	return key, err
+}
+
+// storeKnown says whether the store is the one that this database marked in an earlier pass. Only then may something be removed.
+func (c *Coordinator) storeKnown(ctx context.Context) (bool, error) {
+	marker, err := c.storeMarker(ctx)
+	if err != nil || marker == "" || c.left.marked {
+		return false, err
+	}
+	o, err := c.blobs.Open(ctx, marker)
+	if errors.Is(err, blob.ErrNotFound) {
+		c.log.ErrorContext(ctx, "nothing is removed from the store: it lacks the object by which this database knows it. "+
+			"Mount the right store; if it is the right one, store an object of this name in it", "key", marker)
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, o.Close()
 }
 
 // leftFiles removes what processes that were killed were writing.
@@ -142,8 +216,9 @@ func (c *Coordinator) leftObjects(ctx context.Context, before time.Time) (bool, 
 	if err != nil {
 		return false, err
 	}
-	if c.tooManyLeft(len(left), old, "most objects of a part of the store belong to nothing in this database: is it another instance's?") {
-		return len(list) < leftoverBatch, nil
+	keep, err := c.keepLeft(ctx, len(left), old, "most objects of a part of the store belong to nothing in this database: is it another instance's?")
+	if err != nil || keep {
+		return err == nil && len(list) < leftoverBatch, err
 	}
 	for _, key := range left {
 		if err := c.blobs.Delete(ctx, key); err != nil {
@@ -155,15 +230,26 @@ func (c *Coordinator) leftObjects(ctx context.Context, before time.Time) (bool, 
 	return len(list) < leftoverBatch, nil
 }
 
-// tooManyLeft says whether more is left over than an accident explains, and notes that it is kept.
-func (c *Coordinator) tooManyLeft(left, of int, because string) bool {
-	if left <= fewLeft || 2*left < of {
-		return false
+// keepLeft says whether what is left over of a batch must stay, and notes that: the store is not known, or more is left over
+// than an accident explains.
+func (c *Coordinator) keepLeft(ctx context.Context, left, of int, because string) (bool, error) {
+	if left == 0 {
+		return false, nil
+	}
+	if !tooManyLeft(left, of) {
+		known, err := c.storeKnown(ctx)
+		if err != nil || known {
+			return false, err
+		}
+		because = "the store is not known yet to be that of this database; see the log"
 	}
 	c.left.found.Kept += left
 	c.left.found.KeptBecause = because
-	return true
+	return true, nil
 }
+
+// tooManyLeft says whether more of a batch is left over than an accident explains.
+func tooManyLeft(left, of int) bool { return left == of || left > fewLeft && 2*left >= of }
 
 // jobOfObject is the job whose log or artifact an object is.
 func jobOfObject(key string) (id int64, ok bool) {
@@ -205,8 +291,9 @@ func (c *Coordinator) leftArtifacts(ctx context.Context, before time.Time) (bool
 		c.left.artifact = rows[len(rows)-1].ID
 	}
 	done := len(rows) < leftoverBatch
-	if len(left) == 0 || c.tooManyLeft(len(left), len(rows), "most artifacts of a part of the database have no object: is the store the right one, and mounted?") {
-		return done, nil
+	keep, err := c.keepLeft(ctx, len(left), len(rows), "most artifacts of a part of the database have no object: is the store the right one, and mounted?")
+	if err != nil || keep || len(left) == 0 {
+		return err == nil && done, err
 	}
 	var ids []int64
 	for _, a := range left {

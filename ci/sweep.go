@@ -98,7 +98,6 @@ func (c *Coordinator) SweepOnce(ctx context.Context, reload bool) error {
 		c.sweepOld(ctx),
 		c.sweepCommands(ctx),
 		c.sweepArtifacts(ctx),
-		c.sweepLeftovers(ctx),
 	)
 }
 

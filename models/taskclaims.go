@@ -157,8 +157,11 @@ func (tx *Tx) PostponeTask(t *Task, runAt time.Time, reason string, failed, unsu
 	// Who asked for it to run at once while it ran is heard.
 	at := gorm.Expr("CASE WHEN run_at > ? THEN run_at ELSE ? END", t.RunAt, runAt)
 	change := map[string]any{"run_at": at, "locked_until": locked, "last_error": reason}
-	if failed {
+	switch {
+	case failed:
 		change["failures"] = gorm.Expr("failures + 1")
+	case reason == "": // it goes on for days, perhaps: what failed before this run says nothing about the next
+		change["failures"], change["deaths"] = 0, 0
 	}
 	return tx.db.Model(&Task{}).Where("id = ? AND attempts = ?", t.ID, t.Attempts).Updates(change).Error
 }

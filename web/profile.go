@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"signalbox/ci"
+	"signalbox/ci/access"
 	"signalbox/internal/fault"
 	"signalbox/models"
 )
@@ -63,6 +64,9 @@ func (s *Server) changeProfile(r *request) error {
 
 func (s *Server) changePassword(r *request) error {
 	err := s.auth.Confirm(r.Context(), r.actor.User, r.PostFormValue("password"))
+	if errors.Is(err, access.ErrTooMany) {
+		return fault.Wrap(fault.Invalid, err, "%s.", fault.Message(err))
+	}
 	if fault.KindOf(err) == fault.Unauthorized {
 		return fault.New(fault.Invalid, "The current password is wrong.")
 	}

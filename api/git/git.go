@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"signalbox/ci"
 	"signalbox/ci/access"
@@ -156,7 +157,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, path, rest strin
 		return err
 	}
 	defer give()
-	repo := h.ci.Repo(project)
+	repo := h.repo(project, actor)
 	w.Header().Set("Cache-Control", "no-cache, max-age=0, must-revalidate")
 	if rest == "/info/refs" {
 		w.Header().Set("Content-Type", "application/x-"+string(service)+"-advertisement")
@@ -187,6 +188,16 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, path, rest strin
 		return err
 	}
 	return committed(repo.Serve(r.Context(), service, r.Header.Get("Git-Protocol"), all, w))
+}
+
+// knownTurn is how long a fetch or push of a job or a user waits for its turn: a job that is refused fails.
+const knownTurn = 10 * time.Minute
+
+func (h *Handler) repo(p *models.Project, a access.Actor) *gitrepo.Repo {
+	if a.Job == nil && a.User == nil {
+		return h.ci.Repo(p)
+	}
+	return h.ci.Repo(p).WaitFor(knownTurn)
 }
 
 // gather reads a body before git takes a place for it.

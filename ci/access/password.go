@@ -24,7 +24,7 @@ type Limiter interface {
 // can lock somebody else out). Only wrong passwords count in the end.
 type Brakes struct {
 	Login   Limiter // of one name from one network
-	Network Limiter // of all names from one network
+	Network Limiter // of all names from one network, but who signed in from there before
 	Name    Limiter // of one name from all networks but those that its owner signed in from
 }
 
@@ -46,16 +46,30 @@ var ErrTooMany = fault.New(fault.Unauthorized, "Too many wrong passwords; try ag
 // Password checks a user's name or e-mail address and password, given from a network. Guessing is slowed down; an unknown
 // name takes as long as a wrong password. Who is signed in, or has a token, does not come here.
 func (a *Authenticator) Password(ctx context.Context, login, password, network string) (Actor, error) {
+	if secret.LooksLikeToken(password) { // an old token is no guess of a password
+		return Actor{}, errUnauthorized
+	}
 	user, err := a.byLogin(ctx, login)
 	if err != nil {
 		return Actor{}, err
 	}
-	who := strings.ToLower(login)
-	if user != nil { // under all names and addresses that it has
+	who := secret.Hash(strings.ToLower(login)) // of bounded length, however long the name is
+	if user != nil {                           // under all names and addresses that it has
 		who = fmt.Sprint("#", user.ID)
 	}
 	one, all, name := "login:"+who+"@"+network, "network:"+network, "name:"+who
-	if !a.brakes.Login.Allow(ctx, one) || !a.brakes.Network.Allow(ctx, all) {
+	// The network comes first: who makes up names cannot fill the memory with them.
+	counted := a.brakes.Network.Allow(ctx, all)
+	if !counted && !a.knows(ctx, user, network) {
+		return Actor{}, ErrTooMany
+	}
+	uncount := func() {
+		if counted {
+			a.brakes.Network.Return(ctx, all)
+		}
+	}
+	if !a.brakes.Login.Allow(ctx, one) {
+		uncount()
 		return Actor{}, ErrTooMany
 	}
 	if !a.brakes.Name.Allow(ctx, name) && !a.knows(ctx, user, network) {
@@ -65,7 +79,7 @@ func (a *Authenticator) Password(ctx context.Context, login, password, network s
 		return Actor{}, errUnauthorized
 	}
 	a.brakes.Login.Reset(ctx, one)
-	a.brakes.Network.Return(ctx, all)
+	uncount()
 	a.brakes.Name.Return(ctx, name)
 	a.noteNetwork(ctx, user, network)
 	return Actor{User: user}, nil

@@ -1,7 +1,9 @@
 package access_test
 
 import (
+	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"signalbox/ci/access"
@@ -71,6 +73,20 @@ func TestGuessingPasswords(t *testing.T) {
 		expect("others elsewhere", try(a, "user29", "right", "192.0.2.3"), "in")
 
 		a = fresh()
+		expect("somebody at home", try(a, "user28", "right", "192.0.2.28"), "in")
+		for i := range access.NetworkBurst {
+			expect("other names at that home", try(a, fmt.Sprint("nobody", i), "guess", "192.0.2.28"), "wrong")
+		}
+		expect("one more name", try(a, "user27", "right", "192.0.2.28"), "braked")
+		expect("who signed in from there before", try(a, "user28", "right", "192.0.2.28"), "in")
+
+		a = fresh()
+		for range 2 * access.NetworkBurst {
+			expect("a revoked token", try(a, "user26", secret.NewToken(secret.PersonalToken), "192.0.2.26"), "wrong")
+		}
+		expect("the password after it", try(a, "user26", "right", "192.0.2.26"), "in")
+
+		a = fresh()
 		expect("the owner at home", try(a, "user0", "right", "192.0.2.99"), "in")
 		for i := range names {
 			expect("one name from many networks", try(a, "user0", "guess", fmt.Sprint("198.51.100.", i)), "wrong")
@@ -87,4 +103,31 @@ func TestGuessingPasswords(t *testing.T) {
 			t.Errorf("guesses of a session: %v", err)
 		}
 	})
+}
+
+// TestMadeUpNamesAreNotKept beyond what the network of who gives them may try, and never in full length.
+func TestMadeUpNamesAreNotKept(t *testing.T) {
+	dir := t.TempDir()
+	modelstest.SQLite(t, dir)
+	db := modelstest.Open(t, models.Options{Dir: dir})
+	keys := &counted{Limiter: limit.NewLocal(access.BrakeEvery, access.LoginBurst)}
+	l := func(burst int) access.Limiter { return limit.NewLocal(access.BrakeEvery*1000, burst) }
+	a := access.NewAuthenticator(db, access.Brakes{Login: keys, Network: l(2), Name: l(100)})
+	for i := range 5 {
+		a.Password(t.Context(), fmt.Sprint(i, strings.Repeat("x", 10_000)), "guess", "192.0.2.1")
+	}
+	if len(keys.seen) != 2 || len(keys.seen[0]) > 200 {
+		t.Errorf("%d names were kept: %.300q", len(keys.seen), keys.seen)
+	}
+}
+
+// counted notes the keys that a limiter is asked about.
+type counted struct {
+	access.Limiter
+	seen []string
+}
+
+func (c *counted) Allow(ctx context.Context, key string) bool {
+	c.seen = append(c.seen, key)
+	return c.Limiter.Allow(ctx, key)
 }

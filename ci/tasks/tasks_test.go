@@ -123,6 +123,39 @@ func TestATaskThatFailsForEver(t *testing.T) {
 	})
 }
 
+// TestATaskThatGoesOn for days is not given up for what failed now and then: each run that goes well begins anew.
+func TestATaskThatGoesOn(t *testing.T) {
+	modelstest.Each(t, func(t *testing.T, o models.Options) {
+		db := modelstest.Open(t, o)
+		key := "follows"
+		var runs atomic.Int32
+		r := run(t, db, func(r *tasks.Runner) {
+			r.Handle("follows", func(context.Context, *models.Task) error {
+				switch n := runs.Add(1); {
+				case n == 8:
+					return nil
+				case n%2 == 1:
+					return errors.New("the chat is away for a moment")
+				}
+				return &tasks.Later{At: db.Now()}
+			}, tasks.Tries(2))
+		})
+		add(t, db, &models.Task{Kind: "follows", Key: &key})
+		until(t, "done", func() bool {
+			if err := db.Write(t.Context(), func(tx *models.Tx) error { return tx.DueNow(key) }); err != nil {
+				t.Fatal(err)
+			}
+			r.Wake()
+			for _, row := range troubled(t, db) {
+				if row.GaveUpAt != nil {
+					t.Fatalf("given up after %d runs", runs.Load())
+				}
+			}
+			return runs.Load() == 8
+		})
+	})
+}
+
 // TestATaskThatKillsItsNode is not run for ever.
 func TestATaskThatKillsItsNode(t *testing.T) {
 	modelstest.Each(t, func(t *testing.T, o models.Options) {

@@ -1,6 +1,7 @@
 package gitrepo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +64,7 @@ func (r *Repo) serve(ctx context.Context, service Service, protocol string, body
 const (
 	// serveWithin is how long one fetch or push may take.
 	serveWithin = time.Hour
-	// placeWithin is how long it waits for its turn.
+	// placeWithin is how long it waits for its turn, unless WaitFor says otherwise.
 	placeWithin = time.Minute
 	// ahead is how much of an answer git may make before its client takes it. Git gives its place back as soon as it has made
 	// the answer.
@@ -75,7 +76,7 @@ var ErrBusy = fault.New(fault.Unavailable, "Too many fetches and pushes are unde
 
 // answer runs a git process whose output is for a client.
 func (r *Repo) answer(ctx context.Context, cmd *exec.Cmd, w io.Writer) error {
-	turn, cancel := context.WithTimeoutCause(ctx, placeWithin, ErrBusy)
+	turn, cancel := context.WithTimeoutCause(ctx, cmp.Or(r.turnWithin, placeWithin), ErrBusy)
 	defer cancel()
 	give, err := r.store.serving.Take(turn, r.dir)
 	if err != nil {

@@ -127,8 +127,16 @@ func (s *Store) Close() {
 
 // Repo is one bare repository.
 type Repo struct {
-	store *Store
-	dir   string
+	store      *Store
+	dir        string
+	turnWithin time.Duration // of fetches and pushes; 0 means placeWithin
+}
+
+// WaitFor is the repository for a client whose fetches and pushes may wait that long for their turn.
+func (r *Repo) WaitFor(turn time.Duration) *Repo {
+	other := *r
+	other.turnWithin = turn
+	return &other
 }
 
 // Create makes the repository, with HEAD at the default branch.
@@ -175,13 +183,15 @@ func (r *Repo) command(ctx context.Context, args ...string) ([]byte, error) {
 
 // commandWith is command for what reads its questions.
 func (r *Repo) commandWith(ctx context.Context, in io.Reader, args ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
-	defer cancel()
-	give, err := r.store.asking.Take(ctx, r.dir)
+	turn, done := context.WithTimeoutCause(ctx, commandTimeout, ErrBusy)
+	give, err := r.store.asking.Take(turn, r.dir)
+	done()
 	if err != nil {
 		return nil, err
 	}
 	defer give()
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
 	cmd := r.store.git(ctx, args...)
 	out := &limited{limit: 64 << 20}
 	errs := &limited{limit: 8 << 10}

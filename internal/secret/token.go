@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
+	"strings"
 )
 
 // Prefixes of tokens, as GitLab's, so that scanners and clients recognise them.
@@ -18,6 +19,19 @@ const (
 	JobToken         = "glcbt-"
 	Registration     = "GR1348941"
 )
+
+// LooksLikeToken says whether a text has the prefix and at least the length of a token of this installation.
+func LooksLikeToken(text string) bool {
+	for _, prefix := range []string{PersonalToken, RunnerToken, RegisteredRunner, TriggerToken, JobToken, Registration} {
+		if strings.HasPrefix(text, prefix) && len(text) >= len(prefix)+tokenLength {
+			return true
+		}
+	}
+	return false
+}
+
+// tokenLength is of what NewToken puts behind a prefix.
+var tokenLength = base64.RawURLEncoding.EncodedLen(20)
 
 // NewToken makes a random token of 160 bits behind a prefix. The caller shows it once and keeps its hash.
 func NewToken(prefix string) string {

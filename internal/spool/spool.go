@@ -209,5 +209,7 @@ func (o *Outlet) Close() error {
 	if o.file != nil {
 		o.file.Close()
 	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	return o.err
 }

@@ -138,3 +138,13 @@ func TestReadingEndsWhenItIsStopped(t *testing.T) {
 		}
 	}
 }
+
+// TestDirectivesAreBounded after every end of a line that YAML knows.
+func TestDirectivesAreBounded(t *testing.T) {
+	for _, end := range []string{"\n", "\r", "\r\n", "\u0085", "\u2028", "\u2029"} {
+		text := numbered(8<<10, end+"%%TAG !a%d! x") + end + "---\na"
+		if _, err := Parse([]byte(text), nil); err == nil || !strings.Contains(err.Error(), "%TAG") {
+			t.Errorf("after %q: %v", end, err)
+		}
+	}
+}

@@ -22,7 +22,8 @@ const (
 	// MaxMarks bounds the memory of the parser: it keeps all tokens of an outermost bracket until that one is closed, and
 	// each token begins with one of these characters or follows one.
 	MaxMarks = 500_000
-	// MaxDirectives bounds the time: each %TAG is compared with those before it.
+	// MaxDirectives bounds the time: each %TAG is compared with those before it. Every %TAG of the text counts, also within a value:
+	// YAML knows several ends of lines before one.
 	MaxDirectives = 100
 )
 
@@ -113,7 +114,7 @@ func size(text []byte) error {
 	if found > MaxMarks {
 		return &Error{Message: fmt.Sprintf("%s: it has more than %d of the characters %s", tooBig, MaxMarks, marks)}
 	}
-	if directives := bytes.Count(text, []byte("\n%TAG")); directives > MaxDirectives {
+	if directives := bytes.Count(text, []byte("%TAG")); directives > MaxDirectives {
 		return &Error{Message: fmt.Sprintf("%s: it has more than %d %%TAG directives", tooBig, MaxDirectives)}
 	}
 	return nil
