@@ -320,7 +320,9 @@ func TestNeedsOfOtherPipelines(t *testing.T) {
 		w.newProject("lib")
 		w.push("lib", map[string]string{".gitlab-ci.yml": "make: {script: echo of the lib > lib.txt, artifacts: {paths: [lib.txt]}}"})
 		w.pipeline("success")
-		w.newProject("app")
+		lib := w.project
+		app := w.newProject("app")
+		w.must(201, "POST", "/projects/"+lib+"/job_token_scope/allowlist", map[string]any{"target_project_id": app}, nil) // else its jobs are not let in
 		w.push("app", map[string]string{
 			".gitlab-ci.yml": `
 stages: [build, test]

@@ -239,3 +239,30 @@ func TestWaitingJobsFollowTheirProject(t *testing.T) {
 	w.must(200, "PUT", "/projects/"+w.project, map[string]any{"shared_runners_enabled": true}, nil)
 	held.answered(201)
 }
+
+// TestAJobThatCameDuringAPauseIsGivenAfterIt: an answer to a paused runner searched nothing, so that it is no news of what
+// waits.
+func TestAJobThatCameDuringAPauseIsGivenAfterIt(t *testing.T) {
+	w, _ := heldWorld(t, models.Options{})
+	token, id, _ := w.ownRunner("app")
+	pause := func(yes bool) {
+		t.Helper()
+		w.must(200, "PUT", fmt.Sprintf("/runners/%d", id), map[string]any{"paused": yes}, nil)
+	}
+	_, seen := w.ask(token, "")
+	pause(true)
+	w.startHeld()
+	for range 2 {
+		status, version := w.ask(token, seen)
+		if status != 204 {
+			t.Fatalf("a paused runner: %d", status)
+		}
+		if version != "" { // as a runner keeps it
+			seen = version
+		}
+	}
+	pause(false)
+	if status, _ := w.ask(token, seen); status != 201 {
+		t.Errorf("after the pause: %d", status)
+	}
+}

@@ -72,7 +72,7 @@ func (c *Coordinator) RequestJob(ctx context.Context, r JobRequest) (JobAnswer, 
 	}
 	version := c.queue.version(e.match)
 	if !e.runner.Active {
-		return JobAnswer{LastUpdate: version}, nil
+		return JobAnswer{LastUpdate: r.LastUpdate}, nil // nothing was searched: what came meanwhile is still news to it
 	}
 	if r.LastUpdate != version {
 		offer, err := c.next(ctx, e, manager)
@@ -84,6 +84,9 @@ func (c *Coordinator) RequestJob(ctx context.Context, r JobRequest) (JobAnswer, 
 
 // answer is what a request gets whose runner changed while it waited: a refusal if its token is dead, else no job.
 func (c *Coordinator) answer(ctx context.Context, token string, a JobAnswer, err error) (JobAnswer, error) {
+	if errors.Is(err, errMoreWaits) {
+		return JobAnswer{}, nil
+	}
 	if !errors.Is(err, errRunnerChanged) {
 		return a, err
 	}
@@ -143,6 +146,10 @@ func (c *Coordinator) stopWaiting(m matcher, leave func() bool, version string) 
 // maxTries is how many jobs one request looks at before it gives up, as on GitLab.
 const maxTries = 45
 
+// errMoreWaits ends a search before it saw all jobs. The request is answered without a version, so that the next one goes
+// on and is not held.
+var errMoreWaits = errors.New("not all waiting jobs were looked at")
+
 // next claims the next job for a runner; nil if there is none.
 func (c *Coordinator) next(ctx context.Context, e *runnerEntry, m *models.RunnerManager) (*Offer, error) {
 	running := func() (counts map[int64]int) {
@@ -174,7 +181,7 @@ func (c *Coordinator) next(ctx context.Context, e *runnerEntry, m *models.Runner
 			return offer, nil
 		}
 	}
-	return nil, nil
+	return nil, errMoreWaits
 }
 
 // restore puts a job back into the mirror if it still waits in the table.
