@@ -111,6 +111,11 @@ const heldConfig = "job: {script: echo, rules: [{if: $CI_PIPELINE_SOURCE == \"ap
 // ownRunner makes a project, whose branch "work" is not protected, and a runner of its own.
 func (w *world) ownRunner(path string) (token string, runner, project int64) {
 	w.t.Helper()
+	return w.ownRunnerOf(path, heldConfig)
+}
+
+func (w *world) ownRunnerOf(path, config string) (token string, runner, project int64) {
+	w.t.Helper()
 	project = w.newProject(path)
 	var r struct {
 		ID    int64
@@ -120,7 +125,7 @@ func (w *world) ownRunner(path string) (token string, runner, project int64) {
 	for _, branch := range []string{"main", "work"} {
 		w.must(201, "POST", "/projects/"+w.project+"/repository/commits", map[string]any{
 			"branch": branch, "start_branch": map[string]any{"work": "main"}[branch], "commit_message": "Add a job",
-			"actions": []any{map[string]any{"action": map[string]string{"main": "create", "work": "update"}[branch], "file_path": ".gitlab-ci.yml", "content": heldConfig + "\n"}},
+			"actions": []any{map[string]any{"action": map[string]string{"main": "create", "work": "update"}[branch], "file_path": ".gitlab-ci.yml", "content": config + "\n"}},
 		}, nil)
 	}
 	return r.Token, r.ID, project
@@ -175,6 +180,28 @@ func (w *world) change(db *models.DB, runner, project int64, c runnerChange) {
 	})
 	if err != nil {
 		w.t.Fatal(err)
+	}
+}
+
+// TestARunnerThatMayNotTakeAJobDoesNotFailIt: a runner that cannot do what a job asks for fails it, but only as long as the
+// job could have been its own.
+func TestARunnerThatMayNotTakeAJobDoesNotFailIt(t *testing.T) {
+	w, elsewhere := heldWorld(t, models.Options{})
+	token, id, project := w.ownRunnerOf("app", strings.Replace(heldConfig, "script: echo", "script: echo, artifacts: {reports: {junit: x.xml}}", 1))
+	held := w.hold(token)
+	w.change(elsewhere, id, project, runnerChanges()["out of its project"])
+	w.startHeld()
+	held.answered(204)
+	if job := w.jobs(w.pipelines()[0].ID)["job"]; job.Status != "pending" {
+		t.Errorf("the job is %s: %s", job.Status, job.FailureReason)
+	}
+	other, _, _ := w.ownRunnerOf("other", strings.Replace(heldConfig, "script: echo", "script: echo, artifacts: {reports: {junit: x.xml}}", 1))
+	w.startHeld()
+	if status, _ := w.ask(other, ""); status != 204 {
+		t.Errorf("a runner without the feature: %d", status)
+	}
+	if job := w.jobs(w.pipelines()[0].ID)["job"]; job.FailureReason != "runner_unsupported" {
+		t.Errorf("the job is %s: %s", job.Status, job.FailureReason)
 	}
 }
 

@@ -31,6 +31,14 @@ func (c *Coordinator) claim(ctx context.Context, jobID int64, e *runnerEntry, m 
 	var moved *models.PendingJob
 	if reason == "" {
 		reason, moved, err = c.handOut(ctx, offer, e, m)
+	} else { // only a runner that could have taken the job says that it cannot run
+		err = c.db.Read(ctx, func(tx *models.Tx) error {
+			claim, err := sameRunner(tx, jobID, e, m)
+			if err == nil && !e.match.takes(claim.Pending) {
+				reason, moved = "", claim.Pending
+			}
+			return err
+		})
 	}
 	switch {
 	case errors.Is(err, models.ErrNotFound):
@@ -58,19 +66,9 @@ func (c *Coordinator) handOut(ctx context.Context, o *Offer, e *runnerEntry, m *
 	debug := debugMode(o.Variables)
 	err = c.db.Write(ctx, func(tx *models.Tx) (err error) {
 		reason, moved = "", nil
-		now, err := tx.RunnerToClaim(e.runner.ID) // first: whoever changes the runner waits from here on
-		if errors.Is(err, models.ErrNotFound) {
-			return errRunnerChanged
-		}
+		claim, err := sameRunner(tx, o.Job.ID, e, m)
 		if err != nil {
 			return err
-		}
-		claim, err := tx.Claim(o.Job.ID, e.runner.ID, m.ID)
-		if err != nil {
-			return err
-		}
-		if !unchanged(now, e.runner) || expired(now, tx.Now()) || !claim.Machine || now.Type == enum.ProjectRunner && !claim.Assigned {
-			return errRunnerChanged
 		}
 		reason = barred(claim.PendingDelete, claim.Archived, claim.BuildsEnabled, claim.UserState != "active")
 		if reason != "" {
@@ -93,6 +91,26 @@ func (c *Coordinator) handOut(ctx context.Context, o *Offer, e *runnerEntry, m *
 		})
 	})
 	return reason, moved, err
+}
+
+// sameRunner reads what decides about a claim. It is errRunnerChanged if the runner or its machine is not what its request
+// was judged by, and ErrNotFound if the job does not wait any more.
+func sameRunner(tx *models.Tx, jobID int64, e *runnerEntry, m *models.RunnerManager) (*models.Claim, error) {
+	now, err := tx.RunnerToClaim(e.runner.ID) // first: whoever changes the runner waits from here on
+	if errors.Is(err, models.ErrNotFound) {
+		return nil, errRunnerChanged
+	}
+	if err != nil {
+		return nil, err
+	}
+	claim, err := tx.Claim(jobID, e.runner.ID, m.ID)
+	if err != nil {
+		return nil, err
+	}
+	if !unchanged(now, e.runner) || expired(now, tx.Now()) || !claim.Machine || now.Type == enum.ProjectRunner && !claim.Assigned {
+		return nil, errRunnerChanged
+	}
+	return claim, nil
 }
 
 // unchanged says whether a row of a runner is what it was.
