@@ -19,7 +19,7 @@ import (
 // TestADeletedRunnerLosesItsJobs: what it runs fails with a reason, what it was offered goes back to the queue, and the
 // tokens of both are dead at once.
 func TestADeletedRunnerLosesItsJobs(t *testing.T) {
-	modelstest.Each(t, func(t *testing.T, o models.Options) {
+	each(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		token := w.ready(t)
 		var mine struct{ ID int64 }
@@ -131,6 +131,7 @@ func TestEveryStreamIsAmongTheStreams(t *testing.T) {
 // TestStreamsEndWithTheRightToReadThem: whoever loses the right while a stream is open hears nothing more, whether this
 // node is told of it or finds it some seconds later.
 func TestStreamsEndWithTheRightToReadThem(t *testing.T) {
+	beside(t)
 	w := start(t, models.Options{})
 	token := w.ready(t)
 	w.push("app", map[string]string{".gitlab-ci.yml": "job: {script: x}\nasked: {script: x, only: [chat]}"})
@@ -183,6 +184,7 @@ func TestStreamsEndWithTheRightToReadThem(t *testing.T) {
 
 // TestANewPasswordEndsOtherSessions, whoever changed it; the one that changed it goes on.
 func TestANewPasswordEndsOtherSessions(t *testing.T) {
+	beside(t)
 	w := start(t, models.Options{})
 	id, _ := w.user("ada")
 	in := func(v *visitor) bool {
@@ -205,6 +207,7 @@ func TestANewPasswordEndsOtherSessions(t *testing.T) {
 
 // TestALateFormIsJudgedByWhoSendsItThen: who is blocked while the body of a request comes changes nothing by it.
 func TestALateFormIsJudgedByWhoSendsItThen(t *testing.T) {
+	beside(t)
 	w := start(t, models.Options{})
 	w.newProject("app")
 	id, _ := w.user("ada")
@@ -236,6 +239,7 @@ func TestALateFormIsJudgedByWhoSendsItThen(t *testing.T) {
 
 // TestALateRequestIsJudgedByWhoSendsItThen is the same of the API, for bodies of known and unknown size.
 func TestALateRequestIsJudgedByWhoSendsItThen(t *testing.T) {
+	beside(t)
 	w := start(t, models.Options{})
 	w.newProject("app")
 	body := `{"key": "LATE", "value": "late-value"}`
@@ -275,7 +279,7 @@ func TestALateRequestIsJudgedByWhoSendsItThen(t *testing.T) {
 // TestAPipelineIsMadeForWhoMayThen: reading a configuration may take long, and who loses the right meanwhile gets no
 // pipeline.
 func TestAPipelineIsMadeForWhoMayThen(t *testing.T) {
-	modelstest.Each(t, func(t *testing.T, o models.Options) {
+	each(t, func(t *testing.T, o models.Options) {
 		var during func()
 		remote := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 			during()

@@ -299,6 +299,7 @@ func (w *doorWorld) let(d door, role string) (in bool, status int) {
 
 // TestEveryAddressIsListed: who adds an address says who is let in there, and what else leads to the same.
 func TestEveryAddressIsListed(t *testing.T) {
+	beside(t)
 	w := start(t, models.Options{})
 	listed := listedDoors(t)
 	for _, d := range w.allDoors() {
@@ -315,6 +316,7 @@ func TestEveryAddressIsListed(t *testing.T) {
 // TestWhoIsLetInWhere asks at every address as every caller. Writing addresses are asked by those alone who are refused,
 // because the others would change something.
 func TestWhoIsLetInWhere(t *testing.T) {
+	beside(t)
 	w := newDoorWorld(t, false, "all")
 	shared := map[string]string{}
 	for _, d := range listedDoors(t) {
@@ -364,6 +366,7 @@ func (w *doorWorld) leastOf(resource, least string) {
 
 // TestDebugLogsAreForDevelopers, whatever address leads to them.
 func TestDebugLogsAreForDevelopers(t *testing.T) {
+	beside(t)
 	w := newDoorWorld(t, true, "all")
 	w.leastOf("log", "developer")
 	if _, body, _ := w.visitors["guest"].get("/team/app/-/jobs/" + itoa(w.job)); !strings.Contains(body, "CI_DEBUG_TRACE") || strings.Contains(body, "shows it all") {
@@ -379,6 +382,7 @@ func TestDebugLogsAreForDevelopers(t *testing.T) {
 
 // TestArtifactsAreForWhomTheyAreKept, whatever address leads to them.
 func TestArtifactsAreForWhomTheyAreKept(t *testing.T) {
+	beside(t)
 	for access, least := range map[string]string{"all": "guest", "developer": "developer", "none": "none"} {
 		t.Run(access, func(t *testing.T) { newDoorWorld(t, false, access).leastOf("archive", least) })
 	}
@@ -387,6 +391,7 @@ func TestArtifactsAreForWhomTheyAreKept(t *testing.T) {
 // TestJobTokensReachWhatTheyAreLetInto: the token of a job of another project, whose user owns this one, reads nothing here
 // until the project lets in the jobs of that one; then what job tokens may read, at every address that leads there.
 func TestJobTokensReachWhatTheyAreLetInto(t *testing.T) {
+	beside(t)
 	w := newDoorWorld(t, false, "all")
 	var other, r struct {
 		ID    int64

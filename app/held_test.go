@@ -142,7 +142,7 @@ func pathOf(name string) string { return strings.ReplaceAll(name, " ", "-") }
 // TestAChangedRunnerGetsNothingFromAHeldRequest walks all changes of a runner while it waits: whether the node hears
 // of the change, and answers at once, or only finds it when a job comes.
 func TestAChangedRunnerGetsNothingFromAHeldRequest(t *testing.T) {
-	modelstest.Each(t, func(t *testing.T, o models.Options) {
+	each(t, func(t *testing.T, o models.Options) {
 		w, elsewhere := heldWorld(t, o)
 		for name, c := range runnerChanges() {
 			t.Run(name, func(t *testing.T) {
@@ -186,6 +186,7 @@ func (w *world) change(db *models.DB, runner, project int64, c runnerChange) {
 // TestARunnerThatMayNotTakeAJobDoesNotFailIt: a runner that cannot do what a job asks for fails it, but only as long as the
 // job could have been its own.
 func TestARunnerThatMayNotTakeAJobDoesNotFailIt(t *testing.T) {
+	beside(t)
 	w, elsewhere := heldWorld(t, models.Options{})
 	token, id, project := w.ownRunnerOf("app", strings.Replace(heldConfig, "script: echo", "script: echo, artifacts: {reports: {junit: x.xml}}", 1))
 	held := w.hold(token)
@@ -207,6 +208,7 @@ func TestARunnerThatMayNotTakeAJobDoesNotFailIt(t *testing.T) {
 
 // TestAHeldRequestSurvivesWhatDoesNotConcernIt: events are hints, and one that changes nothing ends no wait.
 func TestAHeldRequestSurvivesWhatDoesNotConcernIt(t *testing.T) {
+	beside(t)
 	w, _ := heldWorld(t, models.Options{})
 	token, id, project := w.ownRunner("app")
 	held := w.hold(token)
@@ -217,7 +219,7 @@ func TestAHeldRequestSurvivesWhatDoesNotConcernIt(t *testing.T) {
 
 // TestAClaimReadsTheProjectAgain: what a project lets in, and whether it runs jobs at all, counts when a job is given.
 func TestAClaimReadsTheProjectAgain(t *testing.T) {
-	modelstest.Each(t, func(t *testing.T, o models.Options) {
+	each(t, func(t *testing.T, o models.Options) {
 		w, elsewhere := heldWorld(t, o)
 		var r struct{ Token string }
 		w.must(201, "POST", "/user/runners", map[string]any{"runner_type": "instance_type"}, &r)
@@ -256,6 +258,7 @@ func TestAClaimReadsTheProjectAgain(t *testing.T) {
 
 // TestWaitingJobsFollowTheirProject: a job that waits may be taken by the runners that its project lets in later.
 func TestWaitingJobsFollowTheirProject(t *testing.T) {
+	beside(t)
 	w, _ := heldWorld(t, models.Options{})
 	w.ownRunner("app")
 	w.must(200, "PUT", "/projects/"+w.project, map[string]any{"shared_runners_enabled": false}, nil)
@@ -270,6 +273,7 @@ func TestWaitingJobsFollowTheirProject(t *testing.T) {
 // TestAJobThatCameDuringAPauseIsGivenAfterIt: an answer to a paused runner searched nothing, so that it is no news of what
 // waits.
 func TestAJobThatCameDuringAPauseIsGivenAfterIt(t *testing.T) {
+	beside(t)
 	w, _ := heldWorld(t, models.Options{})
 	token, id, _ := w.ownRunner("app")
 	pause := func(yes bool) {

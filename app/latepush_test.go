@@ -43,6 +43,7 @@ func (w *world) slowly(t *testing.T, during func()) *httptest.Server {
 // TestALatePushIsJudgedWhenItsPackIsThere: who loses the right to push, or who pushes to a branch that is protected by then,
 // changes nothing, although the push began before.
 func TestALatePushIsJudgedWhenItsPackIsThere(t *testing.T) {
+	beside(t)
 	w := start(t, models.Options{})
 	w.newProject("app")
 	w.push("app", map[string]string{"a": "1"})

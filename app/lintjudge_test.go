@@ -10,6 +10,7 @@ import (
 
 // TestLintRefusesWhatCreationRefuses in the same words, whether it is asked of the server or of the command line.
 func TestLintRefusesWhatCreationRefuses(t *testing.T) {
+	beside(t)
 	w := start(t, models.Options{})
 	w.newProject("app")
 	for text, sentence := range map[string]string{
