@@ -11,7 +11,7 @@ import (
 
 // TestAChatThatHangs: while a chat takes connections and answers nobody, commands are run all the same.
 func TestAChatThatHangs(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		if o.URL != "" {
 			o = freshPostgres(t)
 		}
