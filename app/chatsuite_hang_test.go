@@ -29,7 +29,7 @@ func TestAChatThatHangs(t *testing.T) {
 			r.h.run(id)
 			r.h.success(id)
 		}
-		r.eventually("replies to hang", func() bool { return len(r.Calls("respond")) >= 6 })
+		r.eventually("replies to hang", func() bool { return len(r.Calls("respond")) >= 5 }) // one project has no more places for them
 		id, _ := r.run("other")
 		r.h.run(id)
 		r.h.success(id)

@@ -363,7 +363,8 @@ func (p *process) forgotten(o models.Options) {
 	if o.URL == "" {
 		return
 	}
-	db, err := pgx.Connect(context.Background(), o.URL)
+	address, _, _ := strings.Cut(o.URL, "&pool_max_conns") // which is for the node alone
+	db, err := pgx.Connect(context.Background(), address)
 	noError(p.t, err)
 	defer db.Close(context.Background())
 	_, err = db.Exec(context.Background(), "UPDATE tasks SET locked_until = '1970-01-01' WHERE locked_until IS NOT NULL; DELETE FROM leases")
