@@ -53,8 +53,9 @@ type lane struct {
 	runs  map[[2]string]int // tasks that run now, by kind and share
 }
 
-// handlers are how many tasks of each lane run at a time.
-var handlers = map[models.Lane]int{models.LaneInner: 8, models.LaneOutside: 6, models.LaneCommands: 8}
+// handlers are how many tasks of each lane run at a time. Calls of others, and commands, which may read files from elsewhere,
+// mostly wait and cost little; there are enough of them that what one project waits for leaves others their part (shares).
+var handlers = map[models.Lane]int{models.LaneInner: 8, models.LaneOutside: 18, models.LaneCommands: 18}
 
 const (
 	// hold is how long a claimed task is nobody else's. It is renewed while its handler works, so that the
