@@ -34,7 +34,7 @@ const (
 // SIGNALBOX_TEST_ALL both on both. The web chat is on each.
 func eachChat(t *testing.T, config string, f func(t *testing.T, w *world, s chatSide), options ...option) {
 	t.Helper()
-	each(t, func(t *testing.T, o models.Options) {
+	onBoth(t, func(t *testing.T, o models.Options) {
 		for i, s := range chatSides {
 			if postgres := o.URL != ""; os.Getenv(allEnv) == "" && postgres != (i == 1) {
 				continue
@@ -645,6 +645,7 @@ var (
 
 // TestP18ExamplesArePointedTo, and those of the documentation are right, and do what they say.
 func TestP18ExamplesArePointedTo(t *testing.T) {
+	beside(t)
 	w := start(t, models.Options{Dir: t.TempDir()})
 	w.newProject("ops")
 	w.runner()

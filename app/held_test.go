@@ -142,7 +142,7 @@ func pathOf(name string) string { return strings.ReplaceAll(name, " ", "-") }
 // TestAChangedRunnerGetsNothingFromAHeldRequest walks all changes of a runner while it waits: whether the node hears
 // of the change, and answers at once, or only finds it when a job comes.
 func TestAChangedRunnerGetsNothingFromAHeldRequest(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onBoth(t, func(t *testing.T, o models.Options) {
 		w, elsewhere := heldWorld(t, o)
 		for name, c := range runnerChanges() {
 			t.Run(name, func(t *testing.T) {
@@ -219,7 +219,7 @@ func TestAHeldRequestSurvivesWhatDoesNotConcernIt(t *testing.T) {
 
 // TestAClaimReadsTheProjectAgain: what a project lets in, and whether it runs jobs at all, counts when a job is given.
 func TestAClaimReadsTheProjectAgain(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onBoth(t, func(t *testing.T, o models.Options) {
 		w, elsewhere := heldWorld(t, o)
 		var r struct{ Token string }
 		w.must(201, "POST", "/user/runners", map[string]any{"runner_type": "instance_type"}, &r)
