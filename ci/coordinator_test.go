@@ -22,7 +22,14 @@ func newCoordinator(t *testing.T) (c *Coordinator, root access.Actor) {
 	t.Helper()
 	dir := t.TempDir()
 	modelstest.SQLite(t, dir)
-	db := modelstest.Open(t, models.Options{Dir: dir})
+	return coordinatorOn(t, models.Options{Dir: dir})
+}
+
+// coordinatorOn makes one on an empty database.
+func coordinatorOn(t *testing.T, o models.Options) (c *Coordinator, root access.Actor) {
+	t.Helper()
+	dir := t.TempDir()
+	db := modelstest.Open(t, o)
 	keys, err := secret.NewKeyring([]byte(strings.Repeat("k", 32)))
 	noError(t, err)
 	repos, err := gitrepo.New(gitrepo.Options{Root: filepath.Join(dir, "repositories"), Home: filepath.Join(dir, "home")})

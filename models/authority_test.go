@@ -196,3 +196,22 @@ func TestRunnersThatGo(t *testing.T) {
 		left(f.runners[0], f.runners[3], f.runners[4])
 	})
 }
+
+// TestASecondApproval of somebody changes nothing, and ends no transaction.
+func TestASecondApproval(t *testing.T) {
+	modelstest.Each(t, func(t *testing.T, o models.Options) {
+		db := modelstest.Open(t, o)
+		f := fill(t, db)
+		must(t, db.Write(ctx, func(tx *models.Tx) error {
+			c := &models.ChatCommand{ProjectID: f.project.ID, Chat: enum.Console, DeliveryKey: "k", ChatUserID: "u", Text: "run x", State: enum.CommandWaiting}
+			if err := errors.Join(tx.CreateCommand(c), tx.ApproveCommand(c.ID, f.user.ID), tx.ApproveCommand(c.ID, f.user.ID)); err != nil {
+				return err
+			}
+			rows, err := tx.ChatApprovals(c.ID)
+			if err == nil && len(rows) != 1 {
+				t.Errorf("%d approvals", len(rows))
+			}
+			return err
+		}))
+	})
+}
