@@ -370,10 +370,14 @@ func (c *Coordinator) setDefaultBranch(ctx context.Context, projectID int64, bra
 		if err := tx.DeleteProtectedRef(p.ID, "branch", p.DefaultBranch); err != nil && !errors.Is(err, models.ErrNotFound) {
 			return err
 		}
-		err = tx.CreateProtectedRef(&models.ProtectedRef{
-			ProjectID: p.ID, Kind: "branch", Name: branch, PushLevel: enum.Maintainer, MergeLevel: enum.Maintainer,
-		})
-		if err != nil && !errors.Is(err, models.ErrDuplicate) {
+		if _, err := tx.ProtectedRef(p.ID, "branch", branch); errors.Is(err, models.ErrNotFound) {
+			err = tx.CreateProtectedRef(&models.ProtectedRef{
+				ProjectID: p.ID, Kind: "branch", Name: branch, PushLevel: enum.Maintainer, MergeLevel: enum.Maintainer,
+			})
+			if err != nil {
+				return err
+			}
+		} else if err != nil {
 			return err
 		}
 		p.DefaultBranch = branch

@@ -213,7 +213,6 @@ type Tx struct {
 	postgres bool
 	after    *[]func()
 	changed  *[]AuthorityChange // of rights, by this transaction
-	locks    map[AuthorityChange]bool
 }
 
 // Now is the clock of the rows written in this transaction.
@@ -240,7 +239,7 @@ func (d *DB) Write(ctx context.Context, f func(*Tx) error) error {
 	var changed []AuthorityChange
 	run := func(db *gorm.DB) error {
 		after, changed = after[:0], changed[:0]
-		return f(&Tx{db: db.WithContext(ctx), now: d.now, postgres: d.postgres, after: &after, changed: &changed, locks: map[AuthorityChange]bool{}})
+		return f(&Tx{db: db.WithContext(ctx), now: d.now, postgres: d.postgres, after: &after, changed: &changed})
 	}
 	var err error
 	if d.grouped != nil {

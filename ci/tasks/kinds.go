@@ -147,6 +147,11 @@ func (r *Runner) shares(l *lane, kinds []string) (list []models.KindShare) {
 				s.Busy = append(s.Busy, of[1])
 			}
 		}
+		for id, of := range l.tasks {
+			if of == name {
+				s.Working = append(s.Working, id)
+			}
+		}
 		list = append(list, s)
 	}
 	return list
@@ -155,6 +160,11 @@ func (r *Runner) shares(l *lane, kinds []string) (list []models.KindShare) {
 func (l *lane) count(t *models.Task, n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if n > 0 {
+		l.tasks[t.ID] = t.Kind
+	} else {
+		delete(l.tasks, t.ID)
+	}
 	of := [2]string{t.Kind, t.Share}
 	if l.runs[of] += n; l.runs[of] == 0 {
 		delete(l.runs, of)

@@ -51,6 +51,7 @@ type lane struct {
 	slots chan struct{}
 	mu    sync.Mutex
 	runs  map[[2]string]int // tasks that run now, by kind and share
+	tasks map[int64]string  // the same by id, with their kind
 }
 
 // handlers are how many tasks of each lane run at a time. Calls of others, and commands, which may read files from elsewhere,
@@ -72,7 +73,7 @@ const (
 func NewRunner(db *models.DB, log *slog.Logger) *Runner {
 	r := &Runner{db: db, log: log, kinds: map[string]*kind{}}
 	for l, n := range handlers {
-		r.lanes = append(r.lanes, &lane{lane: l, wake: make(chan struct{}, 1), slots: make(chan struct{}, n), runs: map[[2]string]int{}})
+		r.lanes = append(r.lanes, &lane{lane: l, wake: make(chan struct{}, 1), slots: make(chan struct{}, n), runs: map[[2]string]int{}, tasks: map[int64]string{}})
 	}
 	return r
 }
