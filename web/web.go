@@ -41,6 +41,7 @@ type Server struct {
 	assets    *assets
 	trusted   []netip.Prefix
 	stopping  <-chan struct{}
+	streams   *streams
 	helps     helps
 }
 
@@ -53,7 +54,7 @@ type Options struct {
 
 // New parses all pages; a broken one is an error at start.
 func New(c *ci.Coordinator, auth *access.Authenticator, chat *chatops.Service, log *slog.Logger, o Options) (http.Handler, error) {
-	s := &Server{ci: c, auth: auth, chat: chat, log: log, sessions: scs.New(), templates: map[string]*template.Template{}, trusted: o.Trusted, stopping: o.Stopping}
+	s := &Server{ci: c, auth: auth, chat: chat, log: log, sessions: scs.New(), templates: map[string]*template.Template{}, trusted: o.Trusted, stopping: o.Stopping, streams: newStreams()}
 	s.sessions.Store = &store{db: c.DB()}
 	s.sessions.Lifetime, s.sessions.IdleTimeout = 14*24*time.Hour, 7*24*time.Hour
 	s.sessions.Cookie.Name, s.sessions.Cookie.HttpOnly, s.sessions.Cookie.Secure = "_signalbox_session", true, o.Secure
@@ -244,6 +245,10 @@ func (s *Server) fail(r *request, err error) {
 			return
 		}
 		status, title = http.StatusBadRequest, "That did not work"
+		if fault.KindOf(err) == fault.TooMany {
+			status = http.StatusTooManyRequests
+			r.w.Header().Set("Retry-After", "30")
+		}
 	case fault.Unavailable, fault.OutOfSpace:
 		status, title = http.StatusServiceUnavailable, "Not available right now"
 	case fault.Internal:
