@@ -240,6 +240,7 @@ func (n *Node) run(handler http.Handler) {
 const (
 	stopTimeout = 6 * time.Second
 	workTimeout = 2 * time.Second
+	giveTimeout = time.Second // for the tasks that are cut off
 )
 
 // Wait returns when the node cannot serve any more.
@@ -278,6 +279,11 @@ func (n *Node) Close() error {
 	case <-done:
 	case <-time.After(workTimeout):
 		n.log.Warn("tasks under way are left to the next start", "after", workTimeout)
+	}
+	ctx, cancel = context.WithTimeout(context.Background(), giveTimeout)
+	defer cancel()
+	if err := n.tasks.GiveBack(ctx); err != nil { // their claims run out
+		n.log.Warn("tasks that were cut off cannot be given back", "error", err)
 	}
 	return errors.Join(err, n.release())
 }
