@@ -147,12 +147,16 @@ func (n *Node) open(ctx context.Context) (*secret.Keyring, error) {
 	if keyFile == "" {
 		keyFile, create = filepath.Join(s.Data, "secret-key"), true
 	}
+	var keys *secret.Keyring
 	var err error
-	if n.db, err = models.Open(ctx, models.Options{URL: s.DatabaseURL, Dir: s.Data, Now: s.Now}); err != nil {
+	n.db, err = models.Open(ctx, models.Options{URL: s.DatabaseURL, Dir: s.Data, Now: s.Now, Before: func(tx *models.Tx) (err error) {
+		keys, err = loadKeys(tx, keyFile, create)
+		return err
+	}})
+	if err != nil {
 		return nil, err
 	}
-	keys, err := loadKeys(ctx, n.db, keyFile, create)
-	if err != nil {
+	if err := n.db.Write(ctx, func(tx *models.Tx) error { return keepKeyCheck(tx, keys, keyFile) }); err != nil {
 		return nil, err
 	}
 	repositories := s.Repositories
