@@ -282,8 +282,11 @@ func (s *Server) archive(c *call, p *archiveParams, suffix string) (any, error) 
 		c.Status(http.StatusOK)
 		return written, nil
 	}
-	return written, repo.Archive(c.ctx(), sha, format, name, folder, c.Writer)
+	return written, repo.For(c.network()).Archive(c.ctx(), sha, format, name, folder, c.Writer)
 }
+
+// network is whom what waits on the disk is counted for.
+func (c *call) network() string { return httpapi.Network(c.ClientIP()).String() }
 
 func archiveName(project, ref, sha, folder string) string {
 	name := strings.Map(inFileName, strings.ReplaceAll(project+"-"+ref, "/", "-"))
@@ -314,7 +317,7 @@ func (s *Server) bzipped(c *call, sha, folder, ref string) (any, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	err = s.ci.Repo(c.project).Archive(c.ctx(), sha, gitrepo.Tar, name, folder, in)
+	err = s.ci.Repo(c.project).For(c.network()).Archive(c.ctx(), sha, gitrepo.Tar, name, folder, in)
 	in.Close()
 	return written, errors.Join(err, cmd.Wait())
 }

@@ -36,11 +36,16 @@ type stream struct {
 var errMayFollow = errors.New("the stream may be followed")
 
 // follow runs look at once, whenever one of the topics is announced, and now and then; look says when there
-// is nothing more to come. It ends as soon as its reader may not open the stream any more.
+// is nothing more to come. It is refused when too many are followed already, and ends as soon as its reader may not open the stream any more.
 func (s *Server) follow(r *request, topics []string, look func(st *stream) (done bool, err error)) error {
 	if r.asking {
 		return errMayFollow
 	}
+	give, err := s.streams.enter(r, s.trusted)
+	if err != nil {
+		return err
+	}
+	defer give()
 	wake, stop := s.ci.Hub().Subscribe(topics...)
 	defer stop()
 	rights, stopRights := s.ci.Hub().Subscribe(s.restsOn(r)...)
