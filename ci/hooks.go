@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"signalbox/ci/access"
 	"signalbox/internal/fault"
 	"signalbox/internal/secret"
@@ -112,7 +114,7 @@ func (c *Coordinator) happens(tx *models.Tx, h happening) error {
 	if err != nil || !wanted {
 		return err
 	}
-	h.At, h.UUID = tx.Now(), newUUID()
+	h.At, h.UUID = tx.Now(), uuid.NewString()
 	text, err := json.Marshal(h)
 	if err != nil {
 		return err
