@@ -387,6 +387,38 @@ func (w *doorWorld) memberParts(t *testing.T) {
 	if status, _, _ := w.visitors["stranger"].get("/team/app/-/releases"); status != 404 {
 		t.Errorf("the page of releases: %d", status)
 	}
+	w.memberJobs(t)
+}
+
+// memberJobs: what is said of a merge request, or of a runner that projects share, tells nobody of jobs that they may not see.
+func (w *doorWorld) memberJobs(t *testing.T) {
+	p := "/projects/" + w.project
+	var other struct{ ID int64 }
+	if status := w.apiAs(w.tokens["stranger"], "POST", "/projects", map[string]any{"path": "other"}, &other); status != 201 {
+		t.Fatal(status)
+	}
+	runner := w.ids[":runner_id"]
+	w.must(201, "POST", "/projects/"+itoa(other.ID)+"/runners", map[string]any{"runner_id": runner}, nil)
+	db, err := sql.Open("sqlite", filepath.Join(w.s.Data, "signalbox.db"))
+	noError(t, err)
+	defer db.Close()
+	_, err = db.Exec("UPDATE jobs SET runner_id = ? WHERE id = ?", runner, w.job)
+	noError(t, err)
+	_, err = db.Exec("UPDATE pipelines SET merge_request_id = (SELECT MAX(id) FROM merge_requests) WHERE id = ?", w.ids[":pipeline_id"])
+	noError(t, err)
+	for public, jobs := range map[bool]int{true: 1, false: 0} {
+		w.must(200, "PUT", p, map[string]any{"merge_requests_access_level": "enabled", "public_jobs": public}, nil)
+		var list []any
+		var mr struct {
+			Head *struct{ ID int64 } `json:"head_pipeline"`
+		}
+		if status := w.apiAs(w.tokens["stranger"], "GET", "/runners/"+runner+"/jobs", nil, &list); status != 200 || len(list) != jobs {
+			t.Errorf("jobs of the runner, public jobs %v: %d %v", public, status, list)
+		}
+		if status := w.apiAs(w.tokens["stranger"], "GET", p+"/merge_requests/"+w.ids[":merge_request_iid"], nil, &mr); status != 200 || public != (mr.Head != nil) {
+			t.Errorf("the merge request, public jobs %v: %d %+v", public, status, mr)
+		}
+	}
 }
 
 // leastOf wants that all addresses of a resource let in the same role.
