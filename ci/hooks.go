@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"signalbox/ci/access"
 	"signalbox/ci/tasks"
 	"signalbox/internal/fault"
@@ -113,7 +115,7 @@ func (c *Coordinator) happens(tx *models.Tx, h happening) error {
 	if err != nil || !wanted {
 		return err
 	}
-	h.At, h.UUID = tx.Now(), newUUID()
+	h.At, h.UUID = tx.Now(), uuid.NewString()
 	text, err := json.Marshal(h)
 	if err != nil {
 		return err
