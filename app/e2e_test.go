@@ -493,6 +493,12 @@ func onEither(t *testing.T, f func(t *testing.T, o models.Options)) {
 	})
 }
 
+// serverURL is how a test itself connects to a PostgreSQL database: without the parameter that is for nodes alone.
+func serverURL(o models.Options) string {
+	address, _, _ := strings.Cut(o.URL, "&pool_max_conns")
+	return address
+}
+
 // besides are the tests that beside was told of.
 var besides sync.Map
 

@@ -84,7 +84,7 @@ func TestAnotherSecretKey(t *testing.T) {
 // takes that back.
 func older(t *testing.T, o models.Options, data string) (version int64, restore func() int64) {
 	t.Helper()
-	driver, address := "pgx", o.URL
+	driver, address := "pgx", serverURL(o)
 	if address == "" {
 		driver, address = "sqlite", "file:"+filepath.Join(data, "signalbox.db")
 	}

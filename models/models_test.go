@@ -169,7 +169,7 @@ func TestTasksAndLeases(t *testing.T) {
 		for range 8 {
 			wg.Go(func() {
 				must(t, db.Write(ctx, func(tx *models.Tx) error {
-					rows, err := tx.ClaimTasks(models.LaneInner, []models.KindShare{{Kind: "a", AtMost: 100, EachAtMost: 100}, {Kind: "later", AtMost: 100, EachAtMost: 100}}, 10, time.Minute)
+					rows, err := tx.ClaimTasks(models.LaneInner, []models.KindShare{{Kind: "a", AtMost: 100, EachAtMost: 100}, {Kind: "later", AtMost: 100, EachAtMost: 100}}, 10, true, time.Minute)
 					for _, r := range rows {
 						if _, twice := claimed.LoadOrStore(r.ID, true); twice {
 							t.Error("claimed twice")

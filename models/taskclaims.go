@@ -25,9 +25,13 @@ type KindShare struct {
 	Working []int64
 }
 
+// SuspectDeaths is from how many runs that ended with their node a task may be why. Of such tasks a node runs one at a time, so
+// that one which ends nodes does not seem to be each of those that ran beside it.
+const SuspectDeaths = 2
+
 // ClaimTasks takes due tasks that nobody holds, for the given time: at most limit, first of the kinds of which the fewest
-// run. Claims go by the database's clock, which all nodes share; what is due, by that or the node's own, whichever is later.
-func (tx *Tx) ClaimTasks(lane Lane, kinds []KindShare, limit int, hold time.Duration) ([]*Task, error) {
+// run, and one of those that nodes ended with, if suspect says that it may be. Claims go by the database's clock, which all nodes share; what is due, by that or the node's own, whichever is later.
+func (tx *Tx) ClaimTasks(lane Lane, kinds []KindShare, limit int, suspect bool, hold time.Duration) ([]*Task, error) {
 	now, err := tx.databaseTime()
 	if err != nil {
 		return nil, err
@@ -49,11 +53,21 @@ func (tx *Tx) ClaimTasks(lane Lane, kinds []KindShare, limit int, hold time.Dura
 		if len(k.Working) > 0 {
 			q = q.Where("id NOT IN ?", k.Working)
 		}
+		if !suspect {
+			q = q.Where("deaths + CASE WHEN locked_until > ? THEN 1 ELSE 0 END < ?", unknown, SuspectDeaths)
+		}
 		// More than fit, because of some shares only the first may be taken.
-		if err := q.Select("id", "kind", "share", "run_at").Order("run_at, id").Limit(4 * limit).Find(&rows).Error; err != nil {
+		if err := q.Select("id", "kind", "share", "run_at", "deaths", "locked_until").Order("run_at, id").Limit(4 * limit).Find(&rows).Error; err != nil {
 			return nil, err
 		}
-		candidates = append(candidates, rows...)
+		for _, t := range rows {
+			suspected := t.Deaths >= SuspectDeaths || t.ranOut() && t.Deaths+1 >= SuspectDeaths
+			if suspected && !suspect {
+				continue
+			}
+			suspect = suspect && !suspected
+			candidates = append(candidates, t)
+		}
 	}
 	chosen := choose(candidates, kinds, limit)
 	if len(chosen) == 0 {
@@ -106,6 +120,9 @@ func choose(candidates []*Task, kinds []KindShare, limit int) (ids []int64) {
 	return ids
 }
 
+// ranOut says whether the claim of a task that can be claimed ran out: nobody told how its run ended.
+func (t *Task) ranOut() bool { return t.LockedUntil != nil && t.LockedUntil.After(unknown) }
+
 func (tx *Tx) claim(q *gorm.DB, now time.Time, hold time.Duration) (rows []*Task, err error) {
 	if tx.postgres {
 		q = q.Clauses(clause.Locking{Strength: "UPDATE", Options: "SKIP LOCKED"})
@@ -119,7 +136,7 @@ func (tx *Tx) claim(q *gorm.DB, now time.Time, hold time.Duration) (rows []*Task
 		ids = append(ids, t.ID)
 		t.Attempts++
 		t.Unsure = t.LockedUntil != nil
-		if t.LockedUntil != nil && t.LockedUntil.After(unknown) { // its claim ran out: nobody told how its run ended
+		if t.ranOut() {
 			t.Deaths++
 			died = append(died, t.ID)
 		}

@@ -10,17 +10,38 @@ import (
 // claims are the tasks that this runner has claimed and whose outcome is not stored. They are given back where that can be
 // done, because a claim that runs out counts as the death of a node, for which a task may be to blame.
 type claims struct {
-	mu   sync.Mutex
-	held map[*models.Task]bool // true: it ran, and its outcome could not be stored
+	mu       sync.Mutex
+	held     map[*models.Task]bool // true: it ran, and its outcome could not be stored
+	reserved bool                  // who claims now may take a task that nodes ended with
 }
 
-func (c *claims) add(t *models.Task) {
+// reserve says whether a task that nodes ended with may be claimed. If so, nobody else may until add.
+func (c *claims) reserve() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reserved {
+		return false
+	}
+	for t := range c.held {
+		if t.Deaths >= models.SuspectDeaths {
+			return false
+		}
+	}
+	c.reserved = true
+	return true
+}
+
+// add notes what was claimed, after reserve with its answer.
+func (c *claims) add(list []*models.Task, reserved bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.held == nil {
 		c.held = map[*models.Task]bool{}
 	}
-	c.held[t] = false
+	for _, t := range list {
+		c.held[t] = false
+	}
+	c.reserved = c.reserved && !reserved
 }
 
 // fail notes that the outcome of a task could not be stored.

@@ -145,20 +145,23 @@ func (r *Runner) runOnce(ctx context.Context, l *lane) (more bool, err error) {
 		return false, err
 	}
 	var claimed []*models.Task
-	unstored := r.claims.unstored()
+	unstored, suspect := r.claims.unstored(), r.claims.reserve()
 	err = r.db.Write(ctx, func(tx *models.Tx) error {
 		if err := tx.ReturnTasks(unstored); err != nil {
 			return err
 		}
-		claimed, err = tx.ClaimTasks(l.lane, r.shares(l, due), min(batch, free), hold)
+		claimed, err = tx.ClaimTasks(l.lane, r.shares(l, due), min(batch, free), suspect, hold)
 		return err
 	})
+	if err != nil {
+		claimed = nil // the transaction was undone
+	}
+	r.claims.add(claimed, suspect)
 	if err != nil {
 		return false, err
 	}
 	r.claims.ended(unstored...)
 	for _, t := range claimed {
-		r.claims.add(t)
 		l.slots <- struct{}{} // it is free: nobody else takes one
 		l.count(t, 1)
 		r.working.Go(func() {

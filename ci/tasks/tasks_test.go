@@ -164,7 +164,7 @@ func TestATaskThatKillsItsNode(t *testing.T) {
 		kinds := []models.KindShare{{Kind: "killer", AtMost: 1, EachAtMost: 1}}
 		for i := range 5 { // nodes claim it and are gone before they renew their claim
 			err := db.Write(t.Context(), func(tx *models.Tx) error {
-				claimed, err := tx.ClaimTasks(models.LaneInner, kinds, 1, -time.Second)
+				claimed, err := tx.ClaimTasks(models.LaneInner, kinds, 1, true, -time.Second)
 				if err == nil && len(claimed) != 1 {
 					t.Errorf("claim %d: %d tasks", i, len(claimed))
 				}
@@ -186,6 +186,54 @@ func TestATaskThatKillsItsNode(t *testing.T) {
 			rows := troubled(t, db)
 			return len(rows) == 1 && rows[0].GaveUpAt != nil && rows[0].Deaths == 5 && told.Load()
 		})
+	})
+}
+
+// TestTasksThatNodesEndedWith run one at a time, so that one that ends nodes is not taken for each of those beside it; other tasks
+// run beside them.
+func TestTasksThatNodesEndedWith(t *testing.T) {
+	modelstest.Each(t, func(t *testing.T, o models.Options) {
+		db := modelstest.Open(t, o)
+		add(t, db, &models.Task{Kind: "a", Lane: models.LaneOutside}, &models.Task{Kind: "a"}, &models.Task{Kind: "b"}, &models.Task{Kind: "b"})
+		for range models.SuspectDeaths {
+			for _, lane := range []models.Lane{models.LaneInner, models.LaneOutside} {
+				err := db.Write(t.Context(), func(tx *models.Tx) error {
+					kinds := []models.KindShare{{Kind: "a", AtMost: 9, EachAtMost: 9}, {Kind: "b", AtMost: 9, EachAtMost: 9}}
+					_, err := tx.ClaimTasks(lane, kinds, 9, true, -time.Second)
+					return err
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		var ended, fresh atomic.Int64
+		var runs, most atomic.Int64
+		r := run(t, db, func(r *tasks.Runner) {
+			work := func(ctx context.Context, task *models.Task) error {
+				if task.Payload == "fresh" {
+					fresh.Add(1)
+					return nil
+				}
+				most.Store(max(most.Load(), runs.Add(1)))
+				defer runs.Add(-1)
+				defer ended.Add(1)
+				if ended.Load() == 0 { // the first one goes on until another kind of task was run
+					for fresh.Load() == 0 && ctx.Err() == nil {
+						time.Sleep(time.Millisecond)
+					}
+				}
+				return nil
+			}
+			r.Handle("a", work)
+			r.Handle("b", work)
+		})
+		until(t, "the first begins", func() bool { r.Wake(); return runs.Load() > 0 })
+		add(t, db, &models.Task{Kind: "a", Payload: "fresh"})
+		until(t, "all are done", func() bool { r.Wake(); return ended.Load() == 4 })
+		if most.Load() != 1 {
+			t.Errorf("%d ran at a time", most.Load())
+		}
 	})
 }
 
