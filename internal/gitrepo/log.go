@@ -269,7 +269,7 @@ func (r *Repo) Archive(ctx context.Context, sha string, format ArchiveFormat, pr
 	if folder != "" {
 		args = append(args, ":(literal)"+strings.TrimPrefix(folder, "/"))
 	}
-	return r.answer(ctx, r.store.git(ctx, args...), w)
+	return r.answer(ctx, r.store.git(ctx, args...), w, turn{r.store.archives, r.client})
 }
 
 // RecursiveTree lists everything below a folder at a commit, folders included, at most limit entries behind
