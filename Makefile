@@ -4,7 +4,7 @@ GO ?= go
 
 # Runs every test with a private PostgreSQL and Redis; lists at the end what this machine could not test.
 test: lint-vet
-	$(GO) run ./internal/testenv/testrun $(GO) test -timeout 60m -parallel 3 ./...
+	$(GO) run ./internal/testenv/testrun $(GO) test -timeout 30m -parallel 3 ./...
 
 # The same with the race detector, every chat on every database, a larger crowd of jobs and longer fuzzing.
 test-all: lint

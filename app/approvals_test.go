@@ -11,7 +11,7 @@ import (
 
 // TestProtectedEnvironments let only some deploy, and only after others have approved.
 func TestProtectedEnvironments(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		w.newProject("app")
@@ -101,7 +101,7 @@ func TestProtectedEnvironments(t *testing.T) {
 
 // TestProtectedEnvironmentsAreNotTouched by those who may not deploy to them; their time ends them all the same.
 func TestProtectedEnvironmentsAreNotTouched(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		clock := &shiftingClock{}
 		w := start(t, o, func(s *Settings) { s.Now = clock.now })
 		h := w.hand(false)
@@ -139,7 +139,7 @@ func TestProtectedEnvironmentsAreNotTouched(t *testing.T) {
 // TestARefusedDeploymentStopsItsPipeline as any other failure does, if the pipeline says so.
 func TestARefusedDeploymentStopsItsPipeline(t *testing.T) {
 	for name, build := range map[string]string{"by needs": ", needs: [build]", "by stage": ""} {
-		each(t, func(t *testing.T, o models.Options) {
+		onEither(t, func(t *testing.T, o models.Options) {
 			t.Run(name, func(t *testing.T) {
 				w := start(t, o)
 				h := w.hand(false)

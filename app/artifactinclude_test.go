@@ -14,7 +14,7 @@ import (
 // TestConfigurationsMadeByJobs: a child pipeline's configuration comes from an artifact of its parent's job (cases
 // 147 to 151, 159 and 207 of GitLab's).
 func TestConfigurationsMadeByJobs(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.runner()
 		w.newProject("app")

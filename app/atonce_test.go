@@ -31,7 +31,7 @@ func (w *world) pressed(token string, job int64, what string) (told []string) {
 
 // TestTwoPeoplePressTheSameButton: one of them starts the job, the other is told why not.
 func TestTwoPeoplePressTheSameButton(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onBoth(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		w.pushed("app", map[string]string{".gitlab-ci.yml": "broken: {script: x}\nbutton: {script: x, when: manual}"})
@@ -94,7 +94,7 @@ func (h *hand) says(state string) func(id int64) {
 // TestTheLastJobsOfStagesFinishAtTheSameMoment, stage after stage, where on PostgreSQL each could see the others still
 // running; the jobs of every second stage wait for those before by name.
 func TestTheLastJobsOfStagesFinishAtTheSameMoment(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onBoth(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		const stages = 30
@@ -133,7 +133,7 @@ func TestACrowdFinishesAtTheSameMoment(t *testing.T) {
 	if os.Getenv(crowdEnv) != "" {
 		parallel = 200
 	}
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		root := map[string]any{"last": map[string]any{"stage": "deploy", "script": "x"}}

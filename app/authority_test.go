@@ -19,7 +19,7 @@ import (
 // TestADeletedRunnerLosesItsJobs: what it runs fails with a reason, what it was offered goes back to the queue, and the
 // tokens of both are dead at once.
 func TestADeletedRunnerLosesItsJobs(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onBoth(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		token := w.ready(t)
 		var mine struct{ ID int64 }
@@ -279,7 +279,7 @@ func TestALateRequestIsJudgedByWhoSendsItThen(t *testing.T) {
 // TestAPipelineIsMadeForWhoMayThen: reading a configuration may take long, and who loses the right meanwhile gets no
 // pipeline.
 func TestAPipelineIsMadeForWhoMayThen(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onBoth(t, func(t *testing.T, o models.Options) {
 		var during func()
 		remote := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 			during()

@@ -14,6 +14,7 @@ import (
 
 // TestTheSlackAppInABrowser: an administrator adds the instance's app to workspaces, and a maintainer connects a project.
 func TestTheSlackAppInABrowser(t *testing.T) {
+	beside(t)
 	program := testenv.Browser(t)
 	w, s, _, _ := slackHome(t, models.Options{})
 	w.newProject("app")
@@ -59,6 +60,7 @@ func TestTheSlackAppInABrowser(t *testing.T) {
 
 // TestChatRulesInABrowser: a maintainer says who may run what and which channel is told, and tries both.
 func TestChatRulesInABrowser(t *testing.T) {
+	beside(t)
 	program := testenv.Browser(t)
 	w := start(t, models.Options{})
 	w.newProject("app")

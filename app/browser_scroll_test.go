@@ -21,6 +21,7 @@ func (b *browser) scrolled(what, script string) {
 // TestALogIsOpenedWhereItIsRead: a running job's page follows at the end of its log, however often it is opened, and an
 // address with lines shows those lines.
 func TestALogIsOpenedWhereItIsRead(t *testing.T) {
+	beside(t)
 	b := browse(t, testenv.Browser(t))
 	w := start(t, models.Options{})
 	w.runner()

@@ -49,6 +49,7 @@ func (b *browser) views(w *world, pages map[string]string) {
 
 // TestADeploymentIsApprovedInABrowser: one person protects an environment, what they deploy waits, another one approves.
 func TestADeploymentIsApprovedInABrowser(t *testing.T) {
+	beside(t)
 	b := browse(t, testenv.Browser(t))
 	w := start(t, models.Options{})
 	w.runner()
@@ -109,6 +110,7 @@ func TestADeploymentIsApprovedInABrowser(t *testing.T) {
 
 // TestWebhooksAndTriggerTokensInABrowser are made, tried and looked at.
 func TestWebhooksAndTriggerTokensInABrowser(t *testing.T) {
+	beside(t)
 	l := listen(t)
 	b := browse(t, testenv.Browser(t))
 	w := start(t, models.Options{}, func(s *Settings) { s.PrivateHosts = append(s.PrivateHosts, strings.TrimPrefix(l.URL, "http://")) })

@@ -21,6 +21,7 @@ import (
 // TestAChatAccountIsLinkedInABrowser is what a person does: give a command, follow the link, sign in, agree,
 // give the command again, look at its page.
 func TestAChatAccountIsLinkedInABrowser(t *testing.T) {
+	beside(t)
 	program := testenv.Browser(t)
 	w := start(t, models.Options{})
 	w.newProject("ops")
@@ -190,6 +191,7 @@ release:
 // TestFirstSteps walks in a browser alone from the first sign-in to the first green pipeline, through the pages
 // of daily work, in light and dark and on a phone.
 func TestFirstSteps(t *testing.T) {
+	beside(t)
 	b := browse(t, testenv.Browser(t))
 	w := start(t, models.Options{})
 	w.runner()
@@ -284,6 +286,7 @@ func TestFirstSteps(t *testing.T) {
 // TestALogIsFollowedInABrowser: lines come while the job runs, sections close with their time, and at the end the
 // page is what it would be if it were opened then.
 func TestALogIsFollowedInABrowser(t *testing.T) {
+	beside(t)
 	b := browse(t, testenv.Browser(t))
 	w := start(t, models.Options{})
 	w.runner()

@@ -96,7 +96,7 @@ func TestCasesThroughTheCoordinator(t *testing.T) {
 	if err := json.Unmarshal(raw, &cases); err != nil {
 		t.Fatal(err)
 	}
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		clock := &shiftingClock{}
 		w := start(t, o, func(s *Settings) { s.Now, s.AcceptWithin = clock.now, 24*time.Hour })
 		hands := map[bool]*hand{true: w.hand(true), false: w.hand(false)}

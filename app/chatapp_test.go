@@ -113,7 +113,7 @@ func (w *world) slackPost(path, key string, at time.Time, body string) (int, str
 
 // TestTheSlackAppOfTheInstance serves all projects with one command, whose first word names one.
 func TestTheSlackAppOfTheInstance(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.runner()
 		for _, name := range []string{"one", "two"} {

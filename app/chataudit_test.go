@@ -114,7 +114,7 @@ private:
 
 // TestASlackMessageHasAPermalink of the bot's message that follows the job.
 func TestASlackMessageHasAPermalink(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("ops")
 		w.push("ops", map[string]string{".gitlab-ci.yml": pageConfig})
@@ -139,7 +139,7 @@ func TestASlackMessageHasAPermalink(t *testing.T) {
 
 // TestCommandsAreFilteredAndExported, cells of spreadsheets without formulas.
 func TestCommandsAreFilteredAndExported(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		var clock shiftingClock
 		w := start(t, o, func(s *Settings) { s.Now = clock.now })
 		w.newProject("ops")
@@ -201,7 +201,7 @@ func TestCommandsAreFilteredAndExported(t *testing.T) {
 
 // TestOldCommandsAreForgotten after the days that the project or the instance keeps them; what runs stays.
 func TestOldCommandsAreForgotten(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		var clock shiftingClock
 		w := start(t, o, func(s *Settings) { s.Now = clock.now })
 		w.newProject("ops")

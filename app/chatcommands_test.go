@@ -71,7 +71,7 @@ func deref(s *string) string {
 
 // TestChatRuns runs jobs with what they need, stages, pipelines, on any ref, with inputs.
 func TestChatRuns(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("ops")
 		w.runner()
@@ -115,7 +115,7 @@ func TestChatRuns(t *testing.T) {
 
 // TestChatRefusals say one exact reason each.
 func TestChatRefusals(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("ops")
 		w.push("ops", map[string]string{".gitlab-ci.yml": commandsConfig})
@@ -155,7 +155,7 @@ func TestChatRefusals(t *testing.T) {
 
 // TestChatControls lists, tells, retries and cancels.
 func TestChatControls(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("ops")
 		h := w.hand(false)
@@ -222,7 +222,7 @@ func TestChatControls(t *testing.T) {
 
 // TestChatDeploys starts the manual job that promotes from one environment to another.
 func TestChatDeploys(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		id := w.pushed("ops", map[string]string{".gitlab-ci.yml": `

@@ -40,7 +40,7 @@ func (w *world) triedAgain(text string, pipeline int64, job *int64) commandJSON 
 // TestCommandsActOnWhatTheyFirstFound: what a command is about is found once. Tried again, it is about the same job and pipeline, whatever
 // has that name, or is the newest, by then.
 func TestCommandsActOnWhatTheyFirstFound(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onBoth(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("ops")
 		h := w.hand(false)

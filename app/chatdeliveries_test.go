@@ -72,7 +72,7 @@ func (w *world) verdict(s chatSide, verdict string) (d deliveryJSON) {
 
 // TestEveryRequestOfAChatIsNotedWithItsVerdict, and nothing secret of it.
 func TestEveryRequestOfAChatIsNotedWithItsVerdict(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		var clock shiftingClock
 		w := start(t, o, func(s *Settings) { s.Now = clock.now })
 		w.newProject("ops")
@@ -137,7 +137,7 @@ func TestEveryRequestOfAChatIsNotedWithItsVerdict(t *testing.T) {
 
 // TestEventsAndPressesAreNoted beside slash commands.
 func TestEventsAndPressesAreNoted(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("ops")
 		w.push("ops", map[string]string{".gitlab-ci.yml": pageConfig})
@@ -195,7 +195,7 @@ func TestEventsAndPressesAreNoted(t *testing.T) {
 
 // TestWhatIsNotedOfDeliveriesIsBounded, by counting what is alike.
 func TestWhatIsNotedOfDeliveriesIsBounded(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("ops")
 		w.push("ops", map[string]string{".gitlab-ci.yml": pageConfig})
@@ -229,7 +229,7 @@ func TestWhatIsNotedOfDeliveriesIsBounded(t *testing.T) {
 
 // TestStrangersDoNotFillTheLogOfDeliveries: what nobody could prove is counted, in one entry.
 func TestStrangersDoNotFillTheLogOfDeliveries(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		var clock shiftingClock
 		w := start(t, o, func(s *Settings) { s.Now = clock.now })
 		w.newProject("ops")

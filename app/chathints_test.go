@@ -13,7 +13,7 @@ import (
 
 // TestChatHintsCanBeFollowed: what a refusal advises is a command that works, or the setting that is in the way.
 func TestChatHintsCanBeFollowed(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.runner()
 		keeper, dev := w.keeperAndDev()

@@ -26,7 +26,7 @@ deploy-$[[ inputs.environment ]]:
 
 // TestChatFillsTheConfigurationsInputs gives them by name and type, on any ref, to a pipeline and to a stage.
 func TestChatFillsTheConfigurationsInputs(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("ops")
 		w.runner()

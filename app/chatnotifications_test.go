@@ -10,7 +10,7 @@ import (
 
 // TestChatNotifications tell channels how pipelines and jobs end, by branch, status and change, and never beside a reply.
 func TestChatNotifications(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("ops")
 		h := w.hand(false)

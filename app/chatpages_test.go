@@ -46,6 +46,7 @@ func (b *browser) reads(text string) string {
 // TestChatPages draws what each chat shows of commands that wait, run, end well and badly, are refused, and answer in private
 // and with blocks: in light, dark and on a phone everything can be read. SIGNALBOX_SCREENSHOTS names the folder that gets pictures.
 func TestChatPages(t *testing.T) {
+	beside(t)
 	program := testenv.Browser(t)
 	for _, k := range chatKinds {
 		t.Run(k.name, func(t *testing.T) {
@@ -98,6 +99,7 @@ func TestChatPages(t *testing.T) {
 
 // TestChatFormPages draws the forms of each chat, with what is wrong in them, in light, dark and on a phone.
 func TestChatFormPages(t *testing.T) {
+	beside(t)
 	program := testenv.Browser(t)
 	for _, k := range chatKinds {
 		t.Run(k.name, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 
 // TestChatRules let run jobs those alone whom they name, from the channels that they name, not too often, and with approval.
 func TestChatRules(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o, func(s *Settings) { s.AcceptWithin, s.LostAfter = 24*time.Hour, 24*time.Hour })
 		w.newProject("ops")
 		h := w.hand(false)
@@ -121,7 +121,7 @@ func TestChatRules(t *testing.T) {
 
 // TestChatRulesHoldForRetries: a whole pipeline is tried again by those alone who may run each of its jobs.
 func TestChatRulesHoldForRetries(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("ops")
 		h := w.hand(false)

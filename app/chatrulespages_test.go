@@ -13,7 +13,7 @@ import (
 // TestPagesOfChatRules: what REST does with rules, maintainers do on a page, which says what is wrong at the field, and who would
 // be let through.
 func TestPagesOfChatRules(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		keeper, dev := w.keeperAndDev()
 		at := "/root/app/-/settings/integrations/rules"
@@ -106,7 +106,7 @@ func TestPagesOfChatRules(t *testing.T) {
 
 // TestPagesOfNotifications: channels are named, tried and told.
 func TestPagesOfNotifications(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		keeper, dev := w.keeperAndDev()
 		at := "/root/app/-/settings/integrations/notifications"

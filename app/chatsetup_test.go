@@ -18,7 +18,7 @@ import (
 
 // TestSetUpPagesHoldEverythingReadyToPaste: manifests that hold together, all settings of the API, secrets never again.
 func TestSetUpPagesHoldEverythingReadyToPaste(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		keeper, dev := w.keeperAndDev()
 		w.push("app", map[string]string{".gitlab-ci.yml": pageConfig})
@@ -170,6 +170,7 @@ func (b *browser) unfold() {
 
 // TestSetUpPagesInABrowser fit every screen, with what the chat sent.
 func TestSetUpPagesInABrowser(t *testing.T) {
+	beside(t)
 	b := browse(t, testenv.Browser(t))
 	w := start(t, models.Options{})
 	w.newProject("ops")

@@ -320,6 +320,7 @@ func TestSuiteFormsForWhatIsMissing(t *testing.T) {
 
 // TestFormsThatCannotBeShown say why, to who pressed alone.
 func TestFormsThatCannotBeShown(t *testing.T) {
+	beside(t)
 	for _, k := range chatKinds[:2] {
 		t.Run(k.name, func(t *testing.T) {
 			r := enter(t, k, models.Options{Dir: t.TempDir()}, withBot)

@@ -11,7 +11,7 @@ import (
 
 // TestAChatThatHangs: while a chat takes connections and answers nobody, commands are run all the same.
 func TestAChatThatHangs(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		if o.URL != "" {
 			o = freshPostgres(t)
 		}
@@ -29,7 +29,7 @@ func TestAChatThatHangs(t *testing.T) {
 			r.h.run(id)
 			r.h.success(id)
 		}
-		r.eventually("replies to hang", func() bool { return len(r.Calls("respond")) >= 6 })
+		r.eventually("replies to hang", func() bool { return len(r.Calls("respond")) >= 5 }) // one project has no more places for them
 		id, _ := r.run("other")
 		r.h.run(id)
 		r.h.success(id)

@@ -174,7 +174,7 @@ func enter(t *testing.T, k chatKind, o models.Options, more map[string]any, opti
 		s.PrivateHosts = append(s.PrivateHosts, host)
 		s.Now = r.clock.now
 		if s.PostTimeout == 0 {
-			s.PostTimeout = time.Second
+			s.PostTimeout = 2 * time.Second // a call that waits for longer is one whose answer is lost
 		}
 	})...)
 	r.newProject("ops")

@@ -21,7 +21,7 @@ import (
 
 // TestClientGo drives every service that is served here with GitLab's own client for Go, as it is.
 func TestClientGo(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.runner()
 		c, err := gitlab.NewClient(rootToken, gitlab.WithBaseURL(w.node.Local))
@@ -541,6 +541,7 @@ func (k *clientWalk) rest() {
 
 // TestPythonGitLab drives the API with python-gitlab as Debian ships it.
 func TestPythonGitLab(t *testing.T) {
+	beside(t)
 	python := testenv.Python(t)
 	w := start(t, models.Options{})
 	w.runner()

@@ -27,7 +27,7 @@ func (w *world) schedule(cron, zone string) string {
 
 // TestSchedulesOnDaysOfDaylightSaving go through two nights hour by hour: in one 02:30 is left out, in the other it comes twice.
 func TestSchedulesOnDaysOfDaylightSaving(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		clock := &shiftingClock{}
 		w := start(t, o, func(s *Settings) { s.Now = clock.now })
 		for day, want := range map[string]int{"2027-03-28": 0, "2027-03-29": 1, "2027-10-31": 1} {
@@ -54,7 +54,7 @@ func TestSchedulesOnDaysOfDaylightSaving(t *testing.T) {
 // TestTheClockIsPutBackAndForth by an hour while a job waits for its time, another runs, and a schedule waits for its slot:
 // nothing begins twice, and nothing is lost.
 func TestTheClockIsPutBackAndForth(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		clock := &shiftingClock{}
 		begun := time.Now().UTC()
 		noon := begun.Truncate(24 * time.Hour).Add(36*time.Hour + 30*time.Second)
@@ -97,7 +97,7 @@ func TestTheClockIsPutBackAndForth(t *testing.T) {
 
 // TestALongStopLosesNoJob: runners that could not speak to a node that was down are not called silent when it comes back.
 func TestALongStopLosesNoJob(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		clock := &shiftingClock{}
 		w := start(t, o, func(s *Settings) { s.Now, s.AcceptWithin = clock.now, 24*time.Hour })
 		h := w.hand(false)

@@ -27,7 +27,7 @@ func (w *world) jobNames() []string {
 // TestConfigurationsOfManyFiles: a configuration that includes files of its own and of another project, with
 // inputs, rules on changed and existing files, and parallel jobs, makes the pipeline that it describes and runs.
 func TestConfigurationsOfManyFiles(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.runner()
 		w.newProject("tools")
@@ -124,6 +124,7 @@ func TestIncludesAskWhoMayRead(t *testing.T) {
 
 // TestInputsOfPipelines are given by the API, with their types.
 func TestInputsOfPipelines(t *testing.T) {
+	beside(t)
 	w := start(t, models.Options{})
 	w.runner()
 	w.newProject("app")
@@ -145,6 +146,7 @@ func TestInputsOfPipelines(t *testing.T) {
 // TestIncludesFromElsewhere: templates that are shipped or the instance's own, and files of hosts that the
 // administrator allows; a remote file has no project and sees no variables.
 func TestIncludesFromElsewhere(t *testing.T) {
+	beside(t)
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/job.yml":
@@ -196,6 +198,7 @@ include:
 
 // TestMaskedValuesStayHidden in what is said of a configuration.
 func TestMaskedValuesStayHidden(t *testing.T) {
+	beside(t)
 	w := start(t, models.Options{})
 	w.newProject("app")
 	const secret = "very-secret-value"
@@ -293,7 +296,7 @@ func TestIncludesAreCounted(t *testing.T) {
 // TestCoverage: what jobs print of their coverage is told by the job, by its pipeline as the mean of its jobs, and by
 // the pages; a retried job's old figure no longer counts.
 func TestCoverage(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.runner()
 		w.newProject("app")
@@ -364,7 +367,7 @@ plain: {script: ['echo "Total: 1%"']}
 // TestDotenv: what a job writes into its dotenv report are variables of the jobs that fetch its artifacts, above those of
 // the configuration and below those of the project; a report that cannot be read is refused, and its job says why.
 func TestDotenv(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.runner()
 		w.newProject("app")
@@ -423,7 +426,7 @@ wrong:
 // TestFailureStopsPipeline: with on_job_failure all, the failure that counts ends what waits and what runs; one that is
 // allowed, or that is tried again, does not.
 func TestFailureStopsPipeline(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("app")
 		w.push("app", map[string]string{".gitlab-ci.yml": `

@@ -51,7 +51,7 @@ broken:
 
 // TestTheConsoleIsAConversation: what is said is shown with its colours, blocks and pictures, to each what is for them.
 func TestTheConsoleIsAConversation(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.runner()
 		keeper, dev := w.keeperAndDev()
@@ -175,6 +175,7 @@ func TestTheConsoleIsAConversation(t *testing.T) {
 
 // TestTheConsoleInABrowser is lived in: history, completion, answers that come by themselves, buttons.
 func TestTheConsoleInABrowser(t *testing.T) {
+	beside(t)
 	b := browse(t, testenv.Browser(t))
 	w := start(t, models.Options{})
 	w.runner()

@@ -170,7 +170,7 @@ func TestTheBuiltInRunnerSaysWhatItIs(t *testing.T) {
 
 // TestAGroupGoesWithAllThatItHolds, and nothing that lies beside it.
 func TestAGroupGoesWithAllThatItHolds(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		group := func(path string, parent int64) (id int64) {
 			var g struct{ ID int64 }

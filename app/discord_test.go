@@ -18,6 +18,7 @@ func discordKind() chatKind {
 
 // TestDiscordSetsUp: Discord tries the address with good and bad signatures, learns the commands, and suggests jobs.
 func TestDiscordSetsUp(t *testing.T) {
+	beside(t)
 	r := enter(t, discordKind(), models.Options{Dir: t.TempDir()}, withBot)
 	d := r.talk.(*chats.Discord)
 	if got := d.Ping(true); got.Status != 200 || strings.TrimSpace(got.Body) != `{"type":1}` {
@@ -84,6 +85,7 @@ func (w *world) projectRow() (p *models.Project) {
 // TestDiscordSlowAnswers: a command that takes over two seconds is shown as being worked on, has its answer in the place of that,
 // and its reply after it, for everyone.
 func TestDiscordSlowAnswers(t *testing.T) {
+	beside(t)
 	release := make(chan struct{})
 	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {

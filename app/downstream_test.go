@@ -67,7 +67,7 @@ never: {script: x, rules: [{if: $CI_PIPELINE_SOURCE == "push"}]}
 
 // TestChildPipelines follows a child pipeline with strategy: depend through failure, retry and success, over a restart.
 func TestChildPipelines(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		parent := w.pushed("app", map[string]string{".gitlab-ci.yml": parentConfig, "child.yml": childConfig})
@@ -137,7 +137,7 @@ func TestChildPipelines(t *testing.T) {
 
 // TestABridgeThatShowsASkippedPipeline goes on to show it when something before is started: nobody could start it again.
 func TestABridgeThatShowsASkippedPipeline(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		id := w.pushed("app", map[string]string{
@@ -159,7 +159,7 @@ func TestABridgeThatShowsASkippedPipeline(t *testing.T) {
 
 // TestBridgesThatFail say why.
 func TestBridgesThatFail(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		nested := "next: {trigger: {include: nested.yml}}"
 		for name, c := range map[string]struct {
@@ -199,7 +199,7 @@ func TestBridgesThatFail(t *testing.T) {
 // TestTwoProjectsThatStartEachOther come to an end: no ref of a project stands more than twice among those that led to a
 // pipeline. What ended so is not tried again.
 func TestTwoProjectsThatStartEachOther(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("b")
 		b := w.project
@@ -238,7 +238,7 @@ func TestTwoProjectsThatStartEachOther(t *testing.T) {
 
 // TestPipelinesOfOtherProjects are started as the user of the bridge, with the rights that this one has there.
 func TestPipelinesOfOtherProjects(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		w.newProject("lib")
@@ -314,7 +314,7 @@ func TestPipelinesOfOtherProjects(t *testing.T) {
 
 // TestNeedsOfOtherPipelines fetch what the parent's and another project's jobs left.
 func TestNeedsOfOtherPipelines(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.runner()
 		w.newProject("lib")

@@ -10,7 +10,7 @@ import (
 // TestDuration counts the jobs of the pipelines that a pipeline started, also of other projects and without strategy, but not
 // its bridges.
 func TestDuration(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		clock := &shiftingClock{}
 		w := start(t, o, func(s *Settings) {
 			s.Now, s.AcceptWithin, s.LostAfter = clock.now, 30*24*time.Hour, 30*24*time.Hour

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"log/slog"
 	"net/http"
@@ -455,13 +456,40 @@ func (w *world) link(link, login, password string) {
 	}
 }
 
-// each runs a test of the whole product on both databases, side by side: such tests mostly wait.
-func each(t *testing.T, f func(t *testing.T, o models.Options)) {
+// onBoth runs a test of the whole product on both databases, side by side: such tests mostly wait. It is for what depends on how
+// a database locks, fails or answers; the rest is onEither.
+func onBoth(t *testing.T, f func(t *testing.T, o models.Options)) {
 	t.Helper()
 	beside(t)
 	modelstest.Each(t, func(t *testing.T, o models.Options) {
 		t.Parallel()
 		f(t, o)
+	})
+}
+
+// onEither runs a test of the whole product on one of the databases, which its name decides, so that half of such tests run on
+// each; with SIGNALBOX_TEST_ALL on both. What differs between the databases stands in models, whose tests run on both.
+func onEither(t *testing.T, f func(t *testing.T, o models.Options)) {
+	t.Helper()
+	if os.Getenv(allEnv) != "" {
+		onBoth(t, f)
+		return
+	}
+	beside(t)
+	sum := fnv.New32a()
+	sum.Write([]byte(t.Name()))
+	if sum.Sum32()%2 == 0 {
+		t.Run("postgres", func(t *testing.T) {
+			t.Parallel()
+			f(t, freshPostgres(t))
+		})
+		return
+	}
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		modelstest.SQLite(t, dir)
+		f(t, models.Options{Dir: dir})
 	})
 }
 

@@ -266,7 +266,7 @@ func textOf(v any, key string) string {
 // TestEntities walks the rows that the sheet marks as musts: status, every key and type, and the errors that
 // clients rely on.
 func TestEntities(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		id := w.newProject("app")
 		w.runner()

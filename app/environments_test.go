@@ -55,7 +55,7 @@ stop:
 
 // TestEnvironments deploys, stops by hand, by time and by the end of the branch.
 func TestEnvironments(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		clock := &shiftingClock{}
 		w := start(t, o, func(s *Settings) { s.Now, s.AcceptWithin = clock.now, 30*24*time.Hour })
 		h := w.hand(false)
@@ -171,7 +171,7 @@ func (w *world) tell(environment string) int64 {
 // TestOutdatedDeployments are refused, unless somebody brings an older one back on purpose.
 func TestOutdatedDeployments(t *testing.T) {
 	const config = "stages: [build, deploy]\nbuild: {stage: build, script: x}\ndeploy: {stage: deploy, script: x, environment: production}\n"
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		first := w.pushed("app", map[string]string{".gitlab-ci.yml": config})
@@ -215,7 +215,7 @@ func TestOutdatedDeployments(t *testing.T) {
 
 // TestAnEnvironmentWithoutAName fails its job, not the pipeline.
 func TestAnEnvironmentWithoutAName(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		id := w.pushed("app", map[string]string{".gitlab-ci.yml": "deploy: {script: x, environment: $NOTHING}\nother: {script: x}\nlater: {stage: deploy, script: x}"})
 		if j := w.jobs(id)["deploy"]; j.Status != "failed" || j.FailureReason != "environment_creation_failure" {
@@ -229,7 +229,7 @@ func TestAnEnvironmentWithoutAName(t *testing.T) {
 
 // TestADeletedEnvironmentComesBack with the job that deploys to it, and its end keeps nothing else from going on.
 func TestADeletedEnvironmentComesBack(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		id := w.pushed("app", map[string]string{".gitlab-ci.yml": "build: {stage: build, script: x}\ndeploy: {stage: deploy, script: x, environment: production}"})

@@ -12,7 +12,7 @@ import (
 // TestWhatIsSetComesBack: programs that declare a project, a webhook or the settings set an attribute and find it so, by
 // the answer and by the next reading. What is no value is refused.
 func TestWhatIsSetComesBack(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("app")
 		var hook struct{ ID int64 }

@@ -22,6 +22,7 @@ late: {script: x, when: delayed, start_in: 1 hour}
 // TestPagesShowFailedJobs: the lists of pipelines and the page of one say how many jobs failed, whatever the pipeline's status says.
 // Jobs that were allowed to fail and attempts that were tried again do not count.
 func TestPagesShowFailedJobs(t *testing.T) {
+	beside(t)
 	w := start(t, models.Options{})
 	h := w.hand(true)
 	id := w.pushed("app", map[string]string{".gitlab-ci.yml": delayedFailuresConfig})

@@ -16,7 +16,7 @@ import (
 
 // TestIDTokens are checked as another system would: with the keys that the discovery document names.
 func TestIDTokens(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		w.newProject("app")
@@ -98,7 +98,7 @@ guarded: {script: x, environment: guarded, id_tokens: {VAULT: {aud: x}}}
 
 // TestJobTokensReachOtherProjects only where these let them in, and only as far as their user may.
 func TestJobTokensReachOtherProjects(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		lib := w.newProject("lib")
@@ -182,7 +182,7 @@ func TestJobTokensReachOtherProjects(t *testing.T) {
 
 // TestReleases are made by jobs and by the API, each tag once.
 func TestReleases(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		id := w.pushed("app", map[string]string{"CHANGES.md": "All new.\n", ".gitlab-ci.yml": `

@@ -69,13 +69,13 @@ func (h *heldRequest) answered(want int) {
 type runnerChange struct {
 	status int
 	more   bool // it takes nothing away: who did not hear of it may get the job
-	change func(tx *models.Tx, r *models.Runner, project int64) error
+	change func(tx *models.Tx, r models.LockedRunner, project int64) error
 }
 
 func runnerChanges() map[string]runnerChange {
-	set := func(f func(r *models.Runner)) func(*models.Tx, *models.Runner, int64) error {
-		return func(tx *models.Tx, r *models.Runner, _ int64) error {
-			f(r)
+	set := func(f func(r *models.Runner)) func(*models.Tx, models.LockedRunner, int64) error {
+		return func(tx *models.Tx, r models.LockedRunner, _ int64) error {
+			f(r.Runner)
 			return tx.UpdateRunner(r)
 		}
 	}
@@ -88,10 +88,10 @@ func runnerChanges() map[string]runnerChange {
 		"no untagged jobs":     {status: 204, change: set(func(r *models.Runner) { r.RunUntagged, r.Tags = false, []string{"other"} })},
 		"protected refs only":  {status: 204, change: set(func(r *models.Runner) { r.RefProtected = true })},
 		"shorter jobs":         {status: 204, change: set(func(r *models.Runner) { r.MaximumTimeout = 600 })},
-		"deleted":              {status: 403, change: func(tx *models.Tx, r *models.Runner, _ int64) error { return tx.DeleteRunner(r.ID) }},
-		"machine deleted":      {status: 204, change: func(tx *models.Tx, r *models.Runner, _ int64) error { return tx.DeleteManager(r.ID, "s_held") }},
-		"out of its project":   {status: 204, change: func(tx *models.Tx, r *models.Runner, p int64) error { return tx.RemoveRunnerProject(r.ID, p) }},
-		"another project more": {status: 204, more: true, change: func(tx *models.Tx, r *models.Runner, _ int64) error { return tx.AddRunnerProject(r.ID, 1) }},
+		"deleted":              {status: 403, change: func(tx *models.Tx, r models.LockedRunner, _ int64) error { return tx.DeleteRunner(r.ID) }},
+		"machine deleted":      {status: 204, change: func(tx *models.Tx, r models.LockedRunner, _ int64) error { return tx.DeleteManager(r.ID, "s_held") }},
+		"out of its project":   {status: 204, change: func(tx *models.Tx, r models.LockedRunner, p int64) error { return tx.RemoveRunnerProject(r.ID, p) }},
+		"another project more": {status: 204, more: true, change: func(tx *models.Tx, r models.LockedRunner, _ int64) error { return tx.AddRunnerProject(r.ID, 1) }},
 	}
 }
 
@@ -142,7 +142,7 @@ func pathOf(name string) string { return strings.ReplaceAll(name, " ", "-") }
 // TestAChangedRunnerGetsNothingFromAHeldRequest walks all changes of a runner while it waits: whether the node hears
 // of the change, and answers at once, or only finds it when a job comes.
 func TestAChangedRunnerGetsNothingFromAHeldRequest(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onBoth(t, func(t *testing.T, o models.Options) {
 		w, elsewhere := heldWorld(t, o)
 		for name, c := range runnerChanges() {
 			t.Run(name, func(t *testing.T) {
@@ -212,14 +212,14 @@ func TestAHeldRequestSurvivesWhatDoesNotConcernIt(t *testing.T) {
 	w, _ := heldWorld(t, models.Options{})
 	token, id, project := w.ownRunner("app")
 	held := w.hold(token)
-	w.change(w.node.db, id, project, runnerChange{change: func(tx *models.Tx, r *models.Runner, _ int64) error { return tx.UpdateRunner(r) }})
+	w.change(w.node.db, id, project, runnerChange{change: func(tx *models.Tx, r models.LockedRunner, _ int64) error { return tx.UpdateRunner(r) }})
 	w.startHeld()
 	held.answered(201)
 }
 
 // TestAClaimReadsTheProjectAgain: what a project lets in, and whether it runs jobs at all, counts when a job is given.
 func TestAClaimReadsTheProjectAgain(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onBoth(t, func(t *testing.T, o models.Options) {
 		w, elsewhere := heldWorld(t, o)
 		var r struct{ Token string }
 		w.must(201, "POST", "/user/runners", map[string]any{"runner_type": "instance_type"}, &r)
@@ -239,8 +239,8 @@ func TestAClaimReadsTheProjectAgain(t *testing.T) {
 					if err != nil {
 						return err
 					}
-					c.change(p)
-					return errors.Join(tx.UpdateProject(p), tx.MovePendingOf(p))
+					c.change(p.Project)
+					return errors.Join(tx.UpdateProject(p), tx.MovePendingOf(p.Project))
 				})
 				if err != nil {
 					t.Fatal(err)

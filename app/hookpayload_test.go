@@ -88,7 +88,7 @@ func (w *world) script(text string) string {
 
 // TestHookPayloads holds the payload of every event against GitLab's keys and types.
 func TestHookPayloads(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		clock := &shiftingClock{}
 		l := listen(t)
 		w := start(t, o, func(s *Settings) {
@@ -246,7 +246,7 @@ git tag light; git push -q $url light`)
 
 // TestHooksOfPushes: what git refused is not told; a push of many refs is not told at all.
 func TestHooksOfPushes(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		l := listen(t)
 		w := start(t, o, func(s *Settings) { s.PrivateHosts = append(s.PrivateHosts, strings.TrimPrefix(l.URL, "http://")) })
 		w.newProject("app")

@@ -69,7 +69,7 @@ func at(v any, path ...string) any {
 
 // TestWebhooks are told of each change, with GitLab's keys and headers.
 func TestWebhooks(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		l := listen(t)
 		w := start(t, o, func(s *Settings) { s.PrivateHosts = append(s.PrivateHosts, strings.TrimPrefix(l.URL, "http://")) })
 		h := w.hand(false)
@@ -175,7 +175,7 @@ func TestWebhooks(t *testing.T) {
 
 // TestWebhooksThatFail are tried again with the same id, disabled after a while, and never reach into the server's network.
 func TestWebhooksThatFail(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		clock := &shiftingClock{}
 		l := listen(t)
 		w := start(t, o, func(s *Settings) {

@@ -47,7 +47,7 @@ var hostileParams = []string{
 // TestNothingAClientSendsIsAnInternalError sends what nobody should to every address, as an administrator, who
 // gets furthest: whatever comes back, it is no 500.
 func TestNothingAClientSendsIsAnInternalError(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onBoth(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		id := w.newProject("app")
 		w.push("app", map[string]string{".gitlab-ci.yml": "a: {script: x}"})

@@ -10,7 +10,7 @@ import (
 
 // TestRunnersAreToldOfTheQueue: how many jobs waited for them, and how many of the project instance runners run already.
 func TestRunnersAreToldOfTheQueue(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		runner := w.ready(t)
 		var group, sub, project struct{ ID int64 }

@@ -22,7 +22,7 @@ git push -q "$1" "HEAD:refs/heads/$3" 2>&1`, "sh", address, w.t.TempDir()+"/clon
 
 // TestJobsPushWhereTheirProjectLetsThem: to their own project, as their user may, and without starting pipelines.
 func TestJobsPushWhereTheirProjectLetsThem(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		runner := w.ready(t)
 		w.newProject("other")
@@ -61,6 +61,7 @@ func TestJobsPushWhereTheirProjectLetsThem(t *testing.T) {
 
 // TestCachesAreSeparated as the project says: those of protected refs and of Maintainers apart from others'.
 func TestCachesAreSeparated(t *testing.T) {
+	beside(t)
 	w := start(t, models.Options{})
 	runner := w.ready(t)
 	id, token := w.user("dev")

@@ -16,7 +16,7 @@ import (
 
 // TestAnotherSecretKey keeps a node from starting, as does none beside a database in use; with the right one it starts.
 func TestAnotherSecretKey(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onBoth(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("app")
 		w.variable("SECRET", "value")
@@ -119,7 +119,7 @@ func older(t *testing.T, o models.Options, data string) (version int64, restore 
 
 // TestNodesThatStartAtOnce on a new database agree on one key.
 func TestNodesThatStartAtOnce(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onBoth(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		var wg sync.WaitGroup
 		if err := w.node.db.Write(t.Context(), func(tx *models.Tx) error { return tx.SetSetting(settingKeyCheck, "") }); err != nil {

@@ -14,7 +14,7 @@ import (
 func TestKillingBetweenPostAndRecord(t *testing.T) {
 	for _, k := range chatKinds {
 		t.Run(k.name, func(t *testing.T) {
-			each(t, func(t *testing.T, o models.Options) {
+			onEither(t, func(t *testing.T, o models.Options) {
 				if o.URL != "" {
 					o = freshPostgres(t)
 				}

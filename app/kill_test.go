@@ -167,7 +167,7 @@ job:
 // TestKillingTheNode ends the node without warning at each step of a chat command. After a restart the job
 // goes on or is handed out again, its log is whole, and its reply comes.
 func TestKillingTheNode(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onBoth(t, func(t *testing.T, o models.Options) {
 		for _, step := range []string{"after the acknowledgement", "while the job is offered", "while the job runs", "while the log is sent", "before the reply", "while the reply is sent"} {
 			t.Run(step, func(t *testing.T) {
 				if o.URL != "" {
@@ -293,7 +293,7 @@ deploy: {stage: deploy, script: echo, environment: production, resource_group: p
 // TestDyingBetweenWrites lets a node die again and again, each time a little later in what it does, while pipelines start
 // others, retry and deploy in turn. In the end all of it was done, and nothing twice.
 func TestDyingBetweenWrites(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onBoth(t, func(t *testing.T, o models.Options) {
 		p := spawn(t, o)
 		p.newProject("lib")
 		lib := p.project
@@ -363,7 +363,8 @@ func (p *process) forgotten(o models.Options) {
 	if o.URL == "" {
 		return
 	}
-	db, err := pgx.Connect(context.Background(), o.URL)
+	address, _, _ := strings.Cut(o.URL, "&pool_max_conns") // which is for the node alone
+	db, err := pgx.Connect(context.Background(), address)
 	noError(p.t, err)
 	defer db.Close(context.Background())
 	_, err = db.Exec(context.Background(), "UPDATE tasks SET locked_until = '1970-01-01' WHERE locked_until IS NOT NULL; DELETE FROM leases")

@@ -31,7 +31,7 @@ func (w *world) ended(job int64) (j endedJSON) {
 
 // TestLateReports: what a runner says of a job that is over is refused with the job's status, and changes nothing.
 func TestLateReports(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onBoth(t, func(t *testing.T, o models.Options) {
 		clock := &shiftingClock{}
 		w := start(t, o, func(s *Settings) { s.Now, s.AcceptWithin = clock.now, 24*time.Hour })
 		hands := map[bool]*hand{true: w.hand(true), false: w.hand(false)}

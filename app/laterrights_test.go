@@ -11,7 +11,7 @@ import (
 
 // TestADelayedJobAsksForRightsWhenItsTimeComes : whoever has lost the right to start it starts nothing any more.
 func TestADelayedJobAsksForRightsWhenItsTimeComes(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		clock := &shiftingClock{}
 		w := start(t, o, func(s *Settings) { s.Now = clock.now })
 		w.pushed("app", map[string]string{".gitlab-ci.yml": "late: {script: x, when: delayed, start_in: 10 minutes, retry: 1}\n"})
@@ -42,7 +42,7 @@ func TestADelayedJobAsksForRightsWhenItsTimeComes(t *testing.T) {
 
 // TestMaintainersEndACancelingJob at once, by API and page; others wait for its runner.
 func TestMaintainersEndACancelingJob(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		h.client.Info.Features["cancel_gracefully"] = true

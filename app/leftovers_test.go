@@ -13,7 +13,7 @@ import (
 
 // TestLeftoversOfAKilledNode are found and removed after a day; what is in use, or may be, is left alone.
 func TestLeftoversOfAKilledNode(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		clock := &shiftingClock{}
 		w := start(t, o, func(s *Settings) { s.Now = clock.now })
 		w.newProject("app")
@@ -97,7 +97,7 @@ func passLeftovers(t *testing.T, w *world, clock *shiftingClock) *ci.Leftovers {
 
 // TestAStoreThatIsNotThereCostsNoArtifact however few there are.
 func TestAStoreThatIsNotThereCostsNoArtifact(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		clock := &shiftingClock{}
 		w := start(t, o, func(s *Settings) { s.Now = clock.now })
 		w.newProject("app")

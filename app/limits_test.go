@@ -11,7 +11,7 @@ import (
 
 // TestLimits refuse what is over them with GitLab's words, and keep what is refused where people see it.
 func TestLimits(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onBoth(t, func(t *testing.T, o models.Options) {
 		clock := &shiftingClock{}
 		w := start(t, o, func(s *Settings) { s.Now = clock.now })
 		w.newProject("app")
@@ -87,7 +87,7 @@ func TestLimits(t *testing.T) {
 
 // TestOldPipelinesAreDeleted where a project says after how long.
 func TestOldPipelinesAreDeleted(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		clock := &shiftingClock{}
 		w := start(t, o, func(s *Settings) { s.Now, s.AcceptWithin, s.LostAfter = clock.now, 30*24*time.Hour, 30*24*time.Hour })
 		h := w.hand(false)
@@ -111,7 +111,7 @@ func TestOldPipelinesAreDeleted(t *testing.T) {
 // TestDownstreamPipelinesAMinute are limited for each user and commit of a project; bridges that only show a pipeline do not
 // count, nor do those that were refused.
 func TestDownstreamPipelinesAMinute(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		clock := &shiftingClock{}
 		w := start(t, o, func(s *Settings) { s.Now, s.AcceptWithin = clock.now, 24*time.Hour })
 		const name = "downstream_pipeline_trigger_limit_per_project_user_sha"

@@ -70,7 +70,7 @@ inner:
 
 // TestMergeRequestPipelines goes through the life of a merge request that lives elsewhere: told of by API, kept up by pushes.
 func TestMergeRequestPipelines(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		heard := listen(t)
 		w := start(t, o, func(s *Settings) { s.PrivateHosts = append(s.PrivateHosts, strings.TrimPrefix(heard.URL, "http://")) })
 		w.newProject("app")
@@ -244,7 +244,7 @@ func TestMergeRequestPipelines(t *testing.T) {
 // TestMergeRequestRights: nobody runs more through a merge request than on its branch, and it sees nothing that is kept for
 // protected branches.
 func TestMergeRequestRights(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("app")
 		files := map[string]string{".gitlab-ci.yml": "check: {script: echo, rules: [{if: $CI_MERGE_REQUEST_IID}]}"}
@@ -325,7 +325,7 @@ func (w *world) mergeHead(path string, iid int) {
 
 // TestMergeRequestsChange : a new target is run once more, and people who change different things at once lose nothing.
 func TestMergeRequestsChange(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("app")
 		files := map[string]string{".gitlab-ci.yml": "check: {script: echo, rules: [{if: $CI_MERGE_REQUEST_IID}]}"}

@@ -25,7 +25,7 @@ func (w *world) inProject(project string, do func()) {
 // TestBridgesShowPipelinesOfOtherProjects with needs:pipeline: from the moment that they wait, through failure, retry and
 // success, over a restart.
 func TestBridgesShowPipelinesOfOtherProjects(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		up := w.pushed("lib", map[string]string{".gitlab-ci.yml": "check: {script: x}"})
@@ -109,7 +109,7 @@ func TestBridgesShowPipelinesOfOtherProjects(t *testing.T) {
 
 // TestBridgesThatShowWhatWaits follow pipelines that wait for somebody or are skipped.
 func TestBridgesThatShowWhatWaits(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		up := w.pushed("lib", map[string]string{".gitlab-ci.yml": "check: {script: x, rules: [{when: manual, allow_failure: false}]}"})
@@ -136,7 +136,7 @@ func TestBridgesThatShowWhatWaits(t *testing.T) {
 
 // TestBridgesThatFindNothing say so, with GitLab's reasons.
 func TestBridgesThatFindNothing(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("lib")
 		id := w.pushed("empty", map[string]string{".gitlab-ci.yml": "lib: {needs: [{pipeline: root/lib}]}\nbuild: {script: x}"})

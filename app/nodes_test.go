@@ -75,6 +75,7 @@ func (w *world) flag(t *testing.T) string {
 
 // TestTwoNodesPushAndLiveLog: pushed at one node, run by a runner of the other, its log read live from both.
 func TestTwoNodesPushAndLiveLog(t *testing.T) {
+	beside(t)
 	a, b := twoNodes(t, redisOf(t, 1))
 	a.newProject("app")
 	b.project = a.project
@@ -97,6 +98,7 @@ func TestTwoNodesPushAndLiveLog(t *testing.T) {
 
 // TestTwoNodesChat: the command comes in at one node, the runner polls the other, the chat gets its reply.
 func TestTwoNodesChat(t *testing.T) {
+	beside(t)
 	a, b := twoNodes(t, redisOf(t, 2))
 	a.newProject("app")
 	b.runner()
@@ -118,6 +120,7 @@ func TestTwoNodesChat(t *testing.T) {
 
 // TestANodeDiesHalfWay: whichever node goes, the job ends on the other with its whole log, and its reply comes.
 func TestANodeDiesHalfWay(t *testing.T) {
+	beside(t)
 	for n, dying := range []string{"the one that took the work", "the one that the runner talks to"} {
 		t.Run(dying, func(t *testing.T) {
 			a, b := twoNodes(t, redisOf(t, 5+n))
@@ -248,6 +251,7 @@ func (w *world) die() {
 // TestRedisIsLostAndComesBack: while Redis is away jobs are still made and handed out, and a running job's log
 // waits; when it comes back empty, the runner sends its log again and nothing is lost.
 func TestRedisIsLostAndComesBack(t *testing.T) {
+	beside(t)
 	server, err := testenv.StartRedis(t.TempDir(), false)
 	if testenv.IsMissing(err) {
 		testenv.Missing(t, "Redis")
@@ -292,6 +296,7 @@ func TestRedisIsLostAndComesBack(t *testing.T) {
 // TestPostgresIsLostAndComesBack: while PostgreSQL is away both nodes refuse new work and say why; the job that
 // ran goes on by itself when it is back, with its whole log, and both nodes take work again.
 func TestPostgresIsLostAndComesBack(t *testing.T) {
+	beside(t)
 	dir := t.TempDir()
 	open(t, dir)
 	server, err := testenv.StartPostgres(dir, false)
@@ -348,6 +353,7 @@ func TestPostgresIsLostAndComesBack(t *testing.T) {
 
 // TestLimitsHoldAcrossNodes: wrong passwords are counted together.
 func TestLimitsHoldAcrossNodes(t *testing.T) {
+	beside(t)
 	a, b := twoNodes(t, redisOf(t, 4))
 	refused := 0
 	for i := range 2 * access.LoginBurst {
@@ -367,7 +373,7 @@ func TestLimitsHoldAcrossNodes(t *testing.T) {
 
 // TestADeletedPipelineEndsItsCommand: nobody waits for a reply that cannot come.
 func TestADeletedPipelineEndsItsCommand(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("app")
 		w.push("app", map[string]string{".gitlab-ci.yml": "hello:\n  script: [echo hello]\n"})

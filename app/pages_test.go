@@ -117,6 +117,7 @@ stages: ["<b>st</b>"]
 // TestPagesWithHostileNames: names, texts, logs and files of others stay what they are on every page, for those
 // who administer, for members and for strangers; no link leads nowhere.
 func TestPagesWithHostileNames(t *testing.T) {
+	beside(t)
 	w := start(t, models.Options{})
 	w.runner()
 	w.newProject("app")

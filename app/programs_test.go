@@ -14,7 +14,7 @@ import (
 // TestProgramsGetNoPages: what is no page is not found for everybody, in the form that was asked for; nothing is stored for those
 // who never sign in.
 func TestProgramsGetNoPages(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("app")
 		const browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -135,6 +135,7 @@ func mustRequest(t *testing.T, address string) *http.Request {
 
 // TestLFS: clients of Git LFS are told that there is none, with the real program where it is installed.
 func TestLFS(t *testing.T) {
+	beside(t)
 	w := start(t, models.Options{})
 	w.newProject("app")
 	w.push("app", map[string]string{"a.txt": "one"})

@@ -143,7 +143,7 @@ func (w *world) take(token, version string) (o offered) {
 }
 
 func TestRecordedRunners(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o, func(s *Settings) { s.HoldPolls = 50 * time.Millisecond })
 		var reg struct{ Token string }
 		w.must(201, "POST", "/runners/reset_registration_token", nil, &reg)
@@ -285,7 +285,7 @@ func TestAJobIsItsRunnersAlone(t *testing.T) {
 }
 
 func TestALateAcceptIsRefusedAndTheJobGoesToSomebodyElse(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onBoth(t, func(t *testing.T, o models.Options) {
 		var clock shiftingClock
 		w := start(t, o, func(s *Settings) { s.Now = clock.now })
 		token := w.ready(t)
@@ -311,6 +311,7 @@ func TestALateAcceptIsRefusedAndTheJobGoesToSomebodyElse(t *testing.T) {
 }
 
 func TestTheAnswerIsLostOnTheWay(t *testing.T) {
+	beside(t)
 	var clock shiftingClock
 	w := start(t, models.Options{}, func(s *Settings) { s.Now = clock.now })
 	token := w.ready(t)
@@ -385,6 +386,7 @@ func TestALogOverItsLimitFailsTheJob(t *testing.T) {
 }
 
 func TestASilentRunnerLosesItsJob(t *testing.T) {
+	beside(t)
 	var clock shiftingClock
 	w := start(t, models.Options{}, func(s *Settings) { s.Now = clock.now })
 	token := w.ready(t)
@@ -400,7 +402,7 @@ func TestASilentRunnerLosesItsJob(t *testing.T) {
 
 // TestManyFirstRequests: a new machine may ask with all its slots at once, and is one machine all the same.
 func TestManyFirstRequests(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onBoth(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		token := w.ready(t)
 		const slots, rounds = 8, 5

@@ -68,6 +68,7 @@ func TestAPushedPipelineRuns(t *testing.T) {
 func itoa(n int64) string { return fmt.Sprint(n) }
 
 func TestClonesShallowPartialAndByPassword(t *testing.T) {
+	beside(t)
 	w := start(t, models.Options{})
 	w.newProject("app")
 	w.push("app", map[string]string{"a.txt": "one"})
@@ -100,7 +101,7 @@ func TestClonesShallowPartialAndByPassword(t *testing.T) {
 
 // TestOtherRefsArePushed: release tools keep notes beside branches and tags. They start nothing.
 func TestOtherRefsArePushed(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.pushed("app", map[string]string{".gitlab-ci.yml": "job: {script: x}"})
 		w.script(`git clone -q $url c; cd c; git notes --ref semantic-release add -m '{"channels":[null]}' HEAD; git push -q $url refs/notes/semantic-release

@@ -13,7 +13,7 @@ import (
 
 // TestPushesThatWantNoPipeline : ci.skip keeps a skipped one, for a merge request too; ci.no_pipeline keeps none.
 func TestPushesThatWantNoPipeline(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.pushed("app", map[string]string{".gitlab-ci.yml": "job: {script: x, rules: [{when: on_success}]}"})
 		push := func(branch, n, option string) {
@@ -50,7 +50,7 @@ func TestPushesThatWantNoPipeline(t *testing.T) {
 
 // TestVariablesGivenTwice keep a failed pipeline that says so.
 func TestVariablesGivenTwice(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("app")
 		options := []string{"-o", "ci.variable=A=1", "-o", "ci.variable=A=2", "-o", "ci.variable=B=1", "-o", "ci.variable=B=2", "-o", "ci.variable=C=1"}
@@ -66,7 +66,7 @@ func TestVariablesGivenTwice(t *testing.T) {
 
 // TestTheFirstRefsOfAPush get pipelines, counted by where they stand in it: what is deleted takes a place.
 func TestTheFirstRefsOfAPush(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onBoth(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.pushed("app", map[string]string{".gitlab-ci.yml": "job: {script: x}"})
 		push := func(refs ...string) (made []string) {

@@ -45,7 +45,7 @@ func randomConfig(r *rand.Rand) string {
 // TestRandomPipelines play random pipelines to their end, with random events of runners and people. After each event
 // nothing is left that could move, the status is that of the jobs, and in the end nothing waits.
 func TestRandomPipelines(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		for seed := range 12 {

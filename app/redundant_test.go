@@ -26,7 +26,7 @@ func TestNewCommitsMakeOldPipelinesRedundant(t *testing.T) {
 			"", "build:pending deploy:pending",
 		},
 	} {
-		each(t, func(t *testing.T, o models.Options) {
+		onEither(t, func(t *testing.T, o models.Options) {
 			t.Run(name, func(t *testing.T) {
 				w := start(t, o)
 				w.newProject("app")
@@ -59,7 +59,7 @@ func TestNewCommitsMakeOldPipelinesRedundant(t *testing.T) {
 
 // TestWhatIsNotRedundant: pipelines of the same commit, of other refs, of chats, and of projects that keep theirs.
 func TestWhatIsNotRedundant(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("app")
 		w.push("app", map[string]string{".gitlab-ci.yml": "build: {script: a}"})
@@ -106,7 +106,7 @@ func TestWhatIsNotRedundant(t *testing.T) {
 
 // TestACommitWithoutPipelineCancelsNone : what nothing takes the place of goes on.
 func TestACommitWithoutPipelineCancelsNone(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		first := w.pushed("app", map[string]string{".gitlab-ci.yml": "build: {script: a}\ndeploy: {script: b}"})
 		if out, err := w.tryPush("app", rootToken, "main", map[string]string{"more": "x"}, "-o", "ci.no_pipeline"); err != nil {
@@ -121,7 +121,7 @@ func TestACommitWithoutPipelineCancelsNone(t *testing.T) {
 
 // TestStatusesOfOthersKeepNothing : a pipeline that another system has told a success of is as redundant as others.
 func TestStatusesOfOthersKeepNothing(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		first := w.pushed("app", map[string]string{".gitlab-ci.yml": "build: {script: a}"})
 		var c struct{ ID string }

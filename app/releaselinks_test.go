@@ -19,7 +19,7 @@ type linkJSON struct {
 
 // TestReleaseLinks come, change and go one by one, and each keeps an id of its own.
 func TestReleaseLinks(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("app")
 		w.push("app", map[string]string{"README.md": "x"})

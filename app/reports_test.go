@@ -32,7 +32,7 @@ func (h *hand) upload(id int64, kind, format, name string, body *bytes.Buffer) {
 
 // TestJUnitReports are read from all files of a job, by the API and on a page.
 func TestJUnitReports(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		id := w.pushed("app", map[string]string{".gitlab-ci.yml": "unit: {script: x, artifacts: {reports: {junit: '*.xml'}}}\nbroken: {script: x, artifacts: {reports: {junit: r.xml}}}\nnone: {script: x}"})
@@ -87,7 +87,7 @@ func TestJUnitReports(t *testing.T) {
 
 // TestTheLatestArtifactsStay past their expiry, until a newer pipeline of the ref has succeeded.
 func TestTheLatestArtifactsStay(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		clock := &shiftingClock{}
 		w := start(t, o, func(s *Settings) { s.Now, s.AcceptWithin = clock.now, 30*24*time.Hour })
 		h := w.hand(false)
@@ -135,7 +135,7 @@ func TestTheLatestArtifactsStay(t *testing.T) {
 
 // TestArtifactsForSome are read by those alone for whom a job keeps them.
 func TestArtifactsForSome(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		id := w.pushed("app", map[string]string{".gitlab-ci.yml": `

@@ -40,7 +40,7 @@ func TestResourceGroups(t *testing.T) {
 	for mode, want := range map[string][]int{
 		"unordered": {1, 0, 2}, "oldest_first": {0, 1, 2}, "newest_first": {2, 1, 0}, "newest_ready_first": {1, 2, 0},
 	} {
-		each(t, func(t *testing.T, o models.Options) {
+		onEither(t, func(t *testing.T, o models.Options) {
 			t.Run(mode, func(t *testing.T) {
 				w := start(t, o)
 				w.newProject("app")
@@ -102,7 +102,7 @@ func (w *world) holder(group string) int64 {
 
 // TestAResourceIsNeverLost: whoever has it may be canceled, deleted, or die; the next one gets it.
 func TestAResourceIsNeverLost(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onBoth(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("app")
 		h := w.hand(false)

@@ -10,7 +10,7 @@ import (
 
 // TestStaleEnvironments are stopped by hand all at once: those that nothing happened to for long, unless protected.
 func TestStaleEnvironments(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		clock := &shiftingClock{}
 		w := start(t, o, func(s *Settings) { s.Now = clock.now })
 		h := w.hand(false)
@@ -66,7 +66,7 @@ func TestStaleEnvironments(t *testing.T) {
 func TestReviewApps(t *testing.T) {
 	const none = `"message":"No environments found for scheduled deletion. Either your query did not match any environments ` +
 		`(default parameters match environments that are 30 days or older), or you have insufficient permissions to delete matching environments."`
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		clock := &shiftingClock{}
 		w := start(t, o, func(s *Settings) { s.Now = clock.now })
 		w.newProject("app")

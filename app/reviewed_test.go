@@ -13,7 +13,7 @@ import (
 // TestRenamedProjectsAndGroups: what was renamed is found under its old path, by those who may see it: clients
 // that read are led to the number, others are told, clones and pages keep working.
 func TestRenamedProjectsAndGroups(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		var group, p struct{ ID int64 }
 		w.must(201, "POST", "/groups", map[string]any{"name": "Team", "path": "team"}, &group)

@@ -27,7 +27,7 @@ const scheduledConfig = "spec: {inputs: {level: {default: low}}}\n---\nnightly: 
 
 // TestSchedules run on time, once a slot, once for all slots that were missed, and as their owner.
 func TestSchedules(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		clock := &shiftingClock{}
 		start1 := time.Now().UTC()
 		noon := time.Date(start1.Year(), start1.Month(), start1.Day()+1, 12, 0, 30, 0, time.UTC)
@@ -138,7 +138,7 @@ func TestSchedules(t *testing.T) {
 
 // TestTriggerTokens start pipelines as their owner, with whatever was sent in a file.
 func TestTriggerTokens(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		w.newProject("app")
@@ -239,7 +239,7 @@ func mustProject(w *world, path string) int64 {
 
 // TestDeployFreeze tells jobs that nothing is to be deployed now.
 func TestDeployFreeze(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		clock := &shiftingClock{}
 		begun := time.Now().UTC()
 		friday := begun

@@ -51,7 +51,7 @@ func (v *visitor) sends(path, from, want string, form url.Values) string {
 
 // TestPagesOfWebhooks: what REST does with webhooks, people do on pages, where secrets are never seen again.
 func TestPagesOfWebhooks(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		l := listen(t)
 		w := start(t, o, func(s *Settings) { s.PrivateHosts = append(s.PrivateHosts, strings.TrimPrefix(l.URL, "http://")) })
 		keeper, dev := w.keeperAndDev()
@@ -137,7 +137,7 @@ var triggerToken = regexp.MustCompile(`glptt-[A-Za-z0-9_-]{10,}`)
 
 // TestPagesOfTriggerTokens: a token is shown once, works, is its owner's, and ends.
 func TestPagesOfTriggerTokens(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		keeper, dev := w.keeperAndDev()
 		at := "/root/app/-/triggers"
@@ -186,7 +186,7 @@ func TestPagesOfTriggerTokens(t *testing.T) {
 
 // TestPagesOfProtectedEnvironments: who may deploy and approve is set by names, and groups that somebody does not see stay.
 func TestPagesOfProtectedEnvironments(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		keeper, dev := w.keeperAndDev()
 		at := "/root/app/-/protected_environments"

@@ -56,7 +56,7 @@ func back(w *world, address string) string { return strings.TrimPrefix(address, 
 
 // TestTheSlackAppIsInstalledByAButton: whoever began the installation ends it, once and in time; the secrets are never shown again.
 func TestTheSlackAppIsInstalledByAButton(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w, s, root, clock := slackHome(t, o)
 		w.user("anna")
 		anna := w.visitor("anna", "anna-password")
@@ -173,7 +173,7 @@ func stateOf(t *testing.T, address string) string {
 // TestTheBotOfTheWorkspaceFollowsJobs: commands of the instance's app have one living message with buttons, by the bot of the workspace that
 // they come from, until Slack says that the app is gone.
 func TestTheBotOfTheWorkspaceFollowsJobs(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w, s, root, clock := slackHome(t, o)
 		root.sends(adminSlack, adminSlack, "Saved", slackSecrets(s))
 		w.newProject("ops")
@@ -299,7 +299,7 @@ func TestTheBotOfTheWorkspaceFollowsJobs(t *testing.T) {
 
 // TestAProjectAddsTheAppToItsWorkspace: its maintainer is led there and back, and no other project's bot speaks where it was not let in.
 func TestAProjectAddsTheAppToItsWorkspace(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w, s, root, _ := slackHome(t, o)
 		keeper, dev := w.keeperAndDev()
 		w.push("app", map[string]string{".gitlab-ci.yml": suiteConfig})

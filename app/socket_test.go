@@ -154,7 +154,7 @@ func receive[T any](t *testing.T, what string, from chan T) T {
 
 // TestSlackNeedsNoInboundPort: over Socket Mode commands, mentions and presses come through a connection that we open.
 func TestSlackNeedsNoInboundPort(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		f := newSlackSockets(t)
 		host := strings.TrimPrefix(f.URL, "http://")
 		w := start(t, o, func(s *Settings) { s.SlackAPI, s.PrivateHosts = f.URL+"/api", append(s.PrivateHosts, host) })
@@ -262,7 +262,7 @@ func TestSlackNeedsNoInboundPort(t *testing.T) {
 // TestTheSlackAppOfTheInstanceNeedsNoInboundPort: its commands, presses and forms come over a connection of its own too, and so does Slack's
 // word that it is gone.
 func TestTheSlackAppOfTheInstanceNeedsNoInboundPort(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		f := newSlackSockets(t)
 		host := strings.TrimPrefix(f.URL, "http://")
 		w := start(t, o, func(s *Settings) { s.SlackAPI, s.PrivateHosts = f.URL+"/api", append(s.PrivateHosts, host) })

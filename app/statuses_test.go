@@ -9,7 +9,7 @@ import (
 
 // TestExternalStatuses count in the commit's pipeline, or make one.
 func TestExternalStatuses(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		id := w.pushed("app", map[string]string{".gitlab-ci.yml": "job: {script: x}"})

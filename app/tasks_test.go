@@ -12,7 +12,7 @@ import (
 
 // TestAPushThatNoPipelineCanBeMadeOf ends with a failed pipeline and a task that administrators see, retry and drop.
 func TestAPushThatNoPipelineCanBeMadeOf(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("app")
 		w.variable("BROKEN", "value")
@@ -77,7 +77,7 @@ func TestAPushThatNoPipelineCanBeMadeOf(t *testing.T) {
 
 // TestAVisitOfNobodyStoresNoSession: it is led to sign in and, after that, to the page that was wanted.
 func TestAVisitOfNobodyStoresNoSession(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		w.newProject("app")
 		sessions := func() (n int64) {

@@ -11,7 +11,7 @@ import (
 
 // TestTimeEndsJobs: no runner that can take them, a start that is long over, and a runner that is silent while it cleans up.
 func TestTimeEndsJobs(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		clock := &shiftingClock{}
 		w := start(t, o, func(s *Settings) { s.Now, s.AcceptWithin = clock.now, 48*time.Hour })
 		h := w.hand(true)
@@ -75,7 +75,7 @@ late: {script: x, when: delayed, start_in: 30 minutes, allow_failure: true}
 
 // TestJobInputs are checked, kept with the attempt and given to the runner.
 func TestJobInputs(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		h.client.Info.Features["job_inputs"] = true
@@ -118,7 +118,7 @@ deploy:
 
 // TestSettingsOfAProject that decide on what its pipelines are made of.
 func TestSettingsOfAProject(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		h := w.hand(false)
 		w.newProject("shared")

@@ -25,7 +25,7 @@ func ops(t *testing.T, o models.Options, config string, options ...option) *worl
 }
 
 func TestABrokenConfiguration(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := ops(t, o, "job:\n  script: x\n  whenn: manual\n")
 		var p pipelineJSON
 		w.must(200, "GET", "/projects/"+w.project+"/pipelines/"+itoa(w.pipeline("failed").ID), nil, &p)
@@ -44,7 +44,7 @@ func TestABrokenConfiguration(t *testing.T) {
 
 // TestANeededJobIsKeptOutByRules: the pipeline is refused in GitLab's words, unless the need is optional.
 func TestANeededJobIsKeptOutByRules(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onEither(t, func(t *testing.T, o models.Options) {
 		w := start(t, o)
 		config := func(need string) map[string]string {
 			return map[string]string{".gitlab-ci.yml": "stages: [build, deploy]\nx: {stage: build, script: x, rules: [{when: never}]}\n" +
@@ -123,7 +123,7 @@ func TestUnknownChatUsersProjectsAndTokens(t *testing.T) {
 }
 
 func TestTheSameDeliveryTwiceAtTheSameMoment(t *testing.T) {
-	each(t, func(t *testing.T, o models.Options) {
+	onBoth(t, func(t *testing.T, o models.Options) {
 		w := ops(t, o, pageConfig)
 		before := len(w.pipelines())
 		f := w.form(chatSides[0], "U1", "run hello-world")
@@ -145,6 +145,7 @@ func TestTheSameDeliveryTwiceAtTheSameMoment(t *testing.T) {
 }
 
 func TestReplyAddresses(t *testing.T) {
+	beside(t)
 	for name, c := range map[string]struct {
 		answer func(n int) int
 		state  string
@@ -176,6 +177,7 @@ func TestReplyAddresses(t *testing.T) {
 }
 
 func TestRepliesGoOnlyWhereTheIntegrationAllows(t *testing.T) {
+	beside(t)
 	w := ops(t, models.Options{}, pageConfig)
 	w.runner()
 	w.integrate(chatSides[0], map[string]any{"reply_hosts": []string{}})
@@ -200,6 +202,7 @@ func TestRepliesGoOnlyWhereTheIntegrationAllows(t *testing.T) {
 }
 
 func TestPushesAreAskedRefByRef(t *testing.T) {
+	beside(t)
 	w := start(t, models.Options{})
 	w.newProject("app")
 	files := map[string]string{".gitlab-ci.yml": "job: {script: x}"}
@@ -234,6 +237,7 @@ func TestPushesAreAskedRefByRef(t *testing.T) {
 }
 
 func TestTheDatabaseGoesAwayAndComesBack(t *testing.T) {
+	beside(t)
 	dir := t.TempDir()
 	open(t, dir)
 	server, err := testenv.StartPostgres(dir, false)

@@ -10,6 +10,7 @@ import (
 
 	"signalbox/ci"
 	"signalbox/ci/access"
+	"signalbox/ci/tasks"
 	"signalbox/internal/fault"
 	"signalbox/models"
 	"signalbox/models/enum"
@@ -60,19 +61,25 @@ func (s *Service) giveUp(ctx context.Context, t *models.Task) error {
 
 func (s *Service) endWaiting(ctx context.Context, id int64, reason string) error {
 	return s.db.Write(ctx, func(tx *models.Tx) error {
-		waits, err := tx.WaitCommand(id, enum.CommandRefused)
-		if err != nil || !waits {
-			return err
-		}
-		c, err := tx.Command(id)
-		if err != nil {
-			return err
-		}
-		now := tx.Now()
-		c.Refusal, c.FinishedAt = "Nothing was run: "+reason+".", &now
-		tx.AfterCommit(func() { s.hub.Publish(topic(c.DeliveryKey)) })
-		return tx.UpdateCommand(c)
+		_, err := s.endWaitingWithin(tx, id, reason)
+		return err
 	})
+}
+
+// endWaitingWithin refuses a command that waits for approval; false if it does not wait.
+func (s *Service) endWaitingWithin(tx *models.Tx, id int64, reason string) (bool, error) {
+	waits, err := tx.WaitCommand(id, enum.CommandRefused)
+	if err != nil || !waits {
+		return false, err
+	}
+	c, err := tx.Command(id)
+	if err != nil {
+		return false, err
+	}
+	now := tx.Now()
+	c.Refusal, c.FinishedAt = "Nothing was run: "+reason+".", &now
+	tx.AfterCommit(func() { s.hub.Publish(topic(c.DeliveryKey)) })
+	return true, tx.UpdateCommand(c)
 }
 
 // judge approves or rejects a command that waits, as somebody who may run its job but did not ask for it.
@@ -105,32 +112,37 @@ func (s *Service) judge(ctx context.Context, g *given, a Action) error {
 	case asker.ID == g.user.ID && a.Verb == Approve:
 		return fault.New(fault.Invalid, "somebody else has to approve what you asked for")
 	}
+	over := fault.New(fault.Invalid, "command %d does not wait for approval any more", waiting.ID)
 	if a.Verb == Reject {
-		if err := s.endWaiting(ctx, waiting.ID, g.user.Name+" rejected it"); err != nil {
-			return err
-		}
-		return s.announce(ctx, g.command, fmt.Sprintf("%s rejected %s of %s.", g.user.Name, code(waiting.Text), asker.Name))
+		return s.db.Write(ctx, func(tx *models.Tx) error {
+			if ended, err := s.endWaitingWithin(tx, waiting.ID, g.user.Name+" rejected it"); err != nil {
+				return err
+			} else if !ended {
+				return over
+			}
+			return s.endWithin(tx, g.command.ID, announcing(fmt.Sprintf("%s rejected %s of %s.", g.user.Name, code(waiting.Text), asker.Name)))
+		})
 	}
 	if err := s.mayApprove(ctx, g, waiting); err != nil {
 		return err
 	}
-	err = s.db.Write(ctx, func(tx *models.Tx) error {
+	return s.db.Write(ctx, func(tx *models.Tx) error {
 		if err := tx.ApproveCommand(waiting.ID, g.user.ID); err != nil {
 			return err
 		}
 		// The command is looked at again; if approvals are missing still, it waits once more.
-		waits, err := tx.WaitCommand(waiting.ID, enum.CommandAccepted)
-		if err != nil || !waits {
+		if waits, err := tx.WaitCommand(waiting.ID, enum.CommandAccepted); err != nil {
 			return err
+		} else if !waits {
+			return over
 		}
 		key := fmt.Sprintf("%s:%d:%d", taskRun, waiting.ID, g.user.ID)
 		tx.AfterCommit(s.tasks.Wake)
-		return tx.AddTask(&models.Task{Kind: taskRun, Lane: models.LaneCommands, Key: &key, Payload: payload(waiting.ID)})
+		if err := tx.AddTask(&models.Task{Kind: taskRun, Lane: models.LaneCommands, Share: tasks.ShareOf(waiting.ProjectID), Key: &key, Payload: payload(waiting.ID)}); err != nil {
+			return err
+		}
+		return s.endWithin(tx, g.command.ID, announcing(fmt.Sprintf("%s approved %s of %s.", g.user.Name, code(waiting.Text), asker.Name)))
 	})
-	if err != nil {
-		return err
-	}
-	return s.announce(ctx, g.command, fmt.Sprintf("%s approved %s of %s.", g.user.Name, code(waiting.Text), asker.Name))
 }
 
 // mayApprove asks the rules whether the approver could run the command: a job that only some may run is approved by them alone.

@@ -98,7 +98,7 @@ func New(c *ci.Coordinator, t *tasks.Runner, log *slog.Logger, o Options) *Servi
 	s.chats = outlets(o.Chats, s.budget)
 	t.Handle(taskRun, s.run, tasks.Tries(mostTries), tasks.GivenUp(s.endRun))
 	t.Handle(taskAcknowledge, s.acknowledgeLate, tasks.Tries(mostTries), tasks.GivenUp(s.endAnswer))
-	t.Handle(taskLive, s.live, tasks.Tries(mostTries)) // the reply comes all the same
+	t.Handle(taskLive, s.live, tasks.Tries(mostTries), tasks.GivenUp(s.endShown))
 	t.Handle(taskUpload, s.upload, tasks.Tries(mostTries), tasks.GivenUp(s.endUpload))
 	t.Handle(taskGiveUp, s.giveUp, tasks.Tries(replyTries), tasks.GivenUp(s.endWait))
 	t.Handle(ci.TaskChatNotify, s.notify, tasks.Tries(mostTries))

@@ -23,9 +23,6 @@ func (s *Service) control(ctx context.Context, g *given, a Action) error {
 	if err != nil {
 		return err
 	}
-	if done, err := s.doneBefore(ctx, g, a, u); done || err != nil {
-		return err
-	}
 	if err := s.current(g, u); err != nil {
 		return err
 	}
@@ -121,10 +118,10 @@ func (s *Service) doTo(ctx context.Context, g *given, a Action, u subject) error
 	case Cancel:
 		return s.cancel(ctx, g, u)
 	case Watch:
-		if p.Status.Completed() || job != nil && job.Status.Completed() {
-			break // there is nothing to wait for
+		if watched, err := s.watch(ctx, g, &u); watched || err != nil {
+			return err
 		}
-		return s.follow(ctx, g, p, job, s.titled(g, p, job)+" is watched; how it ends is told here.")
+		p, job = u.pipeline, u.job // there is nothing to wait for
 	case Start:
 		return s.play(ctx, g, u)
 	case Approve, Reject:
@@ -151,83 +148,87 @@ func (s *Service) doTo(ctx context.Context, g *given, a Action, u subject) error
 }
 
 // cancel stops a job or a pipeline, and says what became of it.
-func (s *Service) cancel(ctx context.Context, g *given, u subject) error {
-	var now enum.Status
-	if u.job != nil {
-		j, err := s.ci.CancelJob(ctx, g.actor(), u.job.ID, false)
-		if err != nil {
-			return err
-		}
-		now = j.Status
-	} else {
-		p, err := s.ci.CancelPipeline(ctx, g.actor(), u.pipeline.ID)
-		if err != nil {
-			return err
-		}
-		now = p.Status
+func (s *Service) cancel(ctx context.Context, g *given, u subject) (err error) {
+	say := func(tx *models.Tx, now enum.Status) error {
+		return s.endWithin(tx, g.command.ID, telling(s.titled(g, u.pipeline, u.job)+stopped(now)))
 	}
-	titled := s.titled(g, u.pipeline, u.job)
+	if u.job != nil {
+		_, err = s.ci.CancelJob(ctx, g.actor(), u.job.ID, false, func(tx *models.Tx, j *models.Job) error { return say(tx, j.Status) })
+	} else {
+		_, err = s.ci.CancelPipeline(ctx, g.actor(), u.pipeline.ID, func(tx *models.Tx, p *models.Pipeline) error { return say(tx, p.Status) })
+	}
+	return err
+}
+
+// stopped says what became of what was to be canceled.
+func stopped(now enum.Status) string {
 	switch {
 	case now == enum.Canceling:
-		return s.tell(ctx, g.command, titled+" is being canceled: its runner cleans up first.")
+		return " is being canceled: its runner cleans up first."
 	case now.Completed() && now != enum.Canceled:
-		return s.tell(ctx, g.command, titled+" is over: "+word(now)+".")
+		return " is over: " + word(now) + "."
 	}
-	return s.tell(ctx, g.command, titled+" is canceled.")
+	return " is canceled."
 }
 
 // retry makes another attempt, whose reply comes to where it was asked for.
-func (s *Service) retry(ctx context.Context, g *given, u subject) error {
+func (s *Service) retry(ctx context.Context, g *given, u subject) (err error) {
+	const again = " runs again."
 	if u.job == nil {
-		if _, err := s.ci.RetryPipeline(ctx, g.actor(), u.pipeline.ID); err != nil {
-			return err
-		}
-		return s.follow(ctx, g, u.pipeline, nil, s.titled(g, u.pipeline, nil)+" runs again.")
-	}
-	next, err := s.ci.RetryJob(ctx, g.actor(), u.job.ID, ci.Given{})
-	if err != nil {
+		_, err = s.ci.RetryPipeline(ctx, g.actor(), u.pipeline.ID, func(tx *models.Tx, p *models.Pipeline) error {
+			return s.followWithin(tx, g, p, nil, s.titled(g, p, nil)+again)
+		})
 		return err
 	}
-	return s.follow(ctx, g, u.pipeline, next, s.titled(g, u.pipeline, next)+" runs again.")
+	_, err = s.ci.RetryJob(ctx, g.actor(), u.job.ID, ci.Given{}, func(tx *models.Tx, next *models.Job) error {
+		return s.followWithin(tx, g, u.pipeline, next, s.titled(g, u.pipeline, next)+again)
+	})
+	return err
 }
 
-// doneBefore says whether an earlier try of the command did what it asks for and did not live to say so; then it is said now.
-func (s *Service) doneBefore(ctx context.Context, g *given, a Action, u subject) (bool, error) {
-	if !g.again || u.job == nil {
-		return false, nil
-	}
-	by := func(j *models.Job) bool { return j.UserID == g.user.ID }
-	switch {
-	case a.Verb == Retry && u.next != nil && by(u.next) && !u.next.CreatedAt.Before(g.command.CreatedAt):
-		return true, s.follow(ctx, g, u.pipeline, u.next, s.titled(g, u.pipeline, u.next)+" runs again.")
-	case a.Verb == Cancel && u.job.Status == enum.Canceled && u.job.FinishedAt != nil && !u.job.FinishedAt.Before(g.command.CreatedAt):
-		return true, s.tell(ctx, g.command, s.titled(g, u.pipeline, u.job)+" is canceled.")
-	}
-	return false, nil
-}
-
-// follow lets a command wait for the reply of a pipeline that is there already.
-func (s *Service) follow(ctx context.Context, g *given, p *models.Pipeline, job *models.Job, text string) error {
-	return s.db.Write(ctx, func(tx *models.Tx) error {
-		fresh, err := tx.Command(g.command.ID)
-		if err != nil || fresh.State != enum.CommandAccepted {
+// watch lets a command wait for the end of a job or a pipeline; false if that has ended, which nobody tells any more. u becomes what
+// it is now.
+func (s *Service) watch(ctx context.Context, g *given, u *subject) (watched bool, err error) {
+	err = s.db.Write(ctx, func(tx *models.Tx) error {
+		p, err := tx.LockPipeline(u.pipeline.ID) // whoever ends it comes before or after
+		if err != nil {
 			return err
 		}
-		fresh.State, fresh.PipelineID, fresh.Acknowledgement, fresh.InChannel = enum.CommandRunning, &p.ID, text, !s.followed(fresh, g.integration)
-		if job != nil {
-			fresh.JobID = &job.ID
-		}
-		if err := s.begin(tx, fresh, g.integration); err != nil {
-			return err
-		}
-		if g.command.TriggerWord != buttonTrigger || !s.followed(fresh, g.integration) || s.traits(fresh).AnswerDue { // else the message shows it
-			if err := s.lateAnswer(tx, fresh); err != nil {
+		u.pipeline = p
+		if u.job != nil {
+			if u.job, err = tx.Job(u.job.ID); err != nil {
 				return err
 			}
 		}
-		tx.AfterCommit(func() { s.changed(fresh) })
-		return tx.UpdateCommand(fresh)
+		if watched = !p.Status.Completed() && (u.job == nil || !u.job.Status.Completed()); !watched {
+			return nil
+		}
+		return s.followWithin(tx, g, p, u.job, s.titled(g, p, u.job)+" is watched; how it ends is told here.")
 	})
+	return watched, err
+}
+
+// followWithin lets a command wait for the reply of a pipeline that is there already, in the transaction that does what it asks
+// for. errOver undoes what another try did.
+func (s *Service) followWithin(tx *models.Tx, g *given, p *models.Pipeline, job *models.Job, text string) error {
+	fresh, err := openCommand(tx, g.command.ID)
+	if err != nil {
+		return err
+	}
+	fresh.State, fresh.PipelineID, fresh.Acknowledgement, fresh.InChannel = enum.CommandRunning, &p.ID, text, !s.followed(fresh, g.integration)
+	if job != nil {
+		fresh.JobID = &job.ID
+	}
+	if err := s.begin(tx, fresh, g.integration); err != nil {
+		return err
+	}
+	if g.command.TriggerWord != buttonTrigger || !s.followed(fresh, g.integration) || s.traits(fresh).AnswerDue { // else the message shows it
+		if err := s.lateAnswer(tx, fresh); err != nil {
+			return err
+		}
+	}
+	tx.AfterCommit(func() { s.changed(fresh) })
+	return tx.UpdateCommand(fresh)
 }
 
 func (s *Service) titled(g *given, p *models.Pipeline, job *models.Job) string {

@@ -30,14 +30,13 @@ func (s *Service) deploy(ctx context.Context, g *given, a Action) error {
 	if err := s.mayRun(ctx, g, u); err != nil {
 		return err
 	}
-	job, err := s.ci.PlayJob(ctx, g.actor(), u.job.ID, ci.Given{})
+	_, err = s.ci.PlayJob(ctx, g.actor(), u.job.ID, ci.Given{}, func(tx *models.Tx, job *models.Job) error {
+		return s.endWithin(tx, g.command.ID, announcing(fmt.Sprintf("Deployment started from %s to %s. [Follow its progress](%s).", a.From, a.To, s.jobURL(g.project, job.ID))))
+	})
 	if kind := fault.KindOf(err); err != nil && (kind == fault.Invalid || kind == fault.Forbidden || kind == fault.Conflict) {
 		return s.stateOr(ctx, g, Action{Verb: Start}, u, err)
 	}
-	if err != nil {
-		return err
-	}
-	return s.announce(ctx, g.command, fmt.Sprintf("Deployment started from %s to %s. [Follow its progress](%s).", a.From, a.To, s.jobURL(g.project, job.ID)))
+	return err
 }
 
 // deploys finds the manual job that brings to one environment what stands in another.

@@ -6,6 +6,7 @@ import (
 
 	"signalbox/internal/secret"
 	"signalbox/models"
+	"signalbox/models/enum"
 )
 
 const (
@@ -56,11 +57,16 @@ func (s *Service) endReply(ctx context.Context, t *models.Task, cause error) err
 		}
 		return err
 	})
-	reason := "an error in signalbox itself; administrators find it among the tasks"
+	reason := inItself
 	if errors.Is(cause, secret.ErrSealed) {
 		reason = "a stored secret cannot be opened with the key of this installation"
 	}
 	for _, c := range waiting {
+		if c.State == enum.CommandSilent {
+			if err := s.endSilent(ctx, c.ID); err != nil {
+				return err
+			}
+		}
 		if c.Ended() {
 			continue
 		}
@@ -69,4 +75,61 @@ func (s *Service) endReply(ctx context.Context, t *models.Task, cause error) err
 		}
 	}
 	return notThere(err)
+}
+
+// inItself is why something was not shown that no chat kept from being shown.
+const inItself = "an error in signalbox itself; administrators find it among the tasks"
+
+// endShown ends the message that follows a command whose task was given up: a message that says that a job is running would say so
+// for ever. Of a command that goes on its page says that the message does not follow any more; its reply comes all the same.
+func (s *Service) endShown(ctx context.Context, t *models.Task, _ error) error {
+	id, err := commandOf(t)
+	if err != nil {
+		return nil // it names no command
+	}
+	c, in, err := s.commandWith(ctx, id)
+	if err != nil {
+		return notThere(err)
+	}
+	if !c.Ended() {
+		return notThere(s.noteFinally(ctx, id, "the bot does not show any more how the job is: "+inItself))
+	}
+	if m := s.atTheEnd(ctx, c); m != nil {
+		return notThere(s.sayLast(ctx, c, in, *m))
+	}
+	return nil // its reply took the place of the message
+}
+
+// endSilent ends the message that follows a command whose job says nothing, should nothing else have ended it.
+func (s *Service) endSilent(ctx context.Context, id int64) error {
+	c, in, err := s.commandWith(ctx, id)
+	if err != nil {
+		return notThere(err)
+	}
+	m := Message{Kind: Progress, ChatUserID: c.ChatUserID, JobName: "Command", JobID: c.ID, JobURL: s.commandURL(ctx, c), Text: "is done"}
+	return s.sayLast(ctx, c, in, m)
+}
+
+// sayLast edits the message that follows a command once more, as text alone. Where that fails the command's page says so.
+func (s *Service) sayLast(ctx context.Context, c *models.ChatCommand, in *models.ChatIntegration, m Message) error {
+	switch {
+	case c.MessageID == "" || c.Chat == enum.Console:
+		return nil // nobody saw one
+	case in == nil || !in.Active || !in.HasBot():
+		return s.noteUnended(ctx, c.ID, "its bot was removed or switched off")
+	}
+	to, err := s.targetOf(c, in)
+	if err != nil {
+		return s.noteUnended(ctx, c.ID, err.Error())
+	}
+	m = m.Plainly()
+	err = s.tried(ctx, c, enum.PostEdit, viaBot, s.chats[c.Chat].Update(ctx, s.post, to, c.MessageID, m))
+	if err == nil {
+		return s.noteEnded(ctx, c.ID)
+	}
+	var refused *Refused
+	if noted := s.noteUnended(ctx, c.ID, err.Error()); noted != nil || errors.As(err, &refused) {
+		return noted
+	}
+	return err // it is tried again a few times
 }

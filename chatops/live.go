@@ -26,7 +26,7 @@ func (s *Service) begin(tx *models.Tx, c *models.ChatCommand, in *models.ChatInt
 		return nil
 	}
 	key := liveKey(c.ID)
-	return tx.AddTask(&models.Task{Kind: taskLive, Lane: models.LaneOutside, Key: &key, Payload: payload(c.ID)})
+	return tx.AddTask(&models.Task{Kind: taskLive, Lane: models.LaneOutside, Share: tasks.ShareOf(c.ProjectID), Key: &key, Payload: payload(c.ID)})
 }
 
 func liveKey(command int64) string { return fmt.Sprintf("%s:%d", taskLive, command) }
@@ -88,7 +88,7 @@ const shownElsewhere = "elsewhere"
 func (s *Service) endLive(tx *models.Tx, c *models.ChatCommand) error {
 	key := liveKey(c.ID) + ":end" // the task that followed it may be waiting, or was given up
 	tx.AfterCommit(s.tasks.Wake)
-	return tx.AddTask(&models.Task{Kind: taskLive, Lane: models.LaneOutside, Key: &key, Payload: payload(c.ID)})
+	return tx.AddTask(&models.Task{Kind: taskLive, Lane: models.LaneOutside, Share: tasks.ShareOf(c.ProjectID), Key: &key, Payload: payload(c.ID)})
 }
 
 // later is an error that asks for another look; nil if there is to be none.
@@ -102,15 +102,16 @@ func later(at time.Time) error {
 // shownOf is what the message that follows a command shows now; nil if nothing is to be shown, and when to look again if that may change.
 func (s *Service) shownOf(ctx context.Context, c *models.ChatCommand, in *models.ChatIntegration, settles bool) (m *Message, again time.Time, err error) {
 	now := s.db.Now()
-	switch there := c.MessageID != "" || settles; {
-	case c.State == enum.CommandExpired || c.State == enum.CommandUndeliverable:
-		if there {
-			m, err = s.unshown(ctx, c)
+	if m = s.atTheEnd(ctx, c); m != nil {
+		if c.MessageID == "" && !settles {
+			return nil, again, nil // it was never shown
 		}
-		return m, again, err
-	case c.State == enum.CommandReplied && c.MessageID != "" && c.Shown == shownElsewhere:
-		m = &Message{Kind: Progress, ChatUserID: c.ChatUserID, JobName: "Command", JobID: c.ID, JobURL: s.commandURL(ctx, c), Text: "is over; its reply is a message of its own"}
+		if c.State == enum.CommandRefused {
+			return m, again, nil
+		}
 		return m, again, s.askedFor(ctx, c, m, nil)
+	}
+	switch {
 	case c.Reply != nil && c.State == enum.CommandRunning && settles:
 		return nil, now.Add(pace(0)), nil // its reply finds it
 	case c.Reply != nil && (!settles || c.State != enum.CommandSilent):
@@ -118,8 +119,6 @@ func (s *Service) shownOf(ctx context.Context, c *models.ChatCommand, in *models
 	case c.State == enum.CommandWaiting:
 		m, err = s.waits(ctx, c, in)
 		return m, again, err
-	case c.State == enum.CommandRefused && there:
-		return &Message{Kind: Failed, ChatUserID: c.ChatUserID, JobName: "Command", JobID: c.ID, JobURL: s.commandURL(ctx, c), Text: c.Refusal}, again, nil
 	case c.State == enum.CommandAccepted: // approved, and about to run
 		return nil, now.Add(time.Second), nil
 	case c.State != enum.CommandRunning && !settles || c.PipelineID == nil:
@@ -137,14 +136,23 @@ func (s *Service) shownOf(ctx context.Context, c *models.ChatCommand, in *models
 	return &progress, again, nil
 }
 
-// unshown is the end of a message whose reply could not take its place: it says so, leads to the reply, and has no buttons.
-func (s *Service) unshown(ctx context.Context, c *models.ChatCommand) (*Message, error) {
+// atTheEnd is the end of a message in whose place no reply comes: it says why, leads to the command, and has no buttons. It is nil
+// for a command that goes on, or whose reply took the place of the message.
+func (s *Service) atTheEnd(ctx context.Context, c *models.ChatCommand) *Message {
 	m := &Message{Kind: Failed, ChatUserID: c.ChatUserID, JobName: "Command", JobID: c.ID, JobURL: s.commandURL(ctx, c)}
-	m.Text = "is over, but its reply could not be shown: " + c.DeliveryError + ". It stands on the page of the command."
-	if c.Reply == nil {
+	switch {
+	case (c.State == enum.CommandExpired || c.State == enum.CommandUndeliverable) && c.Reply == nil:
 		m.Text = "is over without a reply: " + c.DeliveryError + "."
+	case c.State == enum.CommandExpired || c.State == enum.CommandUndeliverable:
+		m.Text = "is over, but its reply could not be shown: " + c.DeliveryError + ". It stands on the page of the command."
+	case c.State == enum.CommandReplied && c.Shown == shownElsewhere:
+		m.Kind, m.Text = Progress, "is over; its reply is a message of its own"
+	case c.State == enum.CommandRefused:
+		m.Text = c.Refusal
+	default:
+		return nil
 	}
-	return m, s.askedFor(ctx, c, m, nil)
+	return m
 }
 
 // commandURL is the page of a command; "" if its project is gone.
@@ -227,8 +235,13 @@ func (s *Service) showProgress(ctx context.Context, c *models.ChatCommand, in *m
 // cannotShow notes that the bot is kept from showing how a job is, if that is for good.
 func (s *Service) cannotShow(ctx context.Context, c *models.ChatCommand, err error) error {
 	var gone *undeliverable
-	if !errors.As(err, &gone) || c.Ended() {
-		return notGone(err)
+	switch {
+	case !errors.As(err, &gone):
+		return err
+	case c.State == enum.CommandReplied:
+		return nil // in a message of its own, because this one is gone
+	case c.Ended():
+		return s.noteUnended(ctx, c.ID, gone.reason)
 	}
 	return s.noteFinally(ctx, c.ID, "the bot cannot show how the job is: "+gone.reason)
 }

@@ -26,15 +26,11 @@ func (s *Service) approve(ctx context.Context, g *given, a Action, u subject) er
 	if err != nil {
 		return err
 	}
-	if _, err := s.ci.ApproveDeployment(ctx, g.actor(), d.ID, a.Verb == Approve, "from chat"); err != nil {
-		return err
-	}
-	done := "approved"
-	if a.Verb == Reject {
-		done = "rejected"
-	}
 	titled := s.titled(g, u.pipeline, u.job)
-	return s.announce(ctx, g.command, fmt.Sprintf("The deployment of %s was %s by %s.", strings.ToLower(titled[:1])+titled[1:], done, g.user.Name))
+	_, err = s.ci.ApproveDeployment(ctx, g.actor(), d.ID, a.Verb == Approve, "from chat", func(tx *models.Tx, said *models.DeploymentApproval) error {
+		return s.endWithin(tx, g.command.ID, announcing(fmt.Sprintf("The deployment of %s was %s by %s.", strings.ToLower(titled[:1])+titled[1:], said.Status, g.user.Name)))
+	})
+	return err
 }
 
 // play starts a job. The command waits for the reply of its pipeline if nobody else does any more.
@@ -44,28 +40,23 @@ func (s *Service) play(ctx context.Context, g *given, u subject) error {
 			return err
 		}
 	}
-	answered, err := s.answered(ctx, u.pipeline)
-	if err != nil {
-		return err
-	}
-	job, err := s.ci.PlayJob(ctx, g.actor(), u.job.ID, ci.Given{})
-	if err != nil {
-		return err
-	}
-	text := s.titled(g, u.pipeline, job) + " was started by " + g.user.Name + "."
-	if answered {
-		return s.follow(ctx, g, u.pipeline, nil, text)
-	}
-	return s.announce(ctx, g.command, text)
+	_, err := s.ci.PlayJob(ctx, g.actor(), u.job.ID, ci.Given{}, func(tx *models.Tx, job *models.Job) error {
+		text := s.titled(g, u.pipeline, job) + " was started by " + g.user.Name + "."
+		answered, err := answered(tx, u.pipeline)
+		if err != nil {
+			return err
+		}
+		if answered {
+			return s.followWithin(tx, g, u.pipeline, nil, text)
+		}
+		return s.endWithin(tx, g.command.ID, announcing(text))
+	})
+	return err
 }
 
 // answered says whether a pipeline of several jobs was run from chat and every command about it has its reply.
-func (s *Service) answered(ctx context.Context, p *models.Pipeline) (bool, error) {
-	var rows []*models.ChatCommand
-	err := s.db.Read(ctx, func(tx *models.Tx) (err error) {
-		rows, err = tx.CommandsByPipeline(p.ID)
-		return err
-	})
+func answered(tx *models.Tx, p *models.Pipeline) (bool, error) {
+	rows, err := tx.CommandsByPipeline(p.ID)
 	waits := func(c *models.ChatCommand) bool { return c.State == enum.CommandRunning && c.Reply == nil }
 	return len(rows) > 0 && rows[len(rows)-1].JobID == nil && !slices.ContainsFunc(rows, waits), err
 }

@@ -3,6 +3,7 @@ package chatops
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"signalbox/models"
 	"signalbox/models/enum"
@@ -33,6 +34,42 @@ func (s *Service) noteFinally(ctx context.Context, id int64, reason string) erro
 		c.DeliveryError = reason
 		return tx.UpdateCommand(c)
 	})
+}
+
+// unended begins what the page of a command says of its message that could not be brought to its end.
+const unended = "; the message of the bot may still say that it is running: "
+
+// noteUnended adds to why a command has no reply in the chat that its message could not be brought to its end either.
+func (s *Service) noteUnended(ctx context.Context, id int64, reason string) error {
+	return s.db.Write(ctx, func(tx *models.Tx) error {
+		c, err := tx.Command(id)
+		if err != nil {
+			return err
+		}
+		c.DeliveryError = strings.TrimPrefix(withoutUnended(c)+unended+reason, "; ")
+		return tx.UpdateCommand(c)
+	})
+}
+
+// noteEnded takes that back.
+func (s *Service) noteEnded(ctx context.Context, id int64) error {
+	return s.db.Write(ctx, func(tx *models.Tx) error {
+		c, err := tx.Command(id)
+		if err != nil {
+			return err
+		}
+		before := withoutUnended(c)
+		if before == c.DeliveryError {
+			return nil
+		}
+		c.DeliveryError = before
+		return tx.UpdateCommand(c)
+	})
+}
+
+func withoutUnended(c *models.ChatCommand) string {
+	before, _, _ := strings.Cut("; "+c.DeliveryError, unended)
+	return strings.TrimPrefix(before, "; ")
 }
 
 // record stores how the delivery of a reply ended.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"signalbox/ci/access"
+	"signalbox/ci/tasks"
 	"signalbox/internal/fault"
 	"signalbox/models"
 	"signalbox/models/enum"
@@ -20,8 +21,7 @@ type given struct {
 	integration *models.ChatIntegration // nil: of our own endpoint, or it was removed
 	project     *models.Project
 	user        *models.User
-	tries       int  // of its task that failed, were this one to fail
-	again       bool // its task ran before
+	tries       int // of its task that failed, were this one to fail
 }
 
 // pressed says whether a button gave the command.
@@ -29,13 +29,13 @@ func (g *given) pressed() bool { return g.command.TriggerWord == buttonTrigger }
 
 func (g *given) actor() access.Actor { return access.Actor{User: g.user} }
 
-// run does the task of a command. It may run twice: the pipeline has a key, so that only one is made.
+// run does the task of a command. It may run twice: what a command does, and that it was done, is stored by one transaction.
 func (s *Service) run(ctx context.Context, t *models.Task) error {
 	id, err := commandOf(t)
 	if err != nil {
 		return err
 	}
-	g := &given{tries: t.Failures + 1, again: t.Attempts > 1}
+	g := &given{tries: t.Failures + 1}
 	err = s.db.Read(ctx, func(tx *models.Tx) (err error) {
 		if g.command, err = tx.Command(id); err != nil {
 			return err
@@ -122,18 +122,21 @@ func (s *Service) act(ctx context.Context, g *given) error {
 	return s.tell(ctx, g.command, s.help(g))
 }
 
-// tell ends a command with an answer to the asker alone.
-func (s *Service) tell(ctx context.Context, c *models.ChatCommand, text string) error {
-	return s.end(ctx, c, func(fresh *models.ChatCommand) {
-		fresh.State, fresh.Acknowledgement, fresh.Reply = enum.CommandReplied, text, &text
-	})
+// telling is an answer to the asker alone, which ends a command.
+func telling(text string) func(*models.ChatCommand) {
+	return func(c *models.ChatCommand) { c.State, c.Acknowledgement, c.Reply = enum.CommandReplied, text, &text }
 }
 
-// announce ends a command with an answer to everyone in the channel.
-func (s *Service) announce(ctx context.Context, c *models.ChatCommand, text string) error {
-	return s.end(ctx, c, func(fresh *models.ChatCommand) {
-		fresh.State, fresh.Acknowledgement, fresh.Reply, fresh.InChannel = enum.CommandReplied, text, &text, true
-	})
+// announcing is an answer to everyone in the channel, which ends a command.
+func announcing(text string) func(*models.ChatCommand) {
+	return func(c *models.ChatCommand) {
+		c.State, c.Acknowledgement, c.Reply, c.InChannel = enum.CommandReplied, text, &text, true
+	}
+}
+
+// tell ends a command that changed nothing with an answer to the asker alone.
+func (s *Service) tell(ctx context.Context, c *models.ChatCommand, text string) error {
+	return s.end(ctx, c, telling(text))
 }
 
 // refuse ends a command with a reason.
@@ -141,21 +144,39 @@ func (s *Service) refuse(ctx context.Context, c *models.ChatCommand, reason stri
 	return s.end(ctx, c, func(fresh *models.ChatCommand) { fresh.State, fresh.Refusal = enum.CommandRefused, reason })
 }
 
+// end ends a command, unless another try did.
 func (s *Service) end(ctx context.Context, c *models.ChatCommand, change func(*models.ChatCommand)) error {
-	return s.db.Write(ctx, func(tx *models.Tx) error {
-		fresh, err := tx.Command(c.ID)
-		if err != nil || fresh.State != enum.CommandAccepted {
-			return err
-		}
-		now := tx.Now()
-		change(fresh)
-		fresh.FinishedAt = &now
-		tx.AfterCommit(func() { s.changed(c) })
-		if err := s.lateAnswer(tx, fresh); err != nil {
-			return err
-		}
-		return tx.UpdateCommand(fresh)
-	})
+	err := s.db.Write(ctx, func(tx *models.Tx) error { return s.endWithin(tx, c.ID, change) })
+	if errors.Is(err, errOver) {
+		return nil
+	}
+	return err
+}
+
+// endWithin ends a command in the transaction that does what it asks for, so that it is done once and what is said of it is
+// stored with it. errOver undoes what another try did.
+func (s *Service) endWithin(tx *models.Tx, id int64, change func(*models.ChatCommand)) error {
+	fresh, err := openCommand(tx, id)
+	if err != nil {
+		return err
+	}
+	now := tx.Now()
+	change(fresh)
+	fresh.FinishedAt = &now
+	tx.AfterCommit(func() { s.changed(fresh) })
+	if err := s.lateAnswer(tx, fresh); err != nil {
+		return err
+	}
+	return tx.UpdateCommand(fresh)
+}
+
+// openCommand is a command that no try has ended, or errOver.
+func openCommand(tx *models.Tx, id int64) (*models.ChatCommand, error) {
+	c, err := tx.Command(id)
+	if err == nil && c.State != enum.CommandAccepted {
+		err = errOver
+	}
+	return c, err
 }
 
 // lateAfter is when an answer that did not go out with the chat's request is sent on its own.
@@ -178,5 +199,5 @@ func (s *Service) lateAnswer(tx *models.Tx, c *models.ChatCommand) error {
 	}
 	key := fmt.Sprintf("%s:%d", taskAcknowledge, c.ID)
 	tx.AfterCommit(s.tasks.Wake)
-	return tx.AddTask(&models.Task{Kind: taskAcknowledge, Lane: models.LaneOutside, Key: &key, Payload: payload(c.ID), RunAt: at})
+	return tx.AddTask(&models.Task{Kind: taskAcknowledge, Lane: models.LaneOutside, Share: tasks.ShareOf(c.ProjectID), Key: &key, Payload: payload(c.ID), RunAt: at})
 }

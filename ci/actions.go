@@ -30,10 +30,24 @@ func (c *Coordinator) may(tx *models.Tx, a access.Actor, p *models.Pipeline) err
 	return nil
 }
 
-// onJob runs an action on a job within its pipeline's lock, for somebody who may.
-func (c *Coordinator) onJob(ctx context.Context, a access.Actor, jobID int64, act func(m *mover, j *models.Job) error) error {
+// Within stores more in the transaction of an action once that is done, such as what whoever asked for it is told: both are
+// there, or neither. now is what the action was about, or made, as it is then.
+type Within[T any] func(tx *models.Tx, now *T) error
+
+// store calls what is to be stored with an action.
+func store[T any](tx *models.Tx, now *T, within []Within[T]) error {
+	for _, f := range within {
+		if err := f(tx, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// onJob runs an action on a job within its pipeline's lock, for somebody who may, and returns the job that the action gave.
+func (c *Coordinator) onJob(ctx context.Context, a access.Actor, jobID int64, within []Within[models.Job], act func(m *mover, j *models.Job) (*models.Job, error)) (job *models.Job, err error) {
 	var pipelineID int64
-	err := c.db.Read(ctx, func(tx *models.Tx) error {
+	err = c.db.Read(ctx, func(tx *models.Tx) error {
 		j, err := tx.Job(jobID)
 		if err == nil {
 			pipelineID = j.PipelineID
@@ -41,12 +55,12 @@ func (c *Coordinator) onJob(ctx context.Context, a access.Actor, jobID int64, ac
 		return err
 	})
 	if errors.Is(err, models.ErrNotFound) {
-		return fault.Missing("Job")
+		return nil, fault.Missing("Job")
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return c.db.Write(ctx, func(tx *models.Tx) error {
+	err = c.db.Write(ctx, func(tx *models.Tx) error {
 		m, err := c.lock(tx, pipelineID)
 		if err != nil {
 			return err
@@ -59,53 +73,65 @@ func (c *Coordinator) onJob(ctx context.Context, a access.Actor, jobID int64, ac
 		if err != nil {
 			return err
 		}
-		return act(m, j)
+		if job, err = act(m, j); err != nil {
+			return err
+		}
+		return store(tx, job, within)
 	})
+	return job, err
 }
 
 var errUnplayable = fault.Refused(fault.Invalid, "Unplayable Job")
 
 // PlayJob starts a job that waits to be started, as the one who starts it, with variables of its own. One that
 // was started by hand before and ended is tried again.
-func (c *Coordinator) PlayJob(ctx context.Context, a access.Actor, jobID int64, in Given) (job *models.Job, err error) {
-	err = c.onJob(ctx, a, jobID, func(m *mover, j *models.Job) error {
+func (c *Coordinator) PlayJob(ctx context.Context, a access.Actor, jobID int64, in Given, within ...Within[models.Job]) (job *models.Job, err error) {
+	return c.onJob(ctx, a, jobID, within, func(m *mover, j *models.Job) (*models.Job, error) {
 		if byHand := j.When == enum.WhenManual || j.When == enum.Delayed; byHand && process.Retryable(j.Status, j.FailureReason) && !j.Retried {
-			if err := m.give(j, in); err != nil {
-				return err
-			}
-			if job, err = m.again(j, a.User.ID, true); err != nil {
-				return err
-			}
-			if err = m.revive(a.User.ID, job.ID); err == nil {
-				job, err = m.tx.Job(job.ID)
-			}
-			return err
+			return m.retry(a, j, in)
 		}
-		if shown, err := m.shows(j); err != nil || shown {
-			return errors.Join(err, errUnplayable)
-		}
-		if !process.Playable(j.Status) {
-			return errUnplayable
-		}
-		job = j
-		if g, err := m.guard(j); err != nil {
-			return err
-		} else if g != nil {
-			if may, err := m.mayDeploy(a.User.ID, g); err != nil || !may {
-				return errors.Join(err, errForbidden)
-			}
-			j.UserID = a.User.ID
-		}
-		if err := m.give(j, in); err != nil {
-			return err
-		}
-		err := m.start(j, func(j *models.Job) { j.UserID = a.User.ID })
-		if err != nil {
-			return err
-		}
-		return m.revive(a.User.ID, j.ID)
+		return j, m.play(a, j, in)
 	})
-	return job, err
+}
+
+// play starts a job that waits to be started.
+func (m *mover) play(a access.Actor, j *models.Job, in Given) error {
+	if shown, err := m.shows(j); err != nil || shown {
+		return errors.Join(err, errUnplayable)
+	}
+	if !process.Playable(j.Status) {
+		return errUnplayable
+	}
+	if g, err := m.guard(j); err != nil {
+		return err
+	} else if g != nil {
+		if may, err := m.mayDeploy(a.User.ID, g); err != nil || !may {
+			return errors.Join(err, errForbidden)
+		}
+		j.UserID = a.User.ID
+	}
+	if err := m.give(j, in); err != nil {
+		return err
+	}
+	if err := m.start(j, func(j *models.Job) { j.UserID = a.User.ID }); err != nil {
+		return err
+	}
+	return m.revive(a.User.ID, j.ID)
+}
+
+// retry makes another attempt at a job and returns it.
+func (m *mover) retry(a access.Actor, j *models.Job, in Given) (*models.Job, error) {
+	if err := m.give(j, in); err != nil {
+		return nil, err
+	}
+	next, err := m.again(j, a.User.ID, true)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.revive(a.User.ID, next.ID); err != nil {
+		return nil, err
+	}
+	return m.tx.Job(next.ID) // as it stands now
 }
 
 // Given is what somebody gives to a job that they start or retry.
@@ -171,23 +197,13 @@ func (m *mover) consider(j *models.Job, userID int64) error {
 }
 
 // RetryJob makes another attempt at a finished job, as the one who asks, and returns it.
-func (c *Coordinator) RetryJob(ctx context.Context, a access.Actor, jobID int64, in Given) (next *models.Job, err error) {
-	err = c.onJob(ctx, a, jobID, func(m *mover, j *models.Job) error {
+func (c *Coordinator) RetryJob(ctx context.Context, a access.Actor, jobID int64, in Given, within ...Within[models.Job]) (next *models.Job, err error) {
+	return c.onJob(ctx, a, jobID, within, func(m *mover, j *models.Job) (*models.Job, error) {
 		if !process.Retryable(j.Status, j.FailureReason) || j.Retried || j.External {
-			return fault.Refused(fault.Forbidden, "Job is not retryable")
+			return nil, fault.Refused(fault.Forbidden, "Job is not retryable")
 		}
-		if err := m.give(j, in); err != nil {
-			return err
-		}
-		if next, err = m.again(j, a.User.ID, true); err != nil {
-			return err
-		}
-		if err = m.revive(a.User.ID, next.ID); err == nil {
-			next, err = m.tx.Job(next.ID) // as it stands now
-		}
-		return err
+		return m.retry(a, j, in)
 	})
-	return next, err
 }
 
 // again takes an attempt out of the latest ones and stores the next.
@@ -204,43 +220,39 @@ func (m *mover) again(j *models.Job, userID int64, now bool) (*models.Job, error
 
 // UnscheduleJob lets a delayed job wait for somebody instead of its time.
 func (c *Coordinator) UnscheduleJob(ctx context.Context, a access.Actor, jobID int64) (job *models.Job, err error) {
-	err = c.onJob(ctx, a, jobID, func(m *mover, j *models.Job) error {
-		job = j
+	return c.onJob(ctx, a, jobID, nil, func(m *mover, j *models.Job) (*models.Job, error) {
 		if j.Status != enum.Scheduled {
-			return fault.New(fault.NotAllowed, "Job is not scheduled")
+			return j, fault.New(fault.NotAllowed, "Job is not scheduled")
 		}
 		if err := m.move(j, process.Unschedule, func(j *models.Job) { j.StatusReason = "unscheduled by " + a.Name() + ": waits to be started by hand" }); err != nil {
-			return err
+			return j, err
 		}
-		return m.advance(nil)
+		return j, m.advance(nil)
 	})
-	return job, err
 }
 
 // CancelJob stops a job. One that runs gets to clean up if its runner can; with force, which is for maintainers, it is
 // canceled at once.
-func (c *Coordinator) CancelJob(ctx context.Context, a access.Actor, jobID int64, force bool) (job *models.Job, err error) {
-	err = c.onJob(ctx, a, jobID, func(m *mover, j *models.Job) error {
-		job = j
+func (c *Coordinator) CancelJob(ctx context.Context, a access.Actor, jobID int64, force bool, within ...Within[models.Job]) (job *models.Job, err error) {
+	return c.onJob(ctx, a, jobID, within, func(m *mover, j *models.Job) (*models.Job, error) {
 		if force {
 			if err := m.mayForce(a); err != nil {
-				return err
+				return j, err
 			}
 		}
 		if !j.Status.Cancelable() && !(j.Status == enum.Canceling && force) {
-			return fault.New(fault.NotAllowed, "Job is not cancelable")
+			return j, fault.New(fault.NotAllowed, "Job is not cancelable")
 		}
 		if err := m.cancel(j, force, "canceled by "+a.Name()); err != nil {
-			return err
+			return j, err
 		}
 		if j.Bridge {
 			if err := m.cancelDownstream(j, "canceled by "+a.Name()); err != nil {
-				return err
+				return j, err
 			}
 		}
-		return m.advance(nil)
+		return j, m.advance(nil)
 	})
-	return job, err
 }
 
 // mayForce refuses those who may not end a job while its runner cleans up.
@@ -280,7 +292,7 @@ func (m *mover) cancel(j *models.Job, force bool, why string) error {
 }
 
 // onPipeline runs an action within a pipeline's lock, for somebody who may.
-func (c *Coordinator) onPipeline(ctx context.Context, a access.Actor, id int64, act func(m *mover, jobs []*models.Job) error) (p *models.Pipeline, err error) {
+func (c *Coordinator) onPipeline(ctx context.Context, a access.Actor, id int64, within []Within[models.Pipeline], act func(m *mover, jobs []*models.Job) error) (p *models.Pipeline, err error) {
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
 		m, err := c.lock(tx, id)
 		if err != nil {
@@ -294,14 +306,17 @@ func (c *Coordinator) onPipeline(ctx context.Context, a access.Actor, id int64, 
 			return err
 		}
 		p, m.by = m.pipeline, a.ID()
-		return act(m, jobs)
+		if err := act(m, jobs); err != nil {
+			return err
+		}
+		return store(tx, p, within)
 	})
 	return p, err
 }
 
 // CancelPipeline stops every job of a pipeline that can be stopped.
-func (c *Coordinator) CancelPipeline(ctx context.Context, a access.Actor, id int64) (*models.Pipeline, error) {
-	return c.onPipeline(ctx, a, id, func(m *mover, jobs []*models.Job) error {
+func (c *Coordinator) CancelPipeline(ctx context.Context, a access.Actor, id int64, within ...Within[models.Pipeline]) (*models.Pipeline, error) {
+	return c.onPipeline(ctx, a, id, within, func(m *mover, jobs []*models.Job) error {
 		if err := m.cancelChildren(id, "canceled by "+a.Name()); err != nil {
 			return err
 		}
@@ -317,8 +332,8 @@ func (c *Coordinator) CancelPipeline(ctx context.Context, a access.Actor, id int
 }
 
 // RetryPipeline makes another attempt at every failed or canceled job and gives skipped ones another chance.
-func (c *Coordinator) RetryPipeline(ctx context.Context, a access.Actor, id int64) (*models.Pipeline, error) {
-	return c.onPipeline(ctx, a, id, func(m *mover, jobs []*models.Job) error {
+func (c *Coordinator) RetryPipeline(ctx context.Context, a access.Actor, id int64, within ...Within[models.Pipeline]) (*models.Pipeline, error) {
+	return c.onPipeline(ctx, a, id, within, func(m *mover, jobs []*models.Job) error {
 		for _, j := range jobs {
 			if j.External {
 				continue

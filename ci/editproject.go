@@ -35,9 +35,11 @@ func (c *Coordinator) UpdateProject(ctx context.Context, by access.Actor, id int
 		}
 	}
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
-		if p, err = tx.LockProject(id); err != nil {
+		row, err := tx.LockProject(id)
+		if err != nil {
 			return err
 		}
+		p = row.Project
 		before := *p
 		oldPath, seen := p.Path, p.Visibility
 		if err := change(p); err != nil {
@@ -68,7 +70,7 @@ func (c *Coordinator) UpdateProject(ctx context.Context, by access.Actor, id int
 		if ns.Kind == "group" && wider(p.Visibility, ns.Visibility) {
 			return fault.Field("visibility_level", "%s is not allowed in a %s group.", p.Visibility, ns.Visibility)
 		}
-		if err := tx.UpdateProject(p); err != nil {
+		if err := tx.UpdateProject(row); err != nil {
 			return err
 		}
 		if err := c.moveQueued(tx, &before, p); err != nil {

@@ -129,9 +129,11 @@ func wider(a, b enum.Visibility) bool {
 // UpdateGroup changes a group; a new path moves all that lies in it.
 func (c *Coordinator) UpdateGroup(ctx context.Context, by access.Actor, id int64, change func(*models.Namespace)) (g *models.Namespace, err error) {
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
-		if g, err = tx.LockNamespace(id); err != nil {
+		row, err := tx.LockNamespace(id)
+		if err != nil {
 			return notFound(err, "Group")
 		}
+		g = row.Namespace
 		path := g.Path
 		change(g)
 		if err := checkGroup(g, g.ParentID == nil); err != nil {
@@ -140,10 +142,10 @@ func (c *Coordinator) UpdateGroup(ctx context.Context, by access.Actor, id int64
 		if g.Path != path {
 			next := g.Path
 			g.Path = path
-			if err := tx.RenameNamespace(g, next); err != nil {
+			if err := tx.RenameNamespace(row, next); err != nil {
 				return err
 			}
-		} else if err := tx.UpdateNamespace(g); err != nil {
+		} else if err := tx.UpdateNamespace(row); err != nil {
 			return err
 		}
 		return audit(tx, by, "group_updated", "group", g.ID, g.FullPath)

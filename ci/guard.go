@@ -147,7 +147,7 @@ func (m *mover) missingApprovals(j *models.Job, g *models.ProtectedEnvironment) 
 
 // ApproveDeployment stores that somebody approves or rejects a deployment that waits. Nobody approves their own. The last
 // approval starts the job, unless it is one that somebody starts; a rejection fails it.
-func (c *Coordinator) ApproveDeployment(ctx context.Context, by access.Actor, deploymentID int64, approve bool, comment string) (a *models.DeploymentApproval, err error) {
+func (c *Coordinator) ApproveDeployment(ctx context.Context, by access.Actor, deploymentID int64, approve bool, comment string, within ...Within[models.DeploymentApproval]) (a *models.DeploymentApproval, err error) {
 	var d *models.Deployment
 	err = c.db.Read(ctx, func(tx *models.Tx) error {
 		d, err = tx.Deployment(deploymentID)
@@ -178,6 +178,9 @@ func (c *Coordinator) ApproveDeployment(ctx context.Context, by access.Actor, de
 			return err
 		}
 		if err := audit(m.tx, by, "deployment_"+a.Status, "project", d.ProjectID, fmt.Sprintf("deployment %d to %s", d.ID, g.Name)); err != nil {
+			return err
+		}
+		if err := store(m.tx, a, within); err != nil {
 			return err
 		}
 		if !approve {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"signalbox/ci/access"
+	"signalbox/ci/tasks"
 	"signalbox/internal/fault"
 	"signalbox/internal/secret"
 	"signalbox/models"
@@ -118,7 +119,7 @@ func (c *Coordinator) happens(tx *models.Tx, h happening) error {
 		return err
 	}
 	tx.AfterCommit(c.tasks.Wake)
-	return tx.AddTask(&models.Task{Kind: TaskHooks, Share: shareOf(h.Project), Payload: string(text)})
+	return tx.AddTask(&models.Task{Kind: TaskHooks, Share: tasks.ShareOf(h.Project), Payload: string(text)})
 }
 
 // runHooks writes a delivery for each webhook that an event concerns.

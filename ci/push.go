@@ -10,6 +10,7 @@ import (
 
 	"signalbox/ci/access"
 	"signalbox/ci/plan"
+	"signalbox/ci/tasks"
 	"signalbox/ci/variable"
 	"signalbox/internal/fault"
 	"signalbox/internal/gitrepo"
@@ -144,7 +145,7 @@ func (c *Coordinator) BeginPush(ctx context.Context, a access.Actor, p *models.P
 	}
 	key := TaskPush + ":" + newKey()
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
-		return tx.AddTask(&models.Task{Kind: TaskPush, Key: &key, Share: shareOf(p.ID), Payload: string(payload), RunAt: tx.Now().Add(pushSafety)})
+		return tx.AddTask(&models.Task{Kind: TaskPush, Key: &key, Share: tasks.ShareOf(p.ID), Payload: string(payload), RunAt: tx.Now().Add(pushSafety)})
 	})
 	if err != nil {
 		return nil, err
@@ -369,10 +370,14 @@ func (c *Coordinator) setDefaultBranch(ctx context.Context, projectID int64, bra
 		if err := tx.DeleteProtectedRef(p.ID, "branch", p.DefaultBranch); err != nil && !errors.Is(err, models.ErrNotFound) {
 			return err
 		}
-		err = tx.CreateProtectedRef(&models.ProtectedRef{
-			ProjectID: p.ID, Kind: "branch", Name: branch, PushLevel: enum.Maintainer, MergeLevel: enum.Maintainer,
-		})
-		if err != nil && !errors.Is(err, models.ErrDuplicate) {
+		if _, err := tx.ProtectedRef(p.ID, "branch", branch); errors.Is(err, models.ErrNotFound) {
+			err = tx.CreateProtectedRef(&models.ProtectedRef{
+				ProjectID: p.ID, Kind: "branch", Name: branch, PushLevel: enum.Maintainer, MergeLevel: enum.Maintainer,
+			})
+			if err != nil {
+				return err
+			}
+		} else if err != nil {
 			return err
 		}
 		p.DefaultBranch = branch

@@ -25,7 +25,7 @@ const (
 )
 
 // DeleteGroup removes a group, with its subgroups and projects bit by bit after this returns: its projects are gone first, and
-// the group is there until all of it is gone. An empty one is gone at once.
+// the group is there until all of it is gone. Meanwhile nothing is put into it or below it. An empty one is gone at once.
 func (c *Coordinator) DeleteGroup(ctx context.Context, by access.Actor, g *models.Namespace) error {
 	return c.db.Write(ctx, func(tx *models.Tx) error {
 		fresh, err := tx.LockNamespace(g.ID)
@@ -37,6 +37,10 @@ func (c *Coordinator) DeleteGroup(ctx context.Context, by access.Actor, g *model
 			return err
 		}
 		if inside {
+			fresh.Deleting = true // what is put into it from now on would be deleted too
+			if err = tx.UpdateNamespace(fresh); err != nil {
+				return err
+			}
 			err = c.later(tx, TaskDeleteGroup, fmt.Sprintf("%s:%d", TaskDeleteGroup, g.ID), groupTask{Group: g.ID, User: by.ID()})
 		} else {
 			err = tx.DeleteNamespace(g.ID)
@@ -53,6 +57,9 @@ func (c *Coordinator) runDeleteGroup(ctx context.Context, t *models.Task) error 
 	var task groupTask
 	if err := json.Unmarshal([]byte(t.Payload), &task); err != nil {
 		return fmt.Errorf("payload of a deleted group: %w", err)
+	}
+	if err := c.markDeleting(ctx, task.Group); err != nil {
+		return notThere(err)
 	}
 	var by access.Actor
 	var projects []*models.Project
@@ -82,6 +89,26 @@ func (c *Coordinator) runDeleteGroup(ctx context.Context, t *models.Task) error 
 		return &tasks.Later{At: c.db.Now().Add(groupPause)}
 	}
 	return c.removeGroups(ctx, task.Group)
+}
+
+// markDeleting marks a group whose deletion was asked for by a version that did not.
+func (c *Coordinator) markDeleting(ctx context.Context, id int64) error {
+	var g *models.Namespace
+	err := c.db.Read(ctx, func(tx *models.Tx) (err error) {
+		g, err = tx.Namespace(id)
+		return err
+	})
+	if err != nil || g.Deleting {
+		return err
+	}
+	return c.db.Write(ctx, func(tx *models.Tx) error {
+		g, err := tx.LockNamespace(id)
+		if err != nil {
+			return err
+		}
+		g.Deleting = true
+		return tx.UpdateNamespace(g)
+	})
 }
 
 // removeGroups removes a group without projects and those in it. One that got a project meanwhile is looked at again.

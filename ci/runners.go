@@ -349,16 +349,18 @@ func (c *Coordinator) ResetToken(ctx context.Context, runnerID int64) (*models.R
 	var row *models.Runner
 	var token string
 	err := c.db.Write(ctx, func(tx *models.Tx) (err error) {
-		if row, err = tx.LockRunner(runnerID); err != nil {
+		locked, err := tx.LockRunner(runnerID)
+		if err != nil {
 			return err
 		}
+		row = locked.Runner
 		prefix := ""
 		if row.CreatorID != nil {
 			prefix = secret.RunnerToken
 		}
 		token = secret.NewToken(prefix)
 		row.TokenHash, row.ShortToken = secret.Hash(token), shortToken(token)
-		return tx.UpdateRunner(row)
+		return tx.UpdateRunner(locked)
 	})
 	return row, token, err
 }
@@ -369,12 +371,14 @@ func (c *Coordinator) UpdateRunner(ctx context.Context, id int64, s RunnerSettin
 		return nil, err
 	}
 	err = c.db.Write(ctx, func(tx *models.Tx) (err error) {
-		if row, err = tx.LockRunner(id); err != nil {
+		locked, err := tx.LockRunner(id)
+		if err != nil {
 			return err
 		}
+		row = locked.Runner
 		row.Description, row.MaintenanceNote, row.Active, row.Locked = s.Description, s.MaintenanceNote, !s.Paused, s.Locked
 		row.RunUntagged, row.RefProtected, row.MaximumTimeout, row.Tags = s.RunUntagged, s.RefProtected, s.MaximumTimeout, s.Tags
-		return tx.UpdateRunner(row)
+		return tx.UpdateRunner(locked)
 	})
 	return row, err
 }

@@ -99,9 +99,11 @@ func (c *Coordinator) UpdateUser(ctx context.Context, by access.Actor, id int64,
 		password = secret.HashPassword(password)
 	}
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
-		if u, err = tx.LockUser(id); err != nil {
+		row, err := tx.LockUser(id)
+		if err != nil {
 			return notFound(err, "User")
 		}
+		u = row.User
 		before := *u
 		change(u)
 		if password != "" {
@@ -117,20 +119,29 @@ func (c *Coordinator) UpdateUser(ctx context.Context, by access.Actor, id int64,
 			return err
 		}
 		if !strings.EqualFold(before.Username, u.Username) {
-			n, err := tx.NamespaceByPath(before.Username)
-			if err != nil {
-				return err
-			}
-			if err := tx.RenameNamespace(n, u.Username); err != nil {
+			if err := renameOwn(tx, before.Username, u.Username); err != nil {
 				return err
 			}
 		}
-		if err := tx.UpdateUser(u); err != nil {
+		if err := tx.UpdateUser(row); err != nil {
 			return err
 		}
 		return audit(tx, by, "user_updated", "user", u.ID, u.Username)
 	})
 	return u, err
+}
+
+// renameOwn moves the namespace of a user with the user's name, and all that lies in it.
+func renameOwn(tx *models.Tx, before, now string) error {
+	n, err := tx.NamespaceByPath(before)
+	if err != nil {
+		return err
+	}
+	row, err := tx.LockNamespace(n.ID)
+	if err != nil {
+		return err
+	}
+	return tx.RenameNamespace(row, now)
 }
 
 // ownChange says whether somebody changes only what is its own to change.
@@ -186,9 +197,12 @@ func (c *Coordinator) DeleteUser(ctx context.Context, by access.Actor, id int64)
 		return errForbidden
 	}
 	return c.db.Write(ctx, func(tx *models.Tx) error {
-		u, err := tx.User(id)
+		u, err := tx.LockUser(id)
 		if err != nil {
 			return notFound(err, "User")
+		}
+		if err := lockOwn(tx, id); err != nil {
+			return err
 		}
 		if u.ID == by.ID() {
 			return fault.Refused(fault.Forbidden, "you cannot delete yourself")
@@ -205,6 +219,15 @@ func (c *Coordinator) DeleteUser(ctx context.Context, by access.Actor, id int64)
 		}
 		return audit(tx, by, "user_deleted", "user", id, u.Username)
 	})
+}
+
+// lockOwn lets no project come into the namespace of a user while that is judged.
+func lockOwn(tx *models.Tx, userID int64) error {
+	own, err := tx.NamespacesOfUsers([]int64{userID})
+	if n := own[userID]; err == nil && n != nil { // a bot has none
+		_, err = tx.LockNamespace(n.ID)
+	}
+	return err
 }
 
 var errForbidden = fault.Refused(fault.Forbidden, "")

@@ -45,39 +45,68 @@ func (tx *Tx) noteAuthority(c AuthorityChange) {
 
 // Rows that decide who may do what are stored whole, so whoever stores one must have read it in the same transaction,
 // where nobody else can change it meanwhile: a row from before would bring back what somebody took away. The Lock
-// functions read such a row, and its Update function refuses one that was not read by them.
+// functions read such a row, and what they give is the only thing that Update functions store, in that transaction.
+
+// LockedUser is a user that a transaction may change.
+type LockedUser struct {
+	*User
+	in *Tx
+}
+
+// LockedProject is a project that a transaction may change.
+type LockedProject struct {
+	*Project
+	in *Tx
+}
+
+// LockedNamespace is a group, or the place of a user's own projects, that a transaction may change.
+type LockedNamespace struct {
+	*Namespace
+	in *Tx
+}
+
+// LockedRunner is a runner that a transaction may change.
+type LockedRunner struct {
+	*Runner
+	in *Tx
+}
 
 // LockUser finds a user for a change.
-func (tx *Tx) LockUser(id int64) (*User, error) { return locked[User](tx, UserAuthority, id) }
+func (tx *Tx) LockUser(id int64) (LockedUser, error) {
+	row, err := locked[User](tx, id)
+	return LockedUser{row, tx}, err
+}
 
 // LockProject finds a project for a change.
-func (tx *Tx) LockProject(id int64) (*Project, error) {
-	return locked[Project](tx, ProjectAuthority, id)
+func (tx *Tx) LockProject(id int64) (LockedProject, error) {
+	row, err := locked[Project](tx, id)
+	return LockedProject{row, tx}, err
 }
 
 // LockNamespace finds a group for a change.
-func (tx *Tx) LockNamespace(id int64) (*Namespace, error) {
-	return locked[Namespace](tx, GroupAuthority, id)
+func (tx *Tx) LockNamespace(id int64) (LockedNamespace, error) {
+	row, err := locked[Namespace](tx, id)
+	return LockedNamespace{row, tx}, err
 }
 
 // LockRunner finds a runner for a change.
-func (tx *Tx) LockRunner(id int64) (*Runner, error) { return locked[Runner](tx, RunnerAuthority, id) }
+func (tx *Tx) LockRunner(id int64) (LockedRunner, error) {
+	row, err := locked[Runner](tx, id)
+	return LockedRunner{row, tx}, err
+}
 
-func locked[T any](tx *Tx, kind AuthorityKind, id int64) (*T, error) {
+func locked[T any](tx *Tx, id int64) (*T, error) {
 	q := tx.db.Where("id = ?", id)
 	if tx.postgres {
 		q = q.Clauses(clause.Locking{Strength: "NO KEY UPDATE"}) // rows that refer to it may come meanwhile
 	}
-	row, err := first[T](q)
-	if err == nil && tx.locks != nil {
-		tx.locks[AuthorityChange{Kind: kind, ID: id}] = true
-	}
-	return row, err
+	return first[T](q)
 }
 
-// storeLocked stores all fields of a row that the transaction holds, and notes that its authority may have changed.
-func (tx *Tx) storeLocked(kind AuthorityKind, id int64, row any) error {
-	if !tx.locks[AuthorityChange{Kind: kind, ID: id}] {
+// storeLocked stores all fields of a row that was locked in a transaction, which must be this one, and notes that its
+// authority may have changed.
+func (tx *Tx) storeLocked(in *Tx, kind AuthorityKind, id int64, row any) error {
+	if in != tx {
 		return fmt.Errorf("%s %d is stored in a transaction that did not lock it", kind, id)
 	}
 	tx.changesAuthority(kind, id)

@@ -3,6 +3,8 @@ package models
 import (
 	"time"
 
+	"gorm.io/gorm/clause"
+
 	"signalbox/models/enum"
 )
 
@@ -55,11 +57,8 @@ func (tx *Tx) DeleteChatRule(id int64) error {
 // ApproveCommand stores an approval and counts them; the second one of a user changes nothing.
 func (tx *Tx) ApproveCommand(commandID, userID int64) error {
 	a := &ChatApproval{CommandID: commandID, UserID: userID, CreatedAt: tx.now()}
-	err := translate(tx.db.Create(a).Error)
-	if err == ErrDuplicate {
-		return nil
-	}
-	return err
+	// Not an error that is passed over: PostgreSQL ends a transaction with its first one.
+	return translate(tx.db.Clauses(clause.OnConflict{DoNothing: true}).Create(a).Error)
 }
 
 // ChatApprovals lists who approved a command.

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -56,7 +57,7 @@ func (d *DB) Writes() int64 { return d.writes.Load() }
 
 // Options say how to open a database.
 type Options struct {
-	// URL is postgres://… or empty for SQLite under Dir.
+	// URL is postgres://… or empty for SQLite under Dir. Its parameter pool_max_conns bounds the connections that are opened.
 	URL string
 	// Dir is the data directory; it holds signalbox.db.
 	Dir string
@@ -144,21 +145,43 @@ func (d *DB) openSQLite(o Options, cfg *gorm.Config) error {
 }
 
 func (d *DB) openPostgres(o Options, cfg *gorm.Config) error {
-	u, err := url.Parse(o.URL)
-	if err != nil || !strings.HasPrefix(u.Scheme, "postgres") {
-		return errors.New("database URL: want postgres://user:password@host:port/name")
-	}
-	db, err := gorm.Open(postgres.Open(o.URL), cfg)
+	address, most, err := poolOf(o.URL)
 	if err != nil {
-		return fmt.Errorf("connect to PostgreSQL at %s: %w", u.Redacted(), err)
+		return err
+	}
+	db, err := gorm.Open(postgres.Open(address.String()), cfg)
+	if err != nil {
+		return fmt.Errorf("connect to PostgreSQL at %s: %w", address.Redacted(), err)
 	}
 	d.reader, d.writer = db, db
 	pool, _ := db.DB()
-	most := min(24, max(8, 4*runtime.GOMAXPROCS(0))) // each new one begins slowly: few that are warm serve sooner than many
 	pool.SetMaxOpenConns(most)
 	pool.SetMaxIdleConns(most)
 	pool.SetConnMaxLifetime(time.Hour)
 	return nil
+}
+
+// poolParameter is how pgx's own pool calls the most connections that it opens.
+const poolParameter = "pool_max_conns"
+
+// poolOf takes the most connections out of a database URL, which the server would not know. Without the parameter there are
+// four for each core, from 8 to 24: each new one begins slowly, so that few that are warm serve sooner than many.
+func poolOf(address string) (*url.URL, int, error) {
+	u, err := url.Parse(address)
+	if err != nil || !strings.HasPrefix(u.Scheme, "postgres") {
+		return nil, 0, errors.New("database URL: want postgres://user:password@host:port/name")
+	}
+	query := u.Query()
+	if !query.Has(poolParameter) {
+		return u, min(24, max(8, 4*runtime.GOMAXPROCS(0))), nil
+	}
+	most, err := strconv.Atoi(query.Get(poolParameter))
+	if err != nil || most < 2 || most > 1000 {
+		return nil, 0, fmt.Errorf("database URL: %s=%s is not a number from 2 to 1000", poolParameter, query.Get(poolParameter))
+	}
+	query.Del(poolParameter)
+	u.RawQuery = query.Encode()
+	return u, most, nil
 }
 
 // Postgres says which of the two databases this is.
@@ -200,7 +223,6 @@ type Tx struct {
 	postgres bool
 	after    *[]func()
 	changed  *[]AuthorityChange // of rights, by this transaction
-	locks    map[AuthorityChange]bool
 }
 
 // Now is the clock of the rows written in this transaction.
@@ -227,7 +249,7 @@ func (d *DB) Write(ctx context.Context, f func(*Tx) error) error {
 	var changed []AuthorityChange
 	run := func(db *gorm.DB) error {
 		after, changed = after[:0], changed[:0]
-		return f(&Tx{db: db.WithContext(ctx), now: d.now, postgres: d.postgres, after: &after, changed: &changed, locks: map[AuthorityChange]bool{}})
+		return f(&Tx{db: db.WithContext(ctx), now: d.now, postgres: d.postgres, after: &after, changed: &changed})
 	}
 	var err error
 	if d.grouped != nil {

@@ -94,9 +94,10 @@ func (tx *Tx) NamespacesByID(ids []int64) (map[int64]*Namespace, error) {
 	return out, err
 }
 
-// UpdateNamespace stores all fields of n. Its path stays what it was; see RenameNamespace.
-func (tx *Tx) UpdateNamespace(n *Namespace) error {
-	return tx.storeLocked(GroupAuthority, n.ID, n)
+// UpdateNamespace stores all fields of n, which LockNamespace gave in this transaction. Its path stays what it was; see
+// RenameNamespace.
+func (tx *Tx) UpdateNamespace(n LockedNamespace) error {
+	return tx.storeLocked(n.in, GroupAuthority, n.ID, n.Namespace)
 }
 
 // HasInside says whether a group holds subgroups or projects.
@@ -107,9 +108,24 @@ func (tx *Tx) HasInside(id int64) (bool, error) {
 	return some(tx.db.Model(&Project{}).Where("namespace_id = ?", id))
 }
 
-// DeleteNamespace removes an empty group with its members, variables and runners.
+// DeleteNamespace removes a group without projects, with its members, variables and runners.
 func (tx *Tx) DeleteNamespace(id int64) error {
+	n, err := tx.Namespace(id)
+	if err == ErrNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	tx.changesAuthority(GroupAuthority, id)
+	var runners []int64
+	below := tx.db.Model(&Namespace{}).Select("id").Where("traversal LIKE ?", n.Traversal+"%") // go with it
+	if err := tx.db.Model(&Runner{}).Where("namespace_id IN (?)", below).Pluck("id", &runners).Error; err != nil {
+		return err
+	}
+	if err := tx.deleteRunners(runners); err != nil {
+		return err
+	}
 	if err := tx.db.Where("scope = ? AND scope_id = ?", "group", id).Delete(&Variable{}).Error; err != nil {
 		return err
 	}
@@ -117,13 +133,13 @@ func (tx *Tx) DeleteNamespace(id int64) error {
 }
 
 // RenameNamespace changes the path of a group and of all that lies below it: one statement each.
-func (tx *Tx) RenameNamespace(n *Namespace, path string) error {
+func (tx *Tx) RenameNamespace(n LockedNamespace, path string) error {
 	old := n.FullPath
 	full := path
 	if at := len(old) - len(n.Path); at > 0 {
 		full = old[:at] + path
 	}
-	if err := tx.redirectBelow(n); err != nil {
+	if err := tx.redirectBelow(n.Namespace); err != nil {
 		return err
 	}
 	n.Path, n.FullPath = path, full

@@ -180,8 +180,14 @@ func (tx *Tx) OwnsProjects(userID int64) (bool, error) {
 // DeleteUser removes a user with its namespace, tokens, roles and chat accounts. What it started keeps its id.
 func (tx *Tx) DeleteUser(id int64) error {
 	tx.changesAuthority(UserAuthority, id)
-	if err := tx.db.Where("owner_id = ?", id).Delete(&Namespace{}).Error; err != nil {
+	own, err := tx.NamespacesOfUsers([]int64{id})
+	if err != nil {
 		return err
+	}
+	if n := own[id]; n != nil {
+		if err := tx.DeleteNamespace(n.ID); err != nil {
+			return err
+		}
 	}
 	return tx.db.Where("id = ?", id).Delete(&User{}).Error
 }
@@ -194,13 +200,16 @@ func (tx *Tx) NoteSignIn(id int64) error {
 }
 
 // UpdateUser stores all fields of u, which LockUser gave in this transaction.
-func (tx *Tx) UpdateUser(u *User) error {
+func (tx *Tx) UpdateUser(u LockedUser) error {
 	u.UpdatedAt = tx.now()
-	return tx.storeLocked(UserAuthority, u.ID, u)
+	return tx.storeLocked(u.in, UserAuthority, u.ID, u.User)
 }
 
-// CreateToken stores a personal access token.
+// CreateToken stores a personal access token, or that of a group or a project, which must not be about to go.
 func (tx *Tx) CreateToken(t *PersonalAccessToken) error {
+	if err := tx.placeTakesMore(t.NamespaceID, t.ProjectID); err != nil {
+		return err
+	}
 	t.CreatedAt = tx.now()
 	return translate(tx.db.Create(t).Error)
 }
@@ -225,7 +234,7 @@ func (tx *Tx) RevokeToken(id int64) error {
 	return tx.db.Model(&PersonalAccessToken{}).Where("id = ?", id).Update("revoked", true).Error
 }
 
-// SetMember gives a user a role, replacing the one it had there.
+// SetMember gives a user a role, replacing the one it had there. What is being deleted takes no new member.
 func (tx *Tx) SetMember(m *Member) error {
 	tx.changesAuthority(UserAuthority, m.UserID)
 	q := tx.db.Where("user_id = ?", m.UserID)
@@ -236,6 +245,9 @@ func (tx *Tx) SetMember(m *Member) error {
 	}
 	old, err := first[Member](q)
 	if err == ErrNotFound {
+		if err := tx.placeTakesMore(m.NamespaceID, m.ProjectID); err != nil {
+			return err
+		}
 		m.CreatedAt = tx.now()
 		return translate(tx.db.Create(m).Error)
 	}

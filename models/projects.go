@@ -26,6 +26,7 @@ type Namespace struct {
 	// Traversal holds the ids from the root down to this one, as "/1/5/9/".
 	Traversal             string
 	RegistrationTokenHash string
+	Deleting              bool // what is in it is being removed, and nothing new is put into it
 	CreatedAt             time.Time
 }
 
@@ -122,10 +123,13 @@ type ProtectedRef struct {
 	CreatedAt      time.Time
 }
 
-// CreateNamespace stores a namespace below parent, or at the top.
-func (tx *Tx) CreateNamespace(n *Namespace, parent *Namespace) error {
+// CreateNamespace stores a namespace below parent, or at the top. A group that is being deleted takes none.
+func (tx *Tx) CreateNamespace(n *Namespace, parent *Namespace) (err error) {
 	n.FullPath, n.Traversal = n.Path, "/"
 	if parent != nil {
+		if parent, err = tx.takesMore(parent.ID); err != nil {
+			return err
+		}
 		n.ParentID, n.FullPath, n.Traversal = &parent.ID, parent.FullPath+"/"+n.Path, parent.Traversal
 	}
 	n.CreatedAt = tx.now()
@@ -175,8 +179,11 @@ func (tx *Tx) namespacePath(id int64) ([]int64, error) {
 func (tx *Tx) NamespacePath(p *Project) ([]int64, error) { return tx.namespacePath(p.NamespaceID) }
 
 // CreateProject stores a project below its namespace and protects its default branch as GitLab does:
-// Maintainers push and merge.
-func (tx *Tx) CreateProject(p *Project, ns *Namespace) error {
+// Maintainers push and merge. A group that is being deleted takes none.
+func (tx *Tx) CreateProject(p *Project, ns *Namespace) (err error) {
+	if ns, err = tx.takesMore(ns.ID); err != nil {
+		return err
+	}
 	p.NamespaceID, p.FullPath = ns.ID, ns.FullPath+"/"+p.Path
 	now := tx.now()
 	p.CreatedAt, p.UpdatedAt, p.LastActivityAt = now, now, &now
@@ -203,9 +210,9 @@ func (tx *Tx) ProjectByRegistration(hash string) (*Project, error) {
 }
 
 // UpdateProject stores all fields of p, which LockProject gave in this transaction.
-func (tx *Tx) UpdateProject(p *Project) error {
+func (tx *Tx) UpdateProject(p LockedProject) error {
 	p.UpdatedAt = tx.now()
-	return tx.storeLocked(ProjectAuthority, p.ID, p)
+	return tx.storeLocked(p.in, ProjectAuthority, p.ID, p.Project)
 }
 
 // ProjectsThatForget lists the projects that delete their pipelines after a time.
@@ -328,10 +335,13 @@ func (f ProjectFilter) where(tx *Tx, q *query) {
 	f.Updated.where(q, "updated_at")
 }
 
-// DeleteProject removes a project with all that belongs to it. It is asked for once its pipelines are gone.
+// DeleteProject removes a project with all that belongs to it, runners that work for it alone among that, as GitLab does. It is asked for once its pipelines are gone.
 func (tx *Tx) DeleteProject(id int64) error {
 	tx.changesAuthority(ProjectAuthority, id)
 	if err := tx.db.Where("scope = ? AND scope_id = ?", "project", id).Delete(&Variable{}).Error; err != nil {
+		return err
+	}
+	if err := tx.freeRunners(id); err != nil {
 		return err
 	}
 	return tx.db.Where("id = ?", id).Delete(&Project{}).Error

@@ -51,8 +51,16 @@ type RunnerProject struct {
 	ProjectID int64
 }
 
-// CreateRunner stores a runner and the projects it works for.
+// CreateRunner stores a runner and the projects it works for. Its group and they must not be about to go.
 func (tx *Tx) CreateRunner(r *Runner, projectIDs ...int64) error {
+	if err := tx.placeTakesMore(r.NamespaceID, nil); err != nil {
+		return err
+	}
+	for _, id := range projectIDs {
+		if err := tx.projectTakesMore(id); err != nil {
+			return err
+		}
+	}
 	r.CreatedAt = tx.now()
 	if r.Tags == nil {
 		r.Tags = []string{}
@@ -77,25 +85,8 @@ func (tx *Tx) RunnerByHash(hash string) (*Runner, error) {
 func (tx *Tx) Runner(id int64) (*Runner, error) { return first[Runner](tx.db.Where("id = ?", id)) }
 
 // UpdateRunner stores all fields of r, which LockRunner gave in this transaction.
-func (tx *Tx) UpdateRunner(r *Runner) error { return tx.storeLocked(RunnerAuthority, r.ID, r) }
-
-// DeleteRunner removes a runner and its managers. Jobs keep its id. The tokens of the jobs that it has are worth nothing
-// from now on: what it was offered goes back to the queue and what it runs ends with the next sweep.
-func (tx *Tx) DeleteRunner(id int64) error {
-	_, err := tx.LockRunner(id) // first, so that a claim under way is over and its offer is among those that end
-	if err == ErrNotFound {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	err = tx.db.Exec(`UPDATE hand_outs SET token_hash = ? || id, expires_at = ?, deadline_at = ? WHERE runner_id = ?`,
-		revokedToken, tx.now(), tx.now(), id).Error
-	if err != nil {
-		return err
-	}
-	tx.changesAuthority(RunnerAuthority, id)
-	return tx.db.Where("id = ?", id).Delete(&Runner{}).Error
+func (tx *Tx) UpdateRunner(r LockedRunner) error {
+	return tx.storeLocked(r.in, RunnerAuthority, r.ID, r.Runner)
 }
 
 // RunnerFilter narrows a list of runners; what is empty does not.
@@ -249,6 +240,9 @@ func (tx *Tx) BusyRunners(runnerIDs []int64) (runners, managers map[int64]bool, 
 
 // AddRunnerProject lets a project runner work for a project; ErrDuplicate if it does already.
 func (tx *Tx) AddRunnerProject(runnerID, projectID int64) error {
+	if err := tx.projectTakesMore(projectID); err != nil {
+		return err
+	}
 	tx.changesAuthority(RunnerAuthority, runnerID)
 	return translate(tx.db.Create(&RunnerProject{RunnerID: runnerID, ProjectID: projectID}).Error)
 }

@@ -21,6 +21,8 @@ type KindShare struct {
 	// EachAtMost is how many of one share may run at a time; RunningShares are how many do.
 	EachAtMost    int
 	RunningShares map[string]int
+	// Working are those that this node works on. They are not claimed, even where their claims ran out because a clock was set.
+	Working []int64
 }
 
 // ClaimTasks takes due tasks that nobody holds, for the given time: at most limit, first of the kinds of which the fewest
@@ -43,6 +45,9 @@ func (tx *Tx) ClaimTasks(lane Lane, kinds []KindShare, limit int, hold time.Dura
 		q := tx.due(lane, due, now).Where("kind = ?", k.Kind)
 		if len(k.Busy) > 0 {
 			q = q.Where("share NOT IN ?", k.Busy)
+		}
+		if len(k.Working) > 0 {
+			q = q.Where("id NOT IN ?", k.Working)
 		}
 		// More than fit, because of some shares only the first may be taken.
 		if err := q.Select("id", "kind", "share", "run_at").Order("run_at, id").Limit(4 * limit).Find(&rows).Error; err != nil {

@@ -52,8 +52,7 @@ func (tx *Tx) SetVariable(v *Variable) error {
 	old, err := first[Variable](tx.db.Where("scope = ? AND scope_id = ? AND key = ? AND environment_scope = ?",
 		v.Scope, v.ScopeID, v.Key, v.EnvironmentScope))
 	if err == ErrNotFound {
-		v.CreatedAt = tx.now()
-		return translate(tx.db.Create(v).Error)
+		return tx.CreateVariable(v)
 	}
 	if err != nil {
 		return err
@@ -64,8 +63,22 @@ func (tx *Tx) SetVariable(v *Variable) error {
 
 // CreateVariable stores a new variable; ErrDuplicate if its key is taken in its environment scope.
 func (tx *Tx) CreateVariable(v *Variable) error {
+	if err := tx.scopeTakesMore(v); err != nil {
+		return err
+	}
 	v.CreatedAt = tx.now()
 	return translate(tx.db.Create(v).Error)
+}
+
+// scopeTakesMore refuses a new variable of a group or a project that is being deleted.
+func (tx *Tx) scopeTakesMore(v *Variable) error {
+	switch v.Scope {
+	case "group":
+		return tx.placeTakesMore(&v.ScopeID, nil)
+	case "project":
+		return tx.placeTakesMore(nil, &v.ScopeID)
+	}
+	return nil
 }
 
 // UpdateVariable stores all fields of v.

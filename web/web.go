@@ -6,7 +6,6 @@ import (
 	"embed"
 	"errors"
 	"html/template"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -17,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/alexedwards/scs/v2"
+	"github.com/alexedwards/scs/v2/memstore"
 
 	"signalbox/chatops"
 	"signalbox/ci"
@@ -52,9 +52,12 @@ type Options struct {
 	Stopping <-chan struct{} // closed when streams shall end
 }
 
-// New parses all pages; a broken one is an error at start.
+// New is the handler of all pages; a broken template is an error at start.
 func New(c *ci.Coordinator, auth *access.Authenticator, chat *chatops.Service, log *slog.Logger, o Options) (http.Handler, error) {
-	s := &Server{ci: c, auth: auth, chat: chat, log: log, sessions: scs.New(), templates: map[string]*template.Template{}, trusted: o.Trusted, stopping: o.Stopping, streams: newStreams()}
+	s := &Server{ci: c, auth: auth, chat: chat, log: log, sessions: scs.New(), trusted: o.Trusted, stopping: o.Stopping, streams: newStreams()}
+	if unused, ok := s.sessions.Store.(*memstore.MemStore); ok {
+		unused.StopCleanup() // it has a goroutine of its own
+	}
 	s.sessions.Store = &store{db: c.DB()}
 	s.sessions.Lifetime, s.sessions.IdleTimeout = 14*24*time.Hour, 7*24*time.Hour
 	s.sessions.Cookie.Name, s.sessions.Cookie.HttpOnly, s.sessions.Cookie.Secure = "_signalbox_session", true, o.Secure
@@ -64,10 +67,7 @@ func New(c *ci.Coordinator, auth *access.Authenticator, chat *chatops.Service, l
 		http.Error(w, "The database cannot be reached. Please try again.", http.StatusServiceUnavailable)
 	}
 	var err error
-	if s.assets, err = loadAssets(); err != nil {
-		return nil, err
-	}
-	if err := s.parse(); err != nil {
+	if s.assets, s.templates, err = pages(); err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
@@ -75,25 +75,6 @@ func New(c *ci.Coordinator, auth *access.Authenticator, chat *chatops.Service, l
 	mux.Handle("GET /favicon.ico", http.RedirectHandler("/assets/icon.svg", http.StatusMovedPermanently))
 	mux.Handle("/", keepingContext(s.sessions.LoadAndSave(http.HandlerFunc(s.route))))
 	return headers(http.NewCrossOriginProtection().Handler(mux)), nil
-}
-
-func (s *Server) parse() error {
-	pages, err := fs.Glob(files, "templates/*.html")
-	if err != nil {
-		return err
-	}
-	for _, p := range pages {
-		name := strings.TrimSuffix(strings.TrimPrefix(p, "templates/"), ".html")
-		if name == "layout" || name == "parts" {
-			continue
-		}
-		t, err := template.New("layout.html").Funcs(functions).Funcs(template.FuncMap{"asset": s.assets.address}).ParseFS(files, "templates/layout.html", "templates/parts.html", p)
-		if err != nil {
-			return err
-		}
-		s.templates[name] = t
-	}
-	return nil
 }
 
 // headers forbid everything that our pages do not use.

@@ -122,6 +122,9 @@ func (r *Runner) Retry(ctx context.Context, id int64) error {
 	})
 }
 
+// ShareOf is the share of a project in the handlers of a kind, so that what one has to wait for holds up no other.
+func ShareOf(project int64) string { return fmt.Sprint("project ", project) }
+
 // shares are what each kind may take of a lane now. One kind leaves a quarter of the handlers to the others, and one share,
 // such as a project, half of what its kind has.
 func (r *Runner) shares(l *lane, kinds []string) (list []models.KindShare) {
@@ -144,6 +147,11 @@ func (r *Runner) shares(l *lane, kinds []string) (list []models.KindShare) {
 				s.Busy = append(s.Busy, of[1])
 			}
 		}
+		for id, of := range l.tasks {
+			if of == name {
+				s.Working = append(s.Working, id)
+			}
+		}
 		list = append(list, s)
 	}
 	return list
@@ -152,6 +160,11 @@ func (r *Runner) shares(l *lane, kinds []string) (list []models.KindShare) {
 func (l *lane) count(t *models.Task, n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if n > 0 {
+		l.tasks[t.ID] = t.Kind
+	} else {
+		delete(l.tasks, t.ID)
+	}
 	of := [2]string{t.Kind, t.Share}
 	if l.runs[of] += n; l.runs[of] == 0 {
 		delete(l.runs, of)

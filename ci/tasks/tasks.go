@@ -52,10 +52,12 @@ type lane struct {
 	slots chan struct{}
 	mu    sync.Mutex
 	runs  map[[2]string]int // tasks that run now, by kind and share
+	tasks map[int64]string  // the same by id, with their kind
 }
 
-// handlers are how many tasks of each lane run at a time.
-var handlers = map[models.Lane]int{models.LaneInner: 8, models.LaneOutside: 6, models.LaneCommands: 8}
+// handlers are how many tasks of each lane run at a time. Calls of others, and commands, which may read files from elsewhere,
+// mostly wait and cost little; there are enough of them that what one project waits for leaves others their part (shares).
+var handlers = map[models.Lane]int{models.LaneInner: 8, models.LaneOutside: 18, models.LaneCommands: 18}
 
 const (
 	// hold is how long a claimed task is nobody else's. It is renewed while its handler works, so that the
@@ -72,7 +74,7 @@ const (
 func NewRunner(db *models.DB, log *slog.Logger) *Runner {
 	r := &Runner{db: db, log: log, kinds: map[string]*kind{}}
 	for l, n := range handlers {
-		r.lanes = append(r.lanes, &lane{lane: l, wake: make(chan struct{}, 1), slots: make(chan struct{}, n), runs: map[[2]string]int{}})
+		r.lanes = append(r.lanes, &lane{lane: l, wake: make(chan struct{}, 1), slots: make(chan struct{}, n), runs: map[[2]string]int{}, tasks: map[int64]string{}})
 	}
 	return r
 }

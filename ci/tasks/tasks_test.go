@@ -274,3 +274,47 @@ func TestKindsHaveShares(t *testing.T) {
 		}
 	})
 }
+
+// TestAClockThatIsSet while a task runs does not run it twice: the claim of a task ends by the database's clock, which on one node
+// is the node's own.
+func TestAClockThatIsSet(t *testing.T) {
+	modelstest.Each(t, func(t *testing.T, o models.Options) {
+		var ahead atomic.Int64
+		o.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		db := modelstest.Open(t, o)
+		may := make(chan struct{})
+		var long, short atomic.Int32
+		r := run(t, db, func(r *tasks.Runner) {
+			r.Handle("send", func(_ context.Context, task *models.Task) error {
+				if task.Payload == "short" {
+					short.Add(1)
+					return nil
+				}
+				if long.Add(1) == 1 {
+					<-may
+				}
+				return nil
+			})
+		})
+		add(t, db, &models.Task{Kind: "send", Payload: "long"})
+		r.Wake()
+		until(t, "the long one runs", func() bool { return long.Load() == 1 })
+		ahead.Store(int64(time.Hour))
+		for n := range int32(3) { // whoever claims these would claim it, too
+			add(t, db, &models.Task{Kind: "send", Payload: "short"})
+			r.Wake()
+			until(t, "a short one ran", func() bool { return short.Load() == n+1 })
+		}
+		close(may)
+		until(t, "all are done", func() bool {
+			left := false
+			if err := db.Read(t.Context(), func(tx *models.Tx) (err error) { left, err = tx.TasksLeft(); return err }); err != nil {
+				t.Fatal(err)
+			}
+			return !left
+		})
+		if n := long.Load(); n != 1 {
+			t.Errorf("it ran %d times", n)
+		}
+	})
+}

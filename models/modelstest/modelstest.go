@@ -34,10 +34,11 @@ var migrated struct {
 	sqlite   []byte
 }
 
-// Postgres makes a database with all tables for one test, and returns its URL.
+// Postgres makes a database with all tables for one test, and returns its URL. A node of a test opens few connections to it: to
+// begin one costs as much as a small test.
 func Postgres(t testing.TB) string {
 	t.Helper()
-	return testenv.PostgresLike(t, template(t))
+	return testenv.PostgresLike(t, template(t)) + "&pool_max_conns=4"
 }
 
 // template is the name of the database that Postgres copies.

@@ -1,0 +1,117 @@
+package models_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"signalbox/internal/fault"
+	"signalbox/models"
+	"signalbox/models/enum"
+	"signalbox/models/modelstest"
+)
+
+// TestNothingIsPutIntoAGroupThatIsBeingDeleted: each table whose rows lie in a group or a project refuses new ones in one that is
+// being deleted, and in one below it; what is there can be changed.
+func TestNothingIsPutIntoAGroupThatIsBeingDeleted(t *testing.T) {
+	modelstest.Each(t, func(t *testing.T, o models.Options) {
+		db := modelstest.Open(t, o)
+		f := fill(t, db)
+		in := func(n *models.Namespace) map[string]func(tx *models.Tx) error {
+			return map[string]func(tx *models.Tx) error{
+				"projects": func(tx *models.Tx) error {
+					return tx.CreateProject(&models.Project{Path: "new", Name: "New", Visibility: enum.Private, DefaultBranch: "main", Storage: "new"}, n)
+				},
+				"namespaces": func(tx *models.Tx) error {
+					return tx.CreateNamespace(&models.Namespace{Kind: "group", Path: "new", Name: "New", Visibility: enum.Private}, n)
+				},
+				"members": func(tx *models.Tx) error {
+					return tx.SetMember(&models.Member{UserID: f.user.ID, NamespaceID: &n.ID, AccessLevel: enum.Developer})
+				},
+				"runners": func(tx *models.Tx) error {
+					return tx.CreateRunner(&models.Runner{Type: enum.GroupRunner, TokenHash: "new", NamespaceID: &n.ID})
+				},
+				"personal_access_tokens": func(tx *models.Tx) error {
+					return tx.CreateToken(&models.PersonalAccessToken{UserID: f.user.ID, TokenHash: "new", Scopes: []string{"api"}, NamespaceID: &n.ID})
+				},
+				"variables": func(tx *models.Tx) error {
+					return tx.CreateVariable(&models.Variable{Scope: "group", ScopeID: n.ID, Key: "NEW", EnvironmentScope: "*", Type: "env_var"})
+				},
+			}
+		}
+		columns, err := db.Columns(ctx)
+		must(t, err)
+		makers := in(f.sub)
+		for _, c := range columns {
+			table, column, _ := strings.Cut(strings.TrimSuffix(c, " null"), ".")
+			if column != "namespace_id" && column != "parent_id" && column != "scope_id" || table == "redirects" {
+				continue // a redirect is made by who renames, of what is there
+			}
+			if makers[table] == nil {
+				t.Errorf("nobody tries to put a row of %s into a group that is being deleted", table)
+			}
+		}
+		inProject := map[string]func(tx *models.Tx) error{
+			"member of a project": func(tx *models.Tx) error {
+				return tx.SetMember(&models.Member{UserID: f.user.ID, ProjectID: &f.project.ID, AccessLevel: enum.Developer})
+			},
+			"runner of a project": func(tx *models.Tx) error {
+				return tx.CreateRunner(&models.Runner{Type: enum.ProjectRunner, TokenHash: "new"}, f.project.ID)
+			},
+			"runner for a further project": func(tx *models.Tx) error { return tx.AddRunnerProject(f.runners[0], f.project.ID) },
+			"token of a project": func(tx *models.Tx) error {
+				return tx.CreateToken(&models.PersonalAccessToken{UserID: f.user.ID, TokenHash: "new", Scopes: []string{"api"}, ProjectID: &f.project.ID})
+			},
+			"variable of a project": func(tx *models.Tx) error {
+				return tx.SetVariable(&models.Variable{Scope: "project", ScopeID: f.project.ID, Key: "NEW"})
+			},
+		}
+		undone := errorString("undone")
+		refused := func(what string, make func(tx *models.Tx) error, want bool) {
+			t.Helper()
+			err := db.Write(ctx, func(tx *models.Tx) error {
+				if err := make(tx); err != nil {
+					return err
+				}
+				return undone
+			})
+			if !want && err != undone {
+				t.Errorf("%s: %v", what, err)
+			}
+			if want && (fault.KindOf(err) != fault.Conflict || !strings.Contains(err.Error(), "being deleted")) {
+				t.Errorf("%s is taken: %v", what, err)
+			}
+		}
+		all := func(want bool) {
+			for what, make := range in(f.group) {
+				refused(what+" of the group", make, want)
+			}
+			for what, make := range in(f.sub) {
+				refused(what+" of the group below", make, want)
+			}
+			for what, make := range inProject {
+				refused(what, make, want)
+			}
+		}
+		all(false)
+		m := models.Member{UserID: f.user.ID, NamespaceID: &f.group.ID, AccessLevel: enum.Owner}
+		must(t, db.Write(ctx, func(tx *models.Tx) error { return tx.SetMember(&m) }))
+		must(t, db.Write(ctx, func(tx *models.Tx) error {
+			g, err := tx.LockNamespace(f.group.ID)
+			if err != nil {
+				return err
+			}
+			g.Deleting = true
+			return tx.UpdateNamespace(g)
+		}))
+		must(t, db.Write(ctx, func(tx *models.Tx) error { // a role that is there is changed and taken away
+			m.AccessLevel = enum.Guest
+			return errors.Join(tx.SetMember(&m), tx.DeleteMember(m.ID))
+		}))
+		all(true)
+	})
+}
+
+type errorString string
+
+func (e errorString) Error() string { return string(e) }
