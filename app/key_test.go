@@ -84,9 +84,10 @@ func TestAnotherSecretKey(t *testing.T) {
 // takes that back.
 func older(t *testing.T, o models.Options, data string) (version int64, restore func() int64) {
 	t.Helper()
-	driver, address := "pgx", o.URL
-	if address == "" {
-		driver, address = "sqlite", "file:"+filepath.Join(data, "signalbox.db")
+	driver, address := "sqlite", "file:"+filepath.Join(data, "signalbox.db")
+	if o.URL != "" {
+		driver = "pgx"
+		address, _, _ = strings.Cut(o.URL, "&pool_max_conns") // which is for the node alone
 	}
 	db, err := sql.Open(driver, address)
 	if err != nil {
