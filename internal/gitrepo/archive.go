@@ -90,7 +90,7 @@ func (r *Repo) Archive(ctx context.Context, sha string, format ArchiveFormat, pr
 	if folder != "" {
 		args = append(args, ":(literal)"+strings.TrimPrefix(folder, "/"))
 	}
-	return r.answer(ctx, r.store.git(ctx, args...), w)
+	return r.answer(ctx, r.store.git(ctx, args...), w, turn{r.store.archives, r.client})
 }
 
 func (r *Repo) bzipped(ctx context.Context, sha, prefix, folder string, w io.Writer) error {

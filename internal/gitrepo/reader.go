@@ -20,6 +20,7 @@ type reader struct {
 	out    *bufio.Reader
 	cancel context.CancelFunc
 	once   sync.Once
+	left   bool // it still says what nobody reads; belongs to who has the turn
 }
 
 // maxReaders bounds the processes that are kept open; the one unused for longest goes first.
@@ -86,7 +87,7 @@ func (r *Repo) forget(n *reader) {
 }
 
 // object asks for one object. spec must be one line; the callers build it of checked names. An object over
-// limit is read past and reported as too large. A process that died is replaced once.
+// limit is reported as too large. A process that died is replaced once.
 func (r *Repo) object(ctx context.Context, spec string, limit int64) (id, kind string, data []byte, err error) {
 	if strings.ContainsAny(spec, "\n\x00") {
 		return "", "", nil, ErrBadName
@@ -101,7 +102,15 @@ func (r *Repo) object(ctx context.Context, spec string, limit int64) (id, kind s
 		case <-ctx.Done():
 			return "", "", nil, ctx.Err()
 		}
+		if n.left { // a large object ended it while others waited
+			<-n.turn
+			attempt--
+			continue
+		}
 		id, kind, data, err = n.ask(spec, limit)
+		if n.left {
+			r.forget(n)
+		}
 		<-n.turn
 		var broken brokenError
 		if !errors.As(err, &broken) {
@@ -113,6 +122,10 @@ func (r *Repo) object(ctx context.Context, spec string, limit int64) (id, kind s
 		}
 	}
 }
+
+// maxPassed is how many bytes of an object that is too large are read to ask on. For more the process is ended: to pass over
+// gigabytes takes as long as to read them, and the pipelines of the repository would wait.
+const maxPassed = 16 << 20
 
 // brokenError says that the process can answer no more.
 type brokenError struct{ error }
@@ -139,6 +152,10 @@ func (n *reader) ask(spec string, limit int64) (id, kind string, data []byte, er
 	size, err := strconv.ParseInt(f[2], 10, 64)
 	if err != nil {
 		return "", "", nil, brokenError{fmt.Errorf("cat-file answered %q", line)}
+	}
+	if size > limit && size > maxPassed {
+		n.left = true
+		return f[0], f[1], nil, ErrTooLarge
 	}
 	if size > limit {
 		if _, err := io.CopyN(io.Discard, n.out, size+1); err != nil {

@@ -8,10 +8,12 @@ import (
 	"io"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"signalbox/internal/fault"
+	"signalbox/internal/limit"
 	"signalbox/internal/spool"
 )
 
@@ -77,16 +79,23 @@ var ErrBusy = fault.New(fault.Unavailable, "Too many fetches and pushes are unde
 // ErrNoRoom says that what a client sends, or is sent, has no room to wait in; nothing was begun.
 var ErrNoRoom = fault.New(fault.Unavailable, "The server has no room for this now: too many fetches and pushes are under way. Please try again in a minute.")
 
-// answer runs a git process whose output is for a client.
-func (r *Repo) answer(ctx context.Context, cmd *exec.Cmd, w io.Writer) error {
-	turn, cancel := context.WithTimeoutCause(ctx, cmp.Or(r.turnWithin, placeWithin), ErrBusy)
+// turn is a place that a process needs, and whose it is.
+type turn struct {
+	of  *limit.Places
+	key string
+}
+
+// answer runs a git process whose output is for a client, once it has its turns.
+func (r *Repo) answer(ctx context.Context, cmd *exec.Cmd, w io.Writer, turns ...turn) error {
+	turns = append(turns, turn{r.store.serving, r.dir})
+	within, cancel := context.WithTimeoutCause(ctx, cmp.Or(r.turnWithin, placeWithin), ErrBusy)
 	defer cancel()
-	give, err := r.store.serving.Take(turn, r.dir)
+	give, err := takeAll(within, turns)
 	if err != nil {
 		return err
 	}
 	defer give()
-	wanted := func() bool { return r.store.serving.Short(r.dir) }
+	wanted := func() bool { return slices.ContainsFunc(turns, func(t turn) bool { return t.of.Short(t.key) }) }
 	out, errs := r.store.fetches.NewOutlet(ctx, r.client, ahead, wanted, w), &head{}
 	cmd.Stdout, cmd.Stderr = out, errs
 	err = cmd.Run()
@@ -98,6 +107,25 @@ func (r *Repo) answer(ctx context.Context, cmd *exec.Cmd, w io.Writer) error {
 		return errors.Join(ctx.Err(), fmt.Errorf("git %s: %w: %s", cmd.Args[1], err, strings.TrimSpace(string(errs.b))))
 	}
 	return nil
+}
+
+// takeAll waits for each turn; give ends all of them, and may be called again for nothing.
+func takeAll(ctx context.Context, turns []turn) (give func(), err error) {
+	var taken []func()
+	give = func() {
+		for _, g := range taken {
+			g()
+		}
+	}
+	for _, t := range turns {
+		g, err := t.of.Take(ctx, t.key)
+		if err != nil {
+			give()
+			return nil, err
+		}
+		taken = append(taken, g)
+	}
+	return give, nil
 }
 
 // Gather reads the body of a fetch or a push to its end, before Serve takes a place for it; limit bounds its bytes, 0 does not.

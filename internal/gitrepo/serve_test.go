@@ -1,0 +1,54 @@
+package gitrepo
+
+import (
+	"context"
+	"errors"
+	"io"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// TestArchivesLeavePlaces: one client's archives, of however many repositories, keep neither others' archives nor fetches from
+// their turn.
+func TestArchivesLeavePlaces(t *testing.T) {
+	r, head, _ := fixture(t)
+	dir := t.TempDir()
+	s, err := New(Options{Root: filepath.Dir(filepath.Dir(r.dir)), Home: filepath.Join(dir, "home"), Processes: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r = s.Repo("a/b")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var held []func()
+	for range 8 { // as many archives as one client may have at a time
+		now, stop := context.WithTimeout(ctx, 10*time.Millisecond)
+		give, err := takeAll(now, []turn{{s.archives, "mallory"}, {s.serving, "elsewhere"}})
+		stop()
+		if err != nil {
+			break
+		}
+		held = append(held, give)
+	}
+	if len(held) != 1 {
+		t.Errorf("%d archives of one client at a time", len(held))
+	}
+	refused, stop := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer stop()
+	if err := r.For("mallory").Archive(refused, head, Tar, "x", "", io.Discard); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("one more archive: %v", err)
+	}
+	if err := r.For("ann").Archive(ctx, head, Tar, "x", "", io.Discard); err != nil {
+		t.Errorf("another client's archive: %v", err)
+	}
+	if err := r.For("mallory").Advertise(ctx, UploadPack, "", io.Discard); err != nil {
+		t.Errorf("a fetch: %v", err)
+	}
+	for _, give := range held {
+		give()
+	}
+	if err := r.For("mallory").Archive(ctx, head, Tar, "x", "", io.Discard); err != nil {
+		t.Errorf("once there is a place: %v", err)
+	}
+}
