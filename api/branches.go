@@ -198,7 +198,7 @@ func (s *Server) tags(c *call, refs []gitrepo.Ref) ([]tagEntity, error) {
 			Name: name, Message: given(text(message)), Target: target, Commit: s.commitOf(c.project, k),
 			Protected: len(access.Matching(c.subject.Protected, name, true)) > 0,
 		}
-		if r := published[name]; r != nil {
+		if r := published[name]; r != nil && access.Allowed(asUser(c), access.ReadReleases, c.subject) {
 			e.Release = gin.H{"tag_name": r.Tag, "description": r.Description}
 		}
 		if target != ref.SHA {

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
-	"os/exec"
 	"path"
 	"strconv"
 	"strings"
@@ -136,14 +135,6 @@ func (s *Server) rawFile(c *call, p *struct {
 	return written, nil
 }
 
-// inFileName leaves out of a name what no file system takes everywhere.
-func inFileName(r rune) rune {
-	if r < ' ' || r == '"' || r == '\\' || r == '/' || r == 0x7f {
-		return '_'
-	}
-	return r
-}
-
 type fileParams struct {
 	Branch      string `param:"branch,required,filled"`
 	Message     string `param:"commit_message,required,filled"`
@@ -266,55 +257,27 @@ func (s *Server) archive(c *call, p *archiveParams, suffix string) (any, error) 
 			return nil, lost(err, "File")
 		}
 	}
-	format, kind, extension := gitrepo.TarGz, "application/gzip", "tar.gz"
+	format := gitrepo.TarGz
 	switch suffix {
 	case ".tar":
-		format, kind, extension = gitrepo.Tar, "application/x-tar", "tar"
+		format = gitrepo.Tar
 	case ".zip":
-		format, kind, extension = gitrepo.Zip, "application/zip", "zip"
+		format = gitrepo.Zip
 	case ".tar.bz2", ".tbz", ".tbz2", ".tb2", ".bz2":
-		return s.bzipped(c, sha, folder, ref)
+		format = gitrepo.TarBz2
 	}
-	name := archiveName(c.project.Path, ref, sha, folder)
-	c.Header("Content-Type", kind)
-	c.Header("Content-Disposition", httpapi.Disposition("attachment", name+"."+extension))
+	if !format.Available() {
+		return nil, fault.New(fault.Invalid, "400 Bad request - bzip2 is not installed on the server; ask for tar.gz")
+	}
+	name := gitrepo.ArchiveName(c.project.Path, ref, sha, folder)
+	c.Header("Content-Type", format.MediaType())
+	c.Header("Content-Disposition", httpapi.Disposition("attachment", name+"."+string(format)))
 	if httpapi.IsHead(c.Context) {
 		c.Status(http.StatusOK)
 		return written, nil
 	}
-	return written, repo.Archive(c.ctx(), sha, format, name, folder, c.Writer)
+	return written, repo.For(c.network()).Archive(c.ctx(), sha, format, name, folder, c.Writer)
 }
 
-func archiveName(project, ref, sha, folder string) string {
-	name := strings.Map(inFileName, strings.ReplaceAll(project+"-"+ref, "/", "-"))
-	if ref != sha {
-		name += "-" + sha
-	}
-	if folder != "" {
-		name += "-" + strings.Map(inFileName, strings.ReplaceAll(folder, "/", "-"))
-	}
-	return name
-}
-
-// bzipped needs the machine's own bzip2: Go has only the reading half.
-func (s *Server) bzipped(c *call, sha, folder, ref string) (any, error) {
-	program, err := exec.LookPath("bzip2")
-	if err != nil {
-		return nil, fault.New(fault.Invalid, "400 Bad request - bzip2 is not installed on the server; ask for tar.gz")
-	}
-	name := archiveName(c.project.Path, ref, sha, folder)
-	c.Header("Content-Type", "application/x-bzip2")
-	c.Header("Content-Disposition", httpapi.Disposition("attachment", name+".tar.bz2"))
-	cmd := exec.CommandContext(c.ctx(), program, "-c")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	cmd.Stdout = c.Writer
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	err = s.ci.Repo(c.project).Archive(c.ctx(), sha, gitrepo.Tar, name, folder, in)
-	in.Close()
-	return written, errors.Join(err, cmd.Wait())
-}
+// network is whom what waits on the disk is counted for.
+func (c *call) network() string { return httpapi.Network(c.ClientIP()).String() }

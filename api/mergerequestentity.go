@@ -6,6 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"signalbox/ci/access"
 	"signalbox/internal/httpapi"
 	"signalbox/models"
 )
@@ -151,6 +152,9 @@ func (s *Server) mergeRequestDetail(c *call, mr *models.MergeRequest) (any, erro
 			out.DiffRefs = gin.H{"base_sha": diff.BaseSHA, "head_sha": diff.HeadSHA, "start_sha": diff.StartSHA}
 		} else if !errors.Is(err, models.ErrNotFound) {
 			return err
+		}
+		if !access.Allowed(c.actor, access.ReadPipelines, c.subject) {
+			return nil
 		}
 		pipelines, _, err := tx.MergeRequestPipelines(mr.ID, models.Page{PerPage: 1, Descending: true, Uncounted: true})
 		if len(pipelines) > 0 {

@@ -62,7 +62,7 @@ func (p *mergeRequestList) filter() (models.MergeRequestFilter, models.Page) {
 func (s *Server) mergeRequestRoutes(r routes) {
 	base, one := "/projects/:id/merge_requests", "/projects/:id/merge_requests/:merge_request_iid"
 	r.get("/merge_requests", user(access.ReadOwn), with(s.ownMergeRequests))
-	r.get(base, project(access.ReadCode), with(func(c *call, p *mergeRequestList) (any, error) {
+	r.get(base, project(access.ReadMergeRequests), with(func(c *call, p *mergeRequestList) (any, error) {
 		f, page := p.filter()
 		if f.ProjectID = c.project.ID; p.Scope == "created_by_me" || p.Scope == "created-by-me" {
 			f.AuthorID = c.actor.ID()
@@ -72,12 +72,15 @@ func (s *Server) mergeRequestRoutes(r routes) {
 		return s.listMergeRequests(c, f, page, p.Page)
 	}))
 	r.post(base, project(access.UpdateMergeRequests), with(s.createMergeRequest))
-	r.get(one, inMergeRequest(access.ReadCode), func(c *call) (any, error) { return s.mergeRequestDetail(c, c.mergeRequest) })
+	r.get(one, inMergeRequest(access.ReadMergeRequests), func(c *call) (any, error) { return s.mergeRequestDetail(c, c.mergeRequest) })
 	r.put(one, inMergeRequest(access.UpdateMergeRequests), with(s.changeMergeRequest))
 	r.delete(one, inMergeRequest(access.DeleteMergeRequests), func(c *call) (any, error) {
 		return reply{http.StatusNoContent, nil}, s.ci.DeleteMergeRequest(c.ctx(), c.actor, c.project, c.mergeRequest)
 	})
-	r.get(one+"/pipelines", inMergeRequest(access.ReadPipelines), with(func(c *call, p *struct{ httpapi.Page }) (any, error) {
+	r.get(one+"/pipelines", inMergeRequest(access.ReadMergeRequests), with(func(c *call, p *struct{ httpapi.Page }) (any, error) {
+		if !access.Allowed(c.actor, access.ReadPipelines, c.subject) {
+			return nil, errForbidden
+		}
 		page := pageOf(p.Page)
 		page.Descending = true
 		var out listing
@@ -99,7 +102,7 @@ func (s *Server) mergeRequestRoutes(r routes) {
 		d, err := s.detail(c, pl)
 		return reply{http.StatusOK, d}, err
 	})
-	r.get(one+"/versions", inMergeRequest(access.ReadCode), with(func(c *call, p *struct{ httpapi.Page }) (any, error) {
+	r.get(one+"/versions", inMergeRequest(access.ReadMergeRequests), with(func(c *call, p *struct{ httpapi.Page }) (any, error) {
 		page := pageOf(p.Page)
 		page.Descending = true
 		var out listing
@@ -114,6 +117,9 @@ func (s *Server) mergeRequestRoutes(r routes) {
 		sha, err := s.ci.Repo(c.project).Find(c.ctx(), c.Param("sha"))
 		if err != nil {
 			return nil, lost(err, "Commit")
+		}
+		if !access.Allowed(c.actor, access.ReadMergeRequests, c.subject) { // GitLab lists those that the caller may see
+			return paged([]mergeRequestEntity{}, p.Page, 0), nil
 		}
 		f, page := p.filter()
 		f.ProjectID, f.Head = c.project.ID, sha
@@ -164,7 +170,7 @@ func (s *Server) readableMergeRequests(tx *models.Tx, c *call, rows []*models.Me
 		if err != nil {
 			return nil, err
 		}
-		if !access.Allowed(c.actor, access.ReadCode, subject) {
+		if !access.Allowed(c.actor, access.ReadMergeRequests, subject) {
 			continue
 		}
 		entities, err := s.mergeRequests(tx, found, some)

@@ -10,6 +10,7 @@ import (
 
 	"signalbox/ci"
 	"signalbox/ci/access"
+	"signalbox/internal/gitrepo"
 	"signalbox/internal/httpapi"
 	"signalbox/models"
 )
@@ -22,9 +23,9 @@ type releaseEntity struct {
 	ReleasedAt  httpapi.Time  `json:"released_at"`
 	Upcoming    bool          `json:"upcoming_release"`
 	Author      *userBasic    `json:"author"`
-	Commit      *commitEntity `json:"commit"`
-	CommitPath  string        `json:"commit_path"`
-	TagPath     string        `json:"tag_path"`
+	Commit      *commitEntity `json:"commit,omitempty"` // this and its paths are for those who may read code
+	CommitPath  string        `json:"commit_path,omitempty"`
+	TagPath     string        `json:"tag_path,omitempty"`
 	Milestones  []string      `json:"milestones,omitempty"`
 	Assets      releaseAssets `json:"assets"`
 	Evidences   []string      `json:"evidences"`
@@ -33,7 +34,7 @@ type releaseEntity struct {
 
 type releaseAssets struct {
 	Count   int           `json:"count"`
-	Sources []gin.H       `json:"sources"`
+	Sources []gin.H       `json:"sources,omitempty"` // for those who may read code
 	Links   []releaseLink `json:"links"`
 }
 
@@ -54,28 +55,43 @@ func (s *Server) releases(c *call, rows []*models.Release) ([]releaseEntity, err
 	if err != nil {
 		return nil, err
 	}
+	code := access.Allowed(asUser(c), access.ReadCode, c.subject)
 	out := []releaseEntity{}
 	for _, r := range rows {
 		e := releaseEntity{
 			TagName: r.Tag, Description: r.Description, Name: r.Name, CreatedAt: httpapi.Time(r.CreatedAt), ReleasedAt: httpapi.Time(r.ReleasedAt),
 			Upcoming: r.ReleasedAt.After(s.ci.DB().Now()), Author: s.basic(people[r.AuthorID]), Milestones: r.Milestones, Evidences: []string{},
-			CommitPath: fmt.Sprintf("/%s/-/commit/%s", c.project.FullPath, r.SHA), TagPath: fmt.Sprintf("/%s/-/tags/%s", c.project.FullPath, r.Tag),
-			Assets: releaseAssets{Count: len(r.Links), Sources: []gin.H{}, Links: []releaseLink{}},
+			Assets: releaseAssets{Count: len(r.Links), Links: []releaseLink{}},
 			Links:  gin.H{"self": fmt.Sprintf("%s/%s/-/releases/%s", s.ci.URL(), c.project.FullPath, url.PathEscape(r.Tag))},
 		}
 		for _, l := range slices.Backward(r.Links) {
 			e.Assets.Links = append(e.Assets.Links, s.linkOf(c, r, l))
 		}
-		k, err := s.ci.Repo(c.project).Commit(c.ctx(), r.SHA)
-		if err == nil {
-			commit := s.commitOf(c.project, k)
-			e.Commit = &commit
-		} else if lost(err, "Commit") == err {
-			return nil, err
+		if code {
+			if err := s.releasedCode(c, r, &e); err != nil {
+				return nil, err
+			}
 		}
 		out = append(out, e)
 	}
 	return out, nil
+}
+
+// releasedCode adds what a release tells of the repository to those alone who may read that.
+func (s *Server) releasedCode(c *call, r *models.Release, e *releaseEntity) error {
+	e.CommitPath, e.TagPath = fmt.Sprintf("/%s/-/commit/%s", c.project.FullPath, r.SHA), fmt.Sprintf("/%s/-/tags/%s", c.project.FullPath, r.Tag)
+	for _, format := range gitrepo.ArchiveFormats {
+		e.Assets.Sources = append(e.Assets.Sources, gin.H{"format": format, "url": s.ci.URL() + ci.SourcesPath(c.project, r.Tag, format)})
+	}
+	e.Assets.Count += len(e.Assets.Sources)
+	k, err := s.ci.Repo(c.project).Commit(c.ctx(), r.SHA)
+	if err == nil {
+		commit := s.commitOf(c.project, k)
+		e.Commit = &commit
+	} else if lost(err, "Commit") == err {
+		return err
+	}
+	return nil
 }
 
 func (s *Server) renderRelease(c *call, r *models.Release) (any, error) {

@@ -384,8 +384,15 @@ func (s *Server) runnerJobs(c *call, p *runnerJobList) (any, error) {
 		if err != nil {
 			return err
 		}
+		levels, err := tx.AccessLevels(c.actor.ID(), seen)
+		if err != nil {
+			return err
+		}
 		var ids []int64
 		for _, pr := range seen {
+			if !access.Allowed(c.actor, access.ReadJob, access.Subject{Project: pr, Level: levels[pr.ID].Level()}) {
+				continue // who sees a project may not see its jobs for that
+			}
 			projects[pr.ID] = pr
 			ids = append(ids, pr.NamespaceID)
 		}

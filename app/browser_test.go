@@ -260,12 +260,18 @@ func TestFirstSteps(t *testing.T) {
 	b.says("glrt-")
 	submit("/admin/settings", `main form`)
 	b.says("The settings were saved")
+	w.must(201, "POST", "/projects/"+w.project+"/releases", map[string]any{
+		"tag_name": "v1.0", "ref": "main", "name": "The first one", "milestones": []string{"autumn"},
+		"description": "# 1.0\n\n### Features\n\n* the shop **opens** ([a1b2c3](https://example.com/a1b2c3))\n* prices in `EUR`\n\n| size | price |\n|---|---|\n| small | 1 |\n\n> Thanks to all.",
+		"assets":      map[string]any{"links": []any{map[string]any{"name": "shop.tar.gz", "url": "https://example.com/shop.tar.gz", "link_type": "package"}}},
+	}, nil)
 
 	pages := map[string]string{
 		"home": "/", "new-project": "/projects/new", "project": "/root/app", "pipelines": "/root/app/-/pipelines", "pipeline": "/root/app/-/pipelines/" + itoa(pl),
 		"job": "/root/app/-/jobs/" + itoa(jobs["broken"].ID), "run": "/root/app/-/pipelines/new", "members": "/root/app/-/project_members",
 		"variables": "/root/app/-/settings/ci_cd", "protected": "/root/app/-/settings/repository", "chat": "/root/app/-/settings/integrations/slack",
 		"edit": "/root/app/edit", "project-runners": "/root/app/-/runners", "commit": "/root/app/-/commit/main", "group": "/groups/team", "group-members": "/groups/team/-/group_members", "user": "/root",
+		"releases": "/root/app/-/releases", "release": "/root/app/-/releases/v1.0", "file": "/root/app/-/blob/main/.gitlab-ci.yml",
 		"artifacts": "/root/app/-/jobs/" + itoa(jobs["build"].ID) + "/artifacts/browse", "found": "/root/app/-/jobs/" + itoa(jobs["broken"].ID) + "?q=no-such",
 		"commands": "/root/app/-/chat/commands", "profile": "/-/profile", "users": "/admin/users", "runners": "/admin/runners", "jobs": "/admin/jobs", "tasks": "/admin/tasks", "settings": "/admin/settings",
 	}

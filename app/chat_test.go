@@ -286,7 +286,7 @@ func TestP1AJobRunsAndItsOutputReturnsToTheChannel(t *testing.T) {
 func TestP2TheActionIsRunWithAJobAndArguments(t *testing.T) {
 	eachChat(t, pageConfig, func(t *testing.T, w *world, s chatSide) {
 		for text, want := range map[string]string{
-			"help": "Available commands", "start hello-world": "not valid", "run": "not valid", "RUN hello-world": "not valid",
+			"help": "Available commands", "start hello-world": "not valid", "run": "not valid", "runs hello-world": "not valid",
 		} {
 			if status, a := w.say(s, "U1", text); status != 200 || !strings.Contains(a, want) {
 				t.Errorf("%q: %d %q", text, status, a)
@@ -448,10 +448,10 @@ func TestP9RunNeedsDeveloperAndTheBranch(t *testing.T) {
 		}
 		typed(403)
 		w.must(200, "PUT", fmt.Sprintf("/projects/%s/members/%d", w.project, id), map[string]any{"access_level": 30}, nil)
-		if _, a := w.say(s, "U2", "run hello-world"); !strings.Contains(a, "sufficient permission to run a pipeline on 'main'") {
+		if _, a := w.say(s, "U2", "run hello-world"); !strings.Contains(a, "on `main`: it is protected, and your role is Developer") {
 			t.Errorf("a developer on a protected branch: %q", a)
 		}
-		if c := w.give(token, "run hello-world", "refused"); !strings.Contains(deref(c.Refusal), "sufficient permission to run a pipeline on 'main'") {
+		if c := w.give(token, "run hello-world", "refused"); !strings.Contains(deref(c.Refusal), "on `main`: it is protected, and your role is Developer") {
 			t.Errorf("web chat, a developer on a protected branch: %q", deref(c.Refusal))
 		}
 		w.must(200, "PUT", fmt.Sprintf("/projects/%s/members/%d", w.project, id), map[string]any{"access_level": 40}, nil)

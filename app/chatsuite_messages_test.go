@@ -214,7 +214,7 @@ func TestSuiteLongOutput(t *testing.T) {
 func TestSuiteHostileOutput(t *testing.T) {
 	eachRoom(t, withBot, true, func(t *testing.T, r *room) {
 		id, _ := r.run("build")
-		hostile := "first \x00\x07\x08\x0b\x7f\xff\xfe \u202e reversed\n<!channel> <!here> <@U9> <https://evil.example.com|good.example.com> @here @channel @all @everyone <@&1>\n" +
+		hostile := "\x08first \x00\x07\x0b\x7f\xff\xfe \u202e reversed\n<!channel> <!here> <@U9> <https://evil.example.com|good.example.com> @here @channel @all @everyone <@&1>\n" +
 			"```\n@here @channel @everyone\n```` ````` \n[x](https://evil.example.com)\r\x1b]0;title\x07\x1b[2J\x1b[31mred\x1b[0m last"
 		r.h.run(id)
 		r.log(id, section("chat_progress", hostile))

@@ -227,6 +227,7 @@ func (w *doorWorld) address(d door) string {
 		filled := map[string]string{
 			"pipelines/*": w.ids[":pipeline_id"], "jobs/*": w.ids[":job_id"], "merge_requests/*": w.ids[":merge_request_iid"], "commit/*": "main", "commits/*": "main", "tree/*": "main",
 			"browse/*": "folder", "file/*": "f", "pipeline_schedules/*": w.ids[":schedule_id"], "releases/*": "v1", "downloads/*": "link", "environments/*": w.ids[":environment_id"],
+			"blob/*": "main/f", "raw/*": "main/f", "archive/*": "main/any.zip", "tags/*": "v1", "builds/*": w.ids[":job_id"],
 			"commands/*": w.ids[":command_id"], "hooks/*": w.ids[":hook_id"], "hook_logs/*": "1", "integrations/*": "slack",
 		}
 		parts := strings.Split(path, "/")
@@ -340,6 +341,82 @@ func TestWhoIsLetInWhere(t *testing.T) {
 			if in, status := w.let(d, role); in != (i >= least) {
 				t.Errorf("%s as %s: %d, the least is %s", d, role, status, d.role)
 			}
+		}
+	}
+	t.Run("a release tells of code to those who may read it", w.releasesTellOfCode)
+	t.Run("parts of a project that are for members alone", w.memberParts)
+}
+
+// releasesTellOfCode: its commit and archives are the repository's, whoever may see the release.
+func (w *doorWorld) releasesTellOfCode(t *testing.T) {
+	for role, told := range map[string]bool{"guest": false, "reporter": true} {
+		var release struct {
+			Commit  *struct{ ID string }
+			Path    string `json:"commit_path"`
+			TagPath string `json:"tag_path"`
+			Assets  struct{ Sources []any }
+		}
+		if status := w.apiAs(w.tokens[role], "GET", "/projects/"+w.project+"/releases/v1", nil, &release); status != 200 {
+			t.Fatalf("%s: %d", role, status)
+		}
+		if told != (release.Commit != nil) || told != (release.Path != "") || told != (release.TagPath != "") || told != (len(release.Assets.Sources) > 0) {
+			t.Errorf("%s is told %+v", role, release)
+		}
+		_, page, _ := w.visitors[role].get("/team/app/-/releases/v1")
+		if told != strings.Contains(page, "/-/commit/") || told != strings.Contains(page, "/-/archive/") || !strings.Contains(page, "/-/releases/v1/downloads/link") {
+			t.Errorf("%s sees %s", role, page)
+		}
+	}
+}
+
+// memberParts: what a public project keeps for its members is at no address told to others.
+func (w *doorWorld) memberParts(t *testing.T) {
+	p := "/projects/" + w.project
+	w.must(200, "PUT", "/groups/team", map[string]any{"visibility": "public"}, nil)
+	w.must(200, "PUT", p, map[string]any{"visibility": "public", "releases_access_level": "private", "merge_requests_access_level": "private"}, nil)
+	for path, want := range map[string]int{"/releases": 403, "/merge_requests": 403, "/merge_requests/" + w.ids[":merge_request_iid"]: 403, "/repository/tags": 200} {
+		var answer any
+		if status := w.apiAs(w.tokens["stranger"], "GET", p+path, nil, &answer); status != want || strings.Contains(fmt.Sprint(answer), "description:r") {
+			t.Errorf("%s: %d %v", path, status, answer)
+		}
+	}
+	var list []any
+	if w.apiAs(w.tokens["stranger"], "GET", p+"/repository/commits/merged/merge_requests", nil, &list); len(list) != 0 {
+		t.Errorf("merge requests of a commit: %v", list)
+	}
+	if status, _, _ := w.visitors["stranger"].get("/team/app/-/releases"); status != 404 {
+		t.Errorf("the page of releases: %d", status)
+	}
+	w.memberJobs(t)
+}
+
+// memberJobs: what is said of a merge request, or of a runner that projects share, tells nobody of jobs that they may not see.
+func (w *doorWorld) memberJobs(t *testing.T) {
+	p := "/projects/" + w.project
+	var other struct{ ID int64 }
+	if status := w.apiAs(w.tokens["stranger"], "POST", "/projects", map[string]any{"path": "other"}, &other); status != 201 {
+		t.Fatal(status)
+	}
+	runner := w.ids[":runner_id"]
+	w.must(201, "POST", "/projects/"+itoa(other.ID)+"/runners", map[string]any{"runner_id": runner}, nil)
+	db, err := sql.Open("sqlite", filepath.Join(w.s.Data, "signalbox.db"))
+	noError(t, err)
+	defer db.Close()
+	_, err = db.Exec("UPDATE jobs SET runner_id = ? WHERE id = ?", runner, w.job)
+	noError(t, err)
+	_, err = db.Exec("UPDATE pipelines SET merge_request_id = (SELECT MAX(id) FROM merge_requests) WHERE id = ?", w.ids[":pipeline_id"])
+	noError(t, err)
+	for public, jobs := range map[bool]int{true: 1, false: 0} {
+		w.must(200, "PUT", p, map[string]any{"merge_requests_access_level": "enabled", "public_jobs": public}, nil)
+		var list []any
+		var mr struct {
+			Head *struct{ ID int64 } `json:"head_pipeline"`
+		}
+		if status := w.apiAs(w.tokens["stranger"], "GET", "/runners/"+runner+"/jobs", nil, &list); status != 200 || len(list) != jobs {
+			t.Errorf("jobs of the runner, public jobs %v: %d %v", public, status, list)
+		}
+		if status := w.apiAs(w.tokens["stranger"], "GET", p+"/merge_requests/"+w.ids[":merge_request_iid"], nil, &mr); status != 200 || public != (mr.Head != nil) {
+			t.Errorf("the merge request, public jobs %v: %d %+v", public, status, mr)
 		}
 	}
 }

@@ -43,16 +43,8 @@ func (n *Node) handler(trusted []netip.Prefix, auth *access.Authenticator) (http
 	if err != nil {
 		return nil, err
 	}
-	crowd := limit.NewPlaces(1<<20, inFlight)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return bounded(limit.NewPlaces(1<<20, inFlight), trusted, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _, isGit := git.Split(r.URL.Path)
-		if !isGit && !heldOpen(r) {
-			give, err := crowd.Take(r.Context(), httpapi.Network(httpapi.Address(r, trusted)).String())
-			if err != nil {
-				return // nobody waits for the answer
-			}
-			defer give()
-		}
 		switch {
 		case strings.HasPrefix(r.URL.Path, "/api/v3/"):
 			writeJSON(w, http.StatusGone, map[string]string{"error": "API V3 is no longer supported. Use API V4 instead."})
@@ -78,20 +70,7 @@ func (n *Node) handler(trusted []netip.Prefix, auth *access.Authenticator) (http
 		default:
 			pages.ServeHTTP(w, r)
 		}
-	}), nil
-}
-
-// inFlight is how many requests of one address are worked on at a time. The others wait for them, so that those of other
-// addresses do not.
-const inFlight = 256
-
-// heldOpen says whether a request waits for something to happen. Those are not counted: a company's runners may have one
-// address. Git counts its clients itself.
-func heldOpen(r *http.Request) bool {
-	if r.URL.Path == "/api/v4/jobs/request" {
-		return true
-	}
-	return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/live") && !strings.HasPrefix(r.URL.Path, "/api/")
+	})), nil
 }
 
 // readiness says whether the node can serve: with ?all=1 part by part.

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"signalbox/models"
 	"signalbox/runnerproto"
 )
@@ -22,6 +24,7 @@ func TestRunnersAreToldOfTheQueue(t *testing.T) {
 			t.Fatal(out)
 		}
 		w.pipeline("pending")
+		var names [3]string
 		for i, running := range []string{"0", "1", "2", "3", "4", "5+", "5+"} {
 			res, body := w.replay(readCapture(t, "v19.4-02-jobs-request-201"), runner, "", 0)
 			var job runnerproto.Job
@@ -31,6 +34,13 @@ func TestRunnersAreToldOfTheQueue(t *testing.T) {
 				got.NamespaceID != sub.ID || got.RootNamespaceID != group.ID || got.ProjectName != "Deep one" {
 				t.Errorf("job %d: %d %+v, want %s running", i, res.StatusCode, got, running)
 			}
+			named := [3]string{got.InstanceID, got.InstanceUUID, job.RunnerInfo.UUID}
+			for _, id := range named {
+				if uuid.Validate(id) != nil || i > 0 && named != names {
+					t.Errorf("job %d: named %q, before %q", i, named, names)
+				}
+			}
+			names = named
 		}
 	})
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"database/sql"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"signalbox/internal/secret"
 	"signalbox/models"
 )
 
@@ -45,6 +47,11 @@ func TestAnotherSecretKey(t *testing.T) {
 		}
 		const other = "b3tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
 		write(other)
+		version, restore := older(t, o, w.s.Data)
+		refused("another key beside an older schema", "is not the one")
+		if now := restore(); now != version {
+			t.Errorf("a start with another key brought the schema from version %d to %d", version, now)
+		}
 		refused("another key", "is not the one")
 		if err := os.Remove(file); err != nil {
 			t.Fatal(err)
@@ -73,6 +80,43 @@ func TestAnotherSecretKey(t *testing.T) {
 	})
 }
 
+// older lets a database look like one whose last migration is still to come, and says its version; restore says it again and
+// takes that back.
+func older(t *testing.T, o models.Options, data string) (version int64, restore func() int64) {
+	t.Helper()
+	driver, address := "pgx", o.URL
+	if address == "" {
+		driver, address = "sqlite", "file:"+filepath.Join(data, "signalbox.db")
+	}
+	db, err := sql.Open(driver, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest := func() (version int64) {
+		t.Helper()
+		if err := db.QueryRow("SELECT MAX(version_id) FROM goose_db_version").Scan(&version); err != nil {
+			t.Fatal(err)
+		}
+		return version
+	}
+	run := func(query string, args ...any) {
+		t.Helper()
+		if _, err := db.Exec(query, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := newest()
+	run("DELETE FROM goose_db_version WHERE version_id = $1", last)
+	return newest(), func() int64 {
+		defer db.Close()
+		now := newest()
+		if now != last {
+			run("INSERT INTO goose_db_version (version_id, is_applied) VALUES ($1, TRUE)", last)
+		}
+		return now
+	}
+}
+
 // TestNodesThatStartAtOnce on a new database agree on one key.
 func TestNodesThatStartAtOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, o models.Options) {
@@ -92,7 +136,15 @@ func TestNodesThatStartAtOnce(t *testing.T) {
 					t.Error(err)
 				}
 				mu.Unlock()
-				if _, err := loadKeys(t.Context(), w.node.db, file, false); err == nil {
+				var keys *secret.Keyring
+				err := w.node.db.Read(t.Context(), func(tx *models.Tx) (err error) {
+					keys, err = loadKeys(tx, file, false)
+					return err
+				})
+				if err == nil {
+					err = w.node.db.Write(t.Context(), func(tx *models.Tx) error { return keepKeyCheck(tx, keys, file) })
+				}
+				if err == nil {
 					mu.Lock()
 					agreed++
 					mu.Unlock()

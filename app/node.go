@@ -147,12 +147,16 @@ func (n *Node) open(ctx context.Context) (*secret.Keyring, error) {
 	if keyFile == "" {
 		keyFile, create = filepath.Join(s.Data, "secret-key"), true
 	}
+	var keys *secret.Keyring
 	var err error
-	if n.db, err = models.Open(ctx, models.Options{URL: s.DatabaseURL, Dir: s.Data, Now: s.Now}); err != nil {
+	n.db, err = models.Open(ctx, models.Options{URL: s.DatabaseURL, Dir: s.Data, Now: s.Now, Before: func(tx *models.Tx) (err error) {
+		keys, err = loadKeys(tx, keyFile, create)
+		return err
+	}})
+	if err != nil {
 		return nil, err
 	}
-	keys, err := loadKeys(ctx, n.db, keyFile, create)
-	if err != nil {
+	if err := n.db.Write(ctx, func(tx *models.Tx) error { return keepKeyCheck(tx, keys, keyFile) }); err != nil {
 		return nil, err
 	}
 	repositories := s.Repositories
@@ -240,6 +244,7 @@ func (n *Node) run(handler http.Handler) {
 const (
 	stopTimeout = 6 * time.Second
 	workTimeout = 2 * time.Second
+	giveTimeout = time.Second // for the tasks that are cut off
 )
 
 // Wait returns when the node cannot serve any more.
@@ -278,6 +283,11 @@ func (n *Node) Close() error {
 	case <-done:
 	case <-time.After(workTimeout):
 		n.log.Warn("tasks under way are left to the next start", "after", workTimeout)
+	}
+	ctx, cancel = context.WithTimeout(context.Background(), giveTimeout)
+	defer cancel()
+	if err := n.tasks.GiveBack(ctx); err != nil { // their claims run out
+		n.log.Warn("tasks that were cut off cannot be given back", "error", err)
 	}
 	return errors.Join(err, n.release())
 }

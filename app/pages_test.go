@@ -139,9 +139,12 @@ func TestPagesWithHostileNames(t *testing.T) {
 	w.must(201, "POST", p+"/hooks", map[string]any{"url": "https://hooks.example/<b>", "name": evil, "description": evil, "push_events_branch_filter": evil}, nil)
 	w.must(201, "POST", p+"/triggers", map[string]any{"description": evil}, nil)
 	w.must(201, "POST", p+"/protected_environments", map[string]any{"name": evil, "deploy_access_levels": []any{map[string]any{"access_level": 40}}}, nil)
+	w.must(201, "POST", p+"/releases", map[string]any{
+		"tag_name": "v1", "ref": "main", "name": evil, "description": evil + "\n\n[x](javascript:alert(1))", "assets": map[string]any{"links": []any{map[string]any{"name": evil, "url": "https://example.com/"}}},
+	}, nil)
 	w.eventually("the pipelines", func() bool {
 		all := w.pipelines()
-		return len(all) == 2 && all[0].Status == "success" && all[1].Status == "success"
+		return len(all) == 3 && all[0].Status == "success" && all[1].Status == "success" && all[2].Status == "success"
 	})
 	for who, least := range map[string]int{"root": 25, "dev": 12, "stranger": 3} {
 		password := who + "-password"

@@ -10,6 +10,7 @@ import (
 
 	"signalbox/ci"
 	"signalbox/ci/access"
+	"signalbox/ci/tasks"
 	"signalbox/internal/fault"
 	"signalbox/models"
 	"signalbox/models/enum"
@@ -137,7 +138,7 @@ func (s *Service) judge(ctx context.Context, g *given, a Action) error {
 		}
 		key := fmt.Sprintf("%s:%d:%d", taskRun, waiting.ID, g.user.ID)
 		tx.AfterCommit(s.tasks.Wake)
-		if err := tx.AddTask(&models.Task{Kind: taskRun, Lane: models.LaneCommands, Key: &key, Payload: payload(waiting.ID)}); err != nil {
+		if err := tx.AddTask(&models.Task{Kind: taskRun, Lane: models.LaneCommands, Share: tasks.ShareOf(waiting.ProjectID), Key: &key, Payload: payload(waiting.ID)}); err != nil {
 			return err
 		}
 		return s.endWithin(tx, g.command.ID, announcing(fmt.Sprintf("%s approved %s of %s.", g.user.Name, code(waiting.Text), asker.Name)))

@@ -26,7 +26,7 @@ func (s *Service) begin(tx *models.Tx, c *models.ChatCommand, in *models.ChatInt
 		return nil
 	}
 	key := liveKey(c.ID)
-	return tx.AddTask(&models.Task{Kind: taskLive, Lane: models.LaneOutside, Key: &key, Payload: payload(c.ID)})
+	return tx.AddTask(&models.Task{Kind: taskLive, Lane: models.LaneOutside, Share: tasks.ShareOf(c.ProjectID), Key: &key, Payload: payload(c.ID)})
 }
 
 func liveKey(command int64) string { return fmt.Sprintf("%s:%d", taskLive, command) }
@@ -88,7 +88,7 @@ const shownElsewhere = "elsewhere"
 func (s *Service) endLive(tx *models.Tx, c *models.ChatCommand) error {
 	key := liveKey(c.ID) + ":end" // the task that followed it may be waiting, or was given up
 	tx.AfterCommit(s.tasks.Wake)
-	return tx.AddTask(&models.Task{Kind: taskLive, Lane: models.LaneOutside, Key: &key, Payload: payload(c.ID)})
+	return tx.AddTask(&models.Task{Kind: taskLive, Lane: models.LaneOutside, Share: tasks.ShareOf(c.ProjectID), Key: &key, Payload: payload(c.ID)})
 }
 
 // later is an error that asks for another look; nil if there is to be none.

@@ -10,6 +10,7 @@ import (
 
 	"signalbox/ci"
 	"signalbox/ci/access"
+	"signalbox/ci/tasks"
 	"signalbox/models"
 	"signalbox/models/enum"
 )
@@ -52,7 +53,7 @@ func (s *Service) notify(ctx context.Context, t *models.Task) error {
 			}
 			key := fmt.Sprintf("%s:%d:%d", taskSend, n.ID, t.ID)
 			tx.AfterCommit(s.tasks.Wake)
-			if err := tx.AddTask(&models.Task{Kind: taskSend, Lane: models.LaneOutside, Key: &key, Payload: string(raw)}); err != nil {
+			if err := tx.AddTask(&models.Task{Kind: taskSend, Lane: models.LaneOutside, Share: tasks.ShareOf(p.ProjectID), Key: &key, Payload: string(raw)}); err != nil {
 				return err
 			}
 		}

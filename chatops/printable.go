@@ -14,10 +14,10 @@ func printable(s string) string {
 	return seen(terminal.DrawColours(strings.ReplaceAll(s, "\r\n", "\n")), false)
 }
 
-// asData is a text for programs: as it was printed, with each state of a line that was written over again, but without what could do
-// something to whoever looks at it.
+// asData is a text for programs: as it was printed, with its line ends and each state of a line that was written over again, but
+// without what could do something to whoever looks at it.
 func asData(s string) string {
-	return seen(terminal.KeepColours(strings.ReplaceAll(s, "\r\n", "\n")), true)
+	return seen(terminal.KeepColours(s), true)
 }
 
 // seen is a text without controls.

@@ -25,7 +25,7 @@ func TestPrintable(t *testing.T) {
 func TestAsData(t *testing.T) {
 	for given, want := range map[string]string{
 		"10%\r20%\r100%":                  "10%\r20%\r100%",
-		"a\x00b\r\n\x1b[31mc\x1b[2Jd\x07": "ab\n\x1b[31mcd",
+		"a\x00b\r\n\x1b[31mc\x1b[2Jd\x07": "ab\r\n\x1b[31mcd",
 	} {
 		if got := asData(given); got != want {
 			t.Errorf("%q: %q, want %q", given, got, want)

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"signalbox/ci/tasks"
 	"signalbox/internal/fault"
 	"signalbox/internal/secret"
 	"signalbox/models"
@@ -209,7 +210,7 @@ func (s *Service) accept(tx *models.Tx, row *models.ChatCommand) error {
 		s.tasks.Wake()
 		s.hub.Publish(TopicCommands(row.ProjectID))
 	})
-	return tx.AddTask(&models.Task{Kind: taskRun, Lane: models.LaneCommands, Key: &key, Payload: payload(row.ID)})
+	return tx.AddTask(&models.Task{Kind: taskRun, Lane: models.LaneCommands, Share: tasks.ShareOf(row.ProjectID), Key: &key, Payload: payload(row.ID)})
 }
 
 func payload(id int64) string {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"signalbox/ci/access"
+	"signalbox/ci/tasks"
 	"signalbox/internal/fault"
 	"signalbox/models"
 	"signalbox/models/enum"
@@ -198,5 +199,5 @@ func (s *Service) lateAnswer(tx *models.Tx, c *models.ChatCommand) error {
 	}
 	key := fmt.Sprintf("%s:%d", taskAcknowledge, c.ID)
 	tx.AfterCommit(s.tasks.Wake)
-	return tx.AddTask(&models.Task{Kind: taskAcknowledge, Lane: models.LaneOutside, Key: &key, Payload: payload(c.ID), RunAt: at})
+	return tx.AddTask(&models.Task{Kind: taskAcknowledge, Lane: models.LaneOutside, Share: tasks.ShareOf(c.ProjectID), Key: &key, Payload: payload(c.ID), RunAt: at})
 }

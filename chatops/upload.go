@@ -8,6 +8,7 @@ import (
 	"io"
 	"path"
 
+	"signalbox/ci/tasks"
 	"signalbox/internal/fault"
 	"signalbox/internal/terminal"
 	"signalbox/models"
@@ -41,7 +42,7 @@ func (s *Service) attach(tx *models.Tx, c *models.ChatCommand, in *models.ChatIn
 		}
 		key := fmt.Sprintf("%s:%d:%d:%s", taskUpload, c.ID, m.JobID, f.Artifact)
 		tx.AfterCommit(s.tasks.Wake)
-		if err := tx.AddTask(&models.Task{Kind: taskUpload, Lane: models.LaneOutside, Key: &key, Payload: string(raw)}); err != nil {
+		if err := tx.AddTask(&models.Task{Kind: taskUpload, Lane: models.LaneOutside, Share: tasks.ShareOf(c.ProjectID), Key: &key, Payload: string(raw)}); err != nil {
 			return err
 		}
 	}

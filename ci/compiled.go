@@ -95,7 +95,7 @@ func (c *compiledConfig) holds(f *files) bool {
 	return true
 }
 
-// listener passes questions on and keeps them. While it waits for an answer others may read theirs.
+// listener passes questions on and keeps them. While it waits for a file others may read theirs on its core.
 type listener struct {
 	f     *files
 	asked []question
@@ -110,9 +110,9 @@ const readWithin = 5 * time.Second
 
 var errCostly = fmt.Errorf("the configuration takes longer than %s to be read", readWithin)
 
-// enter waits for a core, while another pipeline may be made.
+// enter waits for a core.
 func (l *listener) enter() (err error) {
-	l.f.wait(func(ctx context.Context) { l.give, err = l.f.c.compiled.cores.Take(ctx, placeKey(l.f.b.r.Project)) })
+	l.f.unclocked(func(ctx context.Context) { l.give, err = l.f.c.compiled.cores.Take(ctx, placeKey(l.f.b.r.Project)) })
 	l.since = time.Now()
 	return err
 }
@@ -135,7 +135,9 @@ func (l *listener) stopped() error {
 
 func (l *listener) Fetch(from config.Context, at config.Location) (content []byte, where config.Context, err error) {
 	l.leave()
+	l.f.unclocked(l.f.b.enterAgain)
 	content, where, err = l.f.Fetch(from, at)
+	l.f.b.leave()
 	if entered := l.enter(); entered != nil {
 		return nil, from, entered
 	}
@@ -178,13 +180,14 @@ func (f *files) compile(file config.File, o config.Options) (*config.Result, *li
 }
 
 // compiled reads a configuration, or gives one that was read before.
-func (f *files) compiled(file config.File, inputs map[string]any) (*config.Result, error) {
+func (f *files) compiled(file config.File, inputs map[string]any) (r *config.Result, err error) {
 	o, cache := f.options(inputs), f.c.compiled
 	key, ok := keyOf(file, o)
 	for ok {
 		entry, mine := cache.entry(key)
 		if mine {
-			return f.keep(key, entry, file, o)
+			f.onCore(func() { r, err = f.keep(key, entry, file, o) })
+			return r, err
 		}
 		if err := f.await(entry); err != nil {
 			return &config.Result{}, err
@@ -197,7 +200,7 @@ func (f *files) compiled(file config.File, inputs map[string]any) (*config.Resul
 		}
 		cache.forget(key, entry)
 	}
-	r, _, err := f.compile(file, o)
+	f.onCore(func() { r, _, err = f.compile(file, o) })
 	return r, err
 }
 

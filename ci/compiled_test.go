@@ -232,6 +232,62 @@ func TestAReadingLeavesPlacesToOtherProjects(t *testing.T) {
 	})
 }
 
+// TestNobodyWaitsWithACore for the place of a pipeline: others read their configurations meanwhile.
+func TestNobodyWaitsWithACore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &slowFile{make(chan struct{})}
+		close(server.may)
+		c := coordinatorWith(nil)
+		c.compiled.cores, c.creations = limits.NewPlaces(1, 1), limits.NewPlaces(3, 1)
+		c.remote = &remote{after: time.After, client: &http.Client{Transport: server}}
+		read := func(project int64, text string) error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			b := &builder{c: c, r: PipelineRequest{Project: &models.Project{ID: project, FullPath: "a/b"}}}
+			if err := b.enter(ctx); err != nil {
+				return err
+			}
+			defer func() { b.give() }()
+			f := &files{c: c, ctx: ctx, b: b}
+			r, err := f.load(config.File{Name: ".gitlab-ci.yml", Content: []byte(text)}, nil)
+			if err == nil && r.Errors != nil {
+				err = r.Errors[0]
+			}
+			return err
+		}
+		core, err := c.compiled.cores.Take(t.Context(), "elsewhere")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for i, text := range []string{"a: {script: x}", "include: https://example.com/b.yml"} {
+			wg.Go(func() { // it waits for a core, and then for its place
+				if err := read(int64(i+1), text); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		var places []func()
+		for _, project := range []string{"1", "2"} {
+			give, err := c.creations.Take(t.Context(), project)
+			if err != nil {
+				t.Fatal(err)
+			}
+			places = append(places, give)
+		}
+		core()
+		synctest.Wait()
+		if err := read(3, "c: {script: x}"); err != nil {
+			t.Errorf("another project's configuration is not read: %v", err)
+		}
+		for _, give := range places {
+			give()
+		}
+		wg.Wait()
+	})
+}
+
 // TestACostlyReadingEnds, and says why; so does one that nobody waits for any more.
 func TestACostlyReadingEnds(t *testing.T) {
 	c := coordinatorWith(nil)

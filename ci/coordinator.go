@@ -116,15 +116,17 @@ type Coordinator struct {
 	cached    atomic.Pointer[cachedSettings]
 	lease     lease
 	signer    atomic.Pointer[signingKey]
-	hooks     hookCache
-	matched   atomic.Pointer[time.Time] // when jobs that no runner can take were looked for
-	aged      atomic.Pointer[time.Time] // when old pipelines were looked for
-	forgot    atomic.Pointer[time.Time] // when old commands were looked for
-	sender    *hookSender
-	reading   *limits.Places // of test reports
-	reports   knownReports
-	left      leftovers
-	sweepSoon chan struct{}
+	// instanceID is kept once it was read.
+	instanceID atomic.Pointer[string]
+	hooks      hookCache
+	matched    atomic.Pointer[time.Time] // when jobs that no runner can take were looked for
+	aged       atomic.Pointer[time.Time] // when old pipelines were looked for
+	forgot     atomic.Pointer[time.Time] // when old commands were looked for
+	sender     *hookSender
+	reading    *limits.Places // of test reports
+	reports    knownReports
+	left       leftovers
+	sweepSoon  chan struct{}
 }
 
 // Parts are what a Coordinator is made of.

@@ -35,6 +35,7 @@ type Offer struct {
 	CacheSuffix  string            // of the caches' keys; "" if the project's refs share their caches
 	QueuedFor    time.Duration
 	Place        QueuePlace
+	Identity     Identity
 	RepoURL      string
 }
 
@@ -257,7 +258,8 @@ func (c *Coordinator) prepare(ctx context.Context, jobID int64, e *runnerEntry, 
 	o.Variables = append(o.Variables, chatArguments(f, o.Inputs)...)
 	o.CacheFiles, o.CacheSuffix = c.cacheFiles(ctx, f), f.cacheSuffix
 	o.Place = f.place
-	return o, "", nil
+	o.Identity, err = c.identity(ctx, f.runner.ID)
+	return o, "", err
 }
 
 // brokenJob is a job whose stored data cannot be read; it must not block the queue.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"signalbox/ci/tasks"
 	"signalbox/internal/fault"
 	"signalbox/internal/outbound"
@@ -173,7 +175,7 @@ func (c *Coordinator) attempt(ctx context.Context, w *models.Webhook, d *models.
 	}
 	for key, value := range map[string]string{
 		"Content-Type": "application/json", "User-Agent": "GitLab/" + Version, "Idempotency-Key": d.Key, "X-Gitlab-Event": hookHeader[d.Event],
-		"X-Gitlab-Webhook-UUID": newUUID(), "X-Gitlab-Event-UUID": d.EventUUID, "X-Gitlab-Instance": c.settings.URL,
+		"X-Gitlab-Webhook-UUID": uuid.NewString(), "X-Gitlab-Event-UUID": d.EventUUID, "X-Gitlab-Instance": c.settings.URL,
 	} {
 		request.Header.Set(key, value)
 		d.RequestHeaders[key] = value
@@ -231,7 +233,7 @@ func HiddenURL(text string) string {
 // TestHook tells a webhook of the newest thing of a kind, at once, and gives the delivery. It is refused if there is
 // nothing of the kind.
 func (c *Coordinator) TestHook(ctx context.Context, w *models.Webhook, event string, by *models.User) (*models.WebhookDelivery, error) {
-	h := happening{Event: event, Project: w.ProjectID, UUID: newUUID(), At: c.db.Now(), User: by.ID}
+	h := happening{Event: event, Project: w.ProjectID, UUID: uuid.NewString(), At: c.db.Now(), User: by.ID}
 	if err := c.sample(ctx, &h); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 
+	"signalbox/internal/gitrepo"
 	"signalbox/models"
 )
 
@@ -27,7 +28,7 @@ func (t *telling) release() (object, error) {
 	for _, l := range r.Links {
 		links = append(links, object{"id": l.ID, "external": true, "link_type": l.LinkType, "name": l.Name, "url": l.URL})
 	}
-	for _, format := range []string{"zip", "tar.gz", "tar.bz2", "tar"} {
+	for _, format := range gitrepo.ArchiveFormats {
 		sources = append(sources, object{"format": format, "url": t.c.settings.URL + fmt.Sprintf("/api/v4/projects/%d/repository/archive.%s?sha=%s", t.project.ID, format, r.SHA)})
 	}
 	out := object{

@@ -10,7 +10,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"signalbox/ci/access"
+	"signalbox/ci/tasks"
 	"signalbox/internal/fault"
 	"signalbox/internal/secret"
 	"signalbox/models"
@@ -112,13 +115,13 @@ func (c *Coordinator) happens(tx *models.Tx, h happening) error {
 	if err != nil || !wanted {
 		return err
 	}
-	h.At, h.UUID = tx.Now(), newUUID()
+	h.At, h.UUID = tx.Now(), uuid.NewString()
 	text, err := json.Marshal(h)
 	if err != nil {
 		return err
 	}
 	tx.AfterCommit(c.tasks.Wake)
-	return tx.AddTask(&models.Task{Kind: TaskHooks, Share: shareOf(h.Project), Payload: string(text)})
+	return tx.AddTask(&models.Task{Kind: TaskHooks, Share: tasks.ShareOf(h.Project), Payload: string(text)})
 }
 
 // runHooks writes a delivery for each webhook that an event concerns.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+	"github.com/google/uuid"
 
 	"signalbox/ci/access"
 	"signalbox/ci/variable"
@@ -134,7 +135,7 @@ func (c *Coordinator) idTokens(ctx context.Context, f *jobFacts, known variable.
 			claims["aud"] = audience[0]
 		}
 		claims["iat"], claims["nbf"] = now.Unix(), now.Add(-5*time.Second).Unix()
-		claims["exp"], claims["jti"] = now.Add(time.Duration(timeout)*time.Second).Unix(), newUUID()
+		claims["exp"], claims["jti"] = now.Add(time.Duration(timeout)*time.Second).Unix(), uuid.NewString()
 		token, err := jwt.Signed(signer).Claims(claims).Serialize()
 		if err != nil {
 			return nil, err
@@ -190,12 +191,4 @@ func (c *Coordinator) claims(ctx context.Context, f *jobFacts, known variable.Co
 		claims["environment_protected"] = strconv.FormatBool(guarded)
 	}
 	return claims, err
-}
-
-// newUUID is a random UUID of version 4.
-func newUUID() string {
-	var b [16]byte
-	rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

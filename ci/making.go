@@ -26,27 +26,49 @@ func (b *builder) enter(ctx context.Context) (err error) {
 	return err
 }
 
-// aside runs f, which waits for a server elsewhere, for another pipeline's reading or for a core, while another pipeline may
-// be made.
-func (b *builder) aside(ctx context.Context, f func()) {
-	if b.give == nil { // nothing is made: somebody wants to know whether a configuration is right
-		f()
-		return
+// leave gives the place away while the pipeline needs it not. What only asks whether a configuration is right has none.
+func (b *builder) leave() {
+	if b.give != nil {
+		b.give()
 	}
-	b.give()
+}
+
+// enterAgain takes a place again after leave.
+func (b *builder) enterAgain(ctx context.Context) {
+	if b.give != nil {
+		_ = b.enter(ctx) // without a place the context has ended, and so does all that follows
+	}
+}
+
+// aside runs f, which waits for a server elsewhere or for another pipeline's reading, while another pipeline may be made.
+func (b *builder) aside(ctx context.Context, f func()) {
+	b.leave()
 	f()
-	_ = b.enter(ctx) // without a place the context has ended, and so does all that follows
+	b.enterAgain(ctx)
 }
 
 // wait runs until, which waits for others, while another pipeline may be made and the time of the reading stands still.
 func (f *files) wait(until func(ctx context.Context)) {
+	f.unclocked(func(ctx context.Context) { f.b.aside(ctx, func() { until(ctx) }) })
+}
+
+// unclocked runs until while the time of the reading stands still.
+func (f *files) unclocked(until func(ctx context.Context)) {
 	if f.clock == nil {
-		f.b.aside(f.ctx, func() { until(f.ctx) })
+		until(f.ctx)
 		return
 	}
 	f.clock.pause()
-	f.b.aside(f.whole, func() { until(f.whole) })
+	until(f.whole)
 	f.clock.resume()
+}
+
+// onCore runs read, which takes cores by itself, while another pipeline may be made. A pipeline has either its place among
+// those that are made or a core, never both: with one of them it would keep others from it while it waits for the other.
+func (f *files) onCore(read func()) {
+	f.b.leave()
+	defer f.unclocked(f.b.enterAgain)
+	read()
 }
 
 // stopwatch calls a function after a time that can be paused.

@@ -9,6 +9,7 @@ import (
 
 	"signalbox/ci/access"
 	"signalbox/ci/plan"
+	"signalbox/ci/tasks"
 	"signalbox/internal/fault"
 	"signalbox/internal/gitrepo"
 	"signalbox/models"
@@ -60,7 +61,7 @@ func (c *Coordinator) CreateMergeRequest(ctx context.Context, by access.Actor, p
 		if err := c.tellMergeRequest(tx, by.ID(), nil, mr, actionOpen, ""); err != nil {
 			return err
 		}
-		return c.soonTo(tx, TaskMergeRequest, mergeRequestTask{ID: mr.ID, User: by.ID()})
+		return c.soonTo(tx, TaskMergeRequest, tasks.ShareOf(mr.ProjectID), mergeRequestTask{ID: mr.ID, User: by.ID()})
 	})
 	if errors.Is(err, models.ErrDuplicate) {
 		return fault.New(fault.Conflict, "the project has a merge request !%d already", given)
@@ -200,7 +201,7 @@ func (c *Coordinator) storeMergeRequest(tx *models.Tx, by int64, before, mr *mod
 	if mr.TargetBranch != before.TargetBranch {
 		task.Again = newKey()
 	}
-	return c.soonTo(tx, TaskMergeRequest, task)
+	return c.soonTo(tx, TaskMergeRequest, tasks.ShareOf(mr.ProjectID), task)
 }
 
 // DeleteMergeRequest removes a merge request with its ref; its pipelines stay.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"signalbox/ci/process"
+	"signalbox/ci/tasks"
 	"signalbox/internal/fault"
 	"signalbox/models"
 	"signalbox/models/enum"
@@ -112,7 +113,7 @@ func (m *mover) queue(j *models.Job, from enum.Status, e process.Event) error {
 	}
 	switch {
 	case j.Bridge && j.Status == enum.Pending && e != process.Reopen:
-		return m.c.soonOf(m.tx, TaskDownstream, shareOf(j.ProjectID), j.ID)
+		return m.c.soonOf(m.tx, TaskDownstream, tasks.ShareOf(j.ProjectID), j.ID)
 	case (j.Bridge || j.External) && !j.Status.Completed():
 		return nil
 	case j.Status == enum.Pending:
@@ -209,7 +210,7 @@ func (m *mover) replies() error {
 	if err != nil || !waits {
 		return err
 	}
-	return m.c.soonTo(m.tx, TaskChatReply, ChatReply{Pipeline: m.pipeline.ID})
+	return m.c.soonTo(m.tx, TaskChatReply, tasks.ShareOf(m.pipeline.ProjectID), ChatReply{Pipeline: m.pipeline.ID})
 }
 
 // notifies tells channels how the pipeline or one of its jobs ended, if any wants to know.
@@ -221,7 +222,7 @@ func (m *mover) notifies(st enum.Status, job int64) error {
 	if err != nil || !wants {
 		return err
 	}
-	return m.c.soonTo(m.tx, TaskChatNotify, ChatNotify{m.pipeline.ID, job, st})
+	return m.c.soonTo(m.tx, TaskChatNotify, tasks.ShareOf(m.pipeline.ProjectID), ChatNotify{m.pipeline.ID, job, st})
 }
 
 // ChatNotify is the payload of TaskChatNotify.

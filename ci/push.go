@@ -10,6 +10,7 @@ import (
 
 	"signalbox/ci/access"
 	"signalbox/ci/plan"
+	"signalbox/ci/tasks"
 	"signalbox/ci/variable"
 	"signalbox/internal/fault"
 	"signalbox/internal/gitrepo"
@@ -144,7 +145,7 @@ func (c *Coordinator) BeginPush(ctx context.Context, a access.Actor, p *models.P
 	}
 	key := TaskPush + ":" + newKey()
 	err = c.db.Write(ctx, func(tx *models.Tx) error {
-		return tx.AddTask(&models.Task{Kind: TaskPush, Key: &key, Share: shareOf(p.ID), Payload: string(payload), RunAt: tx.Now().Add(pushSafety)})
+		return tx.AddTask(&models.Task{Kind: TaskPush, Key: &key, Share: tasks.ShareOf(p.ID), Payload: string(payload), RunAt: tx.Now().Add(pushSafety)})
 	})
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"signalbox/ci/access"
@@ -76,6 +77,12 @@ func (c *Coordinator) CreateRelease(ctx context.Context, by access.Actor, p *mod
 }
 
 var errReleased = fault.New(fault.Conflict, "Release already exists")
+
+// SourcesPath is where the pages hand out the files of a tag as an archive, as on GitLab.
+func SourcesPath(p *models.Project, tag string, format gitrepo.ArchiveFormat) string {
+	name := p.Path + "-" + strings.ReplaceAll(tag, "/", "-") + "." + string(format)
+	return (&url.URL{Path: "/" + p.FullPath + "/-/archive/" + tag + "/" + name}).EscapedPath()
+}
 
 // mayRelease asks for the right to the tag: releases of protected tags are for those who may make these.
 func (c *Coordinator) mayRelease(ctx context.Context, by access.Actor, p *models.Project, tag string) error {

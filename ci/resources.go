@@ -23,17 +23,14 @@ func (c *Coordinator) soonOf(tx *models.Tx, kind, share string, id int64) error 
 	return tx.AddTask(&models.Task{Kind: kind, Lane: lane(kind), Share: share, Payload: strconv.FormatInt(id, 10)})
 }
 
-// shareOf is a project's share of the handlers of tasks.
-func shareOf(project int64) string { return fmt.Sprint("project ", project) }
-
-// soonTo is soon with a payload of its own.
-func (c *Coordinator) soonTo(tx *models.Tx, kind string, payload any) error {
+// soonTo is soonOf with a payload of its own.
+func (c *Coordinator) soonTo(tx *models.Tx, kind, share string, payload any) error {
 	text, err := json.Marshal(payload)
 	if err != nil {
 		return err
 	}
 	tx.AfterCommit(c.tasks.Wake)
-	return tx.AddTask(&models.Task{Kind: kind, Lane: lane(kind), Payload: string(text)})
+	return tx.AddTask(&models.Task{Kind: kind, Lane: lane(kind), Share: share, Payload: string(text)})
 }
 
 func lane(kind string) models.Lane {

@@ -8,6 +8,7 @@ import (
 
 	"signalbox/ci/access"
 	"signalbox/ci/process"
+	"signalbox/ci/tasks"
 	"signalbox/internal/fault"
 	"signalbox/models"
 	"signalbox/models/enum"
@@ -146,7 +147,7 @@ func (m *mover) cancelLater(p *models.Pipeline, why string) error {
 	if p.Source != enum.SourceParentPipeline || p.Status.Completed() {
 		return nil
 	}
-	return m.c.soonTo(m.tx, TaskCancel, cancelTask{p.ID, why})
+	return m.c.soonTo(m.tx, TaskCancel, tasks.ShareOf(p.ProjectID), cancelTask{p.ID, why})
 }
 
 func (c *Coordinator) runCancel(ctx context.Context, t *models.Task) error {

@@ -63,6 +63,9 @@ type Options struct {
 	Dir string
 	// Now is the clock of created_at and the like; time.Now if nil.
 	Now func() time.Time
+	// Before is asked before the schema is changed, and only reads; tables may be missing or old. Its error keeps the database
+	// as it is. It may be nil.
+	Before func(*Tx) error
 }
 
 // Open connects, and migrates the schema under a lock. It fails with what to do when the database cannot
@@ -80,7 +83,14 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err := open(o, d.config()); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(d.count(d.reader), d.migrate(ctx)); err != nil {
+	err := d.count(d.reader)
+	if err == nil && o.Before != nil {
+		err = d.Read(ctx, o.Before)
+	}
+	if err == nil {
+		err = d.migrate(ctx)
+	}
+	if err != nil {
 		d.Close()
 		return nil, err
 	}

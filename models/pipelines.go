@@ -406,7 +406,9 @@ func (tx *Tx) StatusCounts(pipelineIDs []int64) ([]StatusCount, error) {
 	}
 	err := tx.db.Model(&Job{}).Select("pipeline_id, stage, stage_index, status, allow_failure, COUNT(*) AS count").
 		Where("pipeline_id IN ? AND retried = ?", pipelineIDs, false).
-		Group("pipeline_id, stage, stage_index, status, allow_failure").Order("pipeline_id, stage_index").Scan(&rows).Error
+		Group("pipeline_id, stage, stage_index, status, allow_failure").
+		Order("pipeline_id, stage_index, status, allow_failure"). // whole, so that the same counts are the same list
+		Scan(&rows).Error
 	return rows, err
 }
 

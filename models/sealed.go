@@ -14,6 +14,7 @@ type SealedSample struct {
 }
 
 // SealedSamples are some of the values that are sealed, of each kind whose place is known; few, because the key opens all or none.
+// The schema may be that of an older version.
 func (tx *Tx) SealedSamples() (out []SealedSample, err error) {
 	const few = 5
 	var variables []*Variable
@@ -30,6 +31,9 @@ func (tx *Tx) SealedSamples() (out []SealedSample, err error) {
 	for _, v := range ofPipelines {
 		out = append(out, SealedSample{v.Place(), v.Value})
 	}
+	if has, err := tx.hasTable("webhooks"); err != nil || !has {
+		return out, err
+	}
 	var hooks []*Webhook
 	if err := tx.db.Where("token IS NOT NULL").Order("id").Limit(few).Find(&hooks).Error; err != nil {
 		return nil, err
@@ -41,7 +45,24 @@ func (tx *Tx) SealedSamples() (out []SealedSample, err error) {
 }
 
 // Used says whether somebody used this database before: there are users.
-func (tx *Tx) Used() (bool, error) { return some(tx.db.Model(&User{})) }
+func (tx *Tx) Used() (bool, error) {
+	if made, err := tx.Made(); err != nil || !made {
+		return false, err
+	}
+	return some(tx.db.Model(&User{}))
+}
+
+// Made says whether the database has tables yet.
+func (tx *Tx) Made() (bool, error) { return tx.hasTable("settings") }
+
+func (tx *Tx) hasTable(name string) (has bool, err error) {
+	query := "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?)"
+	if tx.postgres {
+		query = "SELECT to_regclass(?) IS NOT NULL"
+	}
+	err = tx.db.Raw(query, name).Scan(&has).Error
+	return has, err
+}
 
 // KeepSetting stores a setting unless it has a value, and gives the value that it has: the same to all nodes that ask at once.
 func (tx *Tx) KeepSetting(key, value string) (string, error) {

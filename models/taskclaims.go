@@ -171,6 +171,18 @@ func (tx *Tx) PostponeTask(t *Task, runAt time.Time, reason string, failed, unsu
 	return tx.db.Model(&Task{}).Where("id = ? AND attempts = ?", t.ID, t.Attempts).Updates(change).Error
 }
 
+// ReturnTasks ends claims of tasks whose outcome nobody knows, although no node died of them: their next runs are told so. Who
+// claimed one of them meanwhile is left alone.
+func (tx *Tx) ReturnTasks(list []*Task) error {
+	for _, t := range list {
+		err := tx.db.Model(&Task{}).Where("id = ? AND attempts = ? AND locked_until > ?", t.ID, t.Attempts, unknown).Update("locked_until", unknown).Error
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // never is when a task is due that was given up; a node of an older version, too, waits for it.
 var never = time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)
 

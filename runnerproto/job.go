@@ -21,7 +21,6 @@ type Job struct {
 	Inputs        []JobInput   `json:"inputs,omitempty"`
 }
 
-// JobInfo names the job.
 // JobInput is an input of the job, which its texts name as ${{ job.inputs.KEY }}.
 type JobInput struct {
 	Key   string        `json:"key"`
@@ -35,6 +34,7 @@ type JobInputValue struct {
 	Sensitive bool   `json:"sensitive"`
 }
 
+// JobInfo names the job and where it comes from, for logs and metrics.
 type JobInfo struct {
 	ID              int64   `json:"id"`
 	Name            string  `json:"name"`
@@ -45,7 +45,11 @@ type JobInfo struct {
 	ProjectFullPath string  `json:"project_full_path"`
 	NamespaceID     int64   `json:"namespace_id"`
 	RootNamespaceID int64   `json:"root_namespace_id"`
+	OrganizationID  int64   `json:"organization_id"` // always 1: there is one
+	InstanceID      string  `json:"instance_id"`
+	InstanceUUID    string  `json:"instance_uuid"`
 	UserID          int64   `json:"user_id"`
+	ScopedUserID    *int64  `json:"scoped_user_id"` // whom a service account acts for: there are none
 	TimeInQueue     float64 `json:"time_in_queue_seconds"`
 	RunningOnShared string  `json:"project_jobs_running_on_instance_runners_count"` // "0" to "4", "5+", or "+Inf" where it does not matter
 	QueueSize       int     `json:"queue_size"`                                     // jobs that the runner could have been given, this one too
@@ -65,9 +69,11 @@ type GitInfo struct {
 	Protected        bool     `json:"protected"`
 }
 
-// RunnerInfo limits the job.
+// RunnerInfo is about the runner that gets the job.
 type RunnerInfo struct {
-	Timeout int `json:"timeout"`
+	UUID       string  `json:"uuid"`
+	Timeout    int     `json:"timeout"`            // of the job, in seconds
+	SessionURL *string `json:"runner_session_url"` // where the runner serves a terminal: none is asked for
 }
 
 // Variable is one variable; file and raw stand only when true.

@@ -139,6 +139,18 @@ func (s *Server) changeGroupMember(r *request, c *insideGroup) error {
 	return s.to(r, back)
 }
 
+// botAt is what the page of a user shows of a bot, that of an access token, which has no place for projects of its own.
+func botAt(tx *models.Tx, name string) (*models.Namespace, error) {
+	u, err := tx.UserByName(name)
+	if err == nil && !u.Bot {
+		err = models.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &models.Namespace{Name: u.Name, FullPath: u.Username}, nil
+}
+
 // namespacePage is what lies at the address of a user: the projects that the asker may see. The address of a
 // group leads to its page.
 func (s *Server) namespacePage(r *request, path string) error {
@@ -157,6 +169,12 @@ func (s *Server) namespacePage(r *request, path string) error {
 	d := data{}
 	err = s.ci.DB().Read(r.Context(), func(tx *models.Tx) error {
 		n, err := tx.NamespaceByPath(path)
+		if errors.Is(err, models.ErrNotFound) && r.actor.User != nil {
+			if n, err = botAt(tx, path); err == nil {
+				d["Title"], d["Owner"], d["Bot"] = n.Name, n, true
+				return nil
+			}
+		}
 		if err == nil && n.Kind == "group" { // one that the asker may not see
 			err = models.ErrNotFound
 		}

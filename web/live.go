@@ -36,11 +36,16 @@ type stream struct {
 var errMayFollow = errors.New("the stream may be followed")
 
 // follow runs look at once, whenever one of the topics is announced, and now and then; look says when there
-// is nothing more to come. It ends as soon as its reader may not open the stream any more.
+// is nothing more to come. It is refused when too many are followed already, and ends as soon as its reader may not open the stream any more.
 func (s *Server) follow(r *request, topics []string, look func(st *stream) (done bool, err error)) error {
 	if r.asking {
 		return errMayFollow
 	}
+	give, err := s.streams.enter(r, s.trusted)
+	if err != nil {
+		return err
+	}
+	defer give()
 	wake, stop := s.ci.Hub().Subscribe(topics...)
 	defer stop()
 	rights, stopRights := s.ci.Hub().Subscribe(s.restsOn(r)...)
@@ -205,13 +210,21 @@ func (s *Server) livePipeline(r *request, c *inside) error {
 	}))
 }
 
+// pipelinesVersion is the version of the first page of a project's pipelines, which shows of each its status and what its jobs
+// count: a job may fail while the status of its pipeline stays as it is.
 func pipelinesVersion(tx *models.Tx, projectID int64) (string, error) {
-	rows, _, err := tx.ListPipelines(projectID, models.PipelineFilter{}, models.Page{PerPage: 20, Descending: true, Uncounted: true})
+	rows, _, err := tx.ListPipelines(projectID, models.PipelineFilter{}, models.Page{PerPage: listed, Descending: true, Uncounted: true})
+	if err != nil {
+		return "", err
+	}
 	v := ""
-	for _, p := range rows {
+	ids := make([]int64, len(rows))
+	for i, p := range rows {
+		ids[i] = p.ID
 		v += fmt.Sprint(p.ID, p.Status, p.UpdatedAt.UnixMicro())
 	}
-	return digest(v), err
+	counts, err := tx.StatusCounts(ids)
+	return digest(v, counts), err
 }
 
 // liveProject follows the newest pipelines of a project.

@@ -20,7 +20,7 @@ func Pages() []Page {
 		if row.path != "" {
 			path += "/-/" + row.path
 		}
-		out = append(out, Page{row.method, path})
+		out = append(append(out, Page{row.method, path}), legacyPages(row)...)
 	}
 	for _, row := range s.groupTable() {
 		path := "/groups/<group>"

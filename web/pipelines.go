@@ -261,7 +261,7 @@ func (s *Server) pipelinePage(r *request, c *inside) error {
 			return err
 		}
 		by = users[pl.UserID]
-		if pl.MergeRequestID != nil {
+		if pl.MergeRequestID != nil && c.may(r, access.ReadMergeRequests) {
 			if merge, err = tx.MergeRequestByID(*pl.MergeRequestID); err != nil {
 				return err
 			}

@@ -146,6 +146,7 @@ func (s *Server) showAs(r *request, c *inside, status int, name string, d data) 
 		"run": c.may(r, access.CreatePipeline), "chat": c.may(r, access.ReadCommands), "command": c.may(r, access.CreateCommand),
 		"members": c.may(r, access.AdminMembers), "variables": c.may(r, access.AdminVariables), "admin": c.may(r, access.AdminProject),
 		"pipelines": c.may(r, access.ReadPipelines), "triggers": c.may(r, access.AdminTriggers),
+		"releases": c.may(r, access.ReadReleases),
 	}
 	s.render(r, status, name, d)
 	return nil

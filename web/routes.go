@@ -27,7 +27,9 @@ func (s *Server) find(r *request) page {
 	if group, ok := strings.CutPrefix(path, "/groups/"); ok {
 		return s.groupPages(group, method)
 	}
-	project, part, inner := strings.Cut(strings.TrimPrefix(path, "/"), "/-/")
+	whole := strings.TrimPrefix(path, "/")
+	project, part, inner := strings.Cut(whole, "/-/")
+	old := !inner && method == http.MethodGet
 	if project == "" || strings.HasPrefix(project, "-/") || strings.HasPrefix(project, "admin/") {
 		return noPage
 	}
@@ -41,7 +43,11 @@ func (s *Server) find(r *request) page {
 	for _, row := range s.projectTable() {
 		args, ok := match(row.path, part)
 		if ok && row.method == method && (row.path != "") == inner {
-			return named(project, s.inProject(project, args, row.page))
+			p := named(project, s.inProject(project, args, row.page))
+			if old {
+				p = s.orLegacy(whole, p)
+			}
+			return p
 		}
 	}
 	return noPage
@@ -220,6 +226,10 @@ func (s *Server) projectTable() []projectRow {
 		{"GET", "commit/*", able(access.ReadCode, s.commitPage)},
 		{"GET", "commits/**", s.ofRef},
 		{"GET", "tree/**", s.ofRef},
+		{"GET", "tags/**", s.ofRef},
+		{"GET", "blob/**", able(access.ReadCode, s.filePage)},
+		{"GET", "raw/**", able(access.ReadCode, s.rawRepositoryFile)},
+		{"GET", "archive/**", able(access.ReadCode, s.sourceArchive)},
 		{"GET", "edit", able(access.AdminProject, s.editPage)},
 		{"POST", "edit", able(access.AdminProject, s.editProject)},
 		{"GET", "runners", able(access.AdminRunners, s.projectRunners)},
@@ -241,7 +251,9 @@ func (s *Server) projectTable() []projectRow {
 		{"GET", "pipeline_schedules/*/edit", able(access.CreatePipeline, s.schedulePage)},
 		{"POST", "pipeline_schedules/*", able(access.CreatePipeline, s.saveSchedule)},
 		{"POST", "pipeline_schedules/*/*", able(access.CreatePipeline, s.scheduleAction)},
-		{"GET", "releases/*/downloads/**", able(access.ReadReleases, s.releaseDownload)},
+		{"GET", "releases", able(access.ReadReleases, s.releasesPage)},
+		{"GET", "releases/*/downloads/**", able(access.ReadReleases, s.ofRelease)},
+		{"GET", "releases/**", able(access.ReadReleases, s.ofRelease)},
 		{"GET", "environments", able(access.ReadEnvironments, s.environmentsPage)},
 		{"GET", "environments/*", able(access.ReadEnvironments, s.environmentPage)},
 		{"POST", "deployments/*/*", able(access.UpdateEnvironments, s.approveDeployment)},

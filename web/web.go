@@ -41,6 +41,7 @@ type Server struct {
 	assets    *assets
 	trusted   []netip.Prefix
 	stopping  <-chan struct{}
+	streams   *streams
 	helps     helps
 }
 
@@ -53,7 +54,7 @@ type Options struct {
 
 // New is the handler of all pages; a broken template is an error at start.
 func New(c *ci.Coordinator, auth *access.Authenticator, chat *chatops.Service, log *slog.Logger, o Options) (http.Handler, error) {
-	s := &Server{ci: c, auth: auth, chat: chat, log: log, sessions: scs.New(), trusted: o.Trusted, stopping: o.Stopping}
+	s := &Server{ci: c, auth: auth, chat: chat, log: log, sessions: scs.New(), trusted: o.Trusted, stopping: o.Stopping, streams: newStreams()}
 	if unused, ok := s.sessions.Store.(*memstore.MemStore); ok {
 		unused.StopCleanup() // it has a goroutine of its own
 	}
@@ -225,6 +226,10 @@ func (s *Server) fail(r *request, err error) {
 			return
 		}
 		status, title = http.StatusBadRequest, "That did not work"
+		if fault.KindOf(err) == fault.TooMany {
+			status = http.StatusTooManyRequests
+			r.w.Header().Set("Retry-After", "30")
+		}
 	case fault.Unavailable, fault.OutOfSpace:
 		status, title = http.StatusServiceUnavailable, "Not available right now"
 	case fault.Internal:

@@ -54,6 +54,10 @@ func (h *Handler) client(r *http.Request, a access.Actor) string {
 	case a.User != nil:
 		return fmt.Sprint("user ", a.User.ID)
 	}
+	return h.network(r)
+}
+
+func (h *Handler) network(r *http.Request) string {
 	return httpapi.Network(httpapi.Address(r, h.trusted)).String()
 }
 
@@ -157,9 +161,13 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, path, rest strin
 		return err
 	}
 	defer give()
-	repo := h.repo(project, actor)
+	repo := h.repo(r, project, actor)
 	w.Header().Set("Cache-Control", "no-cache, max-age=0, must-revalidate")
 	if rest == "/info/refs" {
+		// Here git shows what it is told. Jobs and users are not refused a fetch, which goes on more slowly.
+		if err := repo.Room(service); err != nil && (service == gitrepo.ReceivePack || actor.User == nil) {
+			return err
+		}
 		w.Header().Set("Content-Type", "application/x-"+string(service)+"-advertisement")
 		return committed(repo.Advertise(r.Context(), service, r.Header.Get("Git-Protocol"), w))
 	}
@@ -179,7 +187,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, path, rest strin
 	if service == gitrepo.ReceivePack {
 		return h.push(w, r, actor, project, body, again)
 	}
-	all, err := gather(repo, body, maxWants)
+	all, err := gather(repo, service, body, maxWants)
 	if err != nil {
 		return err
 	}
@@ -193,16 +201,17 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, path, rest strin
 // knownTurn is how long a fetch or push of a job or a user waits for its turn: a job that is refused fails.
 const knownTurn = 10 * time.Minute
 
-func (h *Handler) repo(p *models.Project, a access.Actor) *gitrepo.Repo {
+func (h *Handler) repo(r *http.Request, p *models.Project, a access.Actor) *gitrepo.Repo {
+	repo := h.ci.Repo(p).For(h.network(r))
 	if a.Job == nil && a.User == nil {
-		return h.ci.Repo(p)
+		return repo
 	}
-	return h.ci.Repo(p).WaitFor(knownTurn)
+	return repo.WaitFor(knownTurn)
 }
 
 // gather reads a body before git takes a place for it.
-func gather(repo *gitrepo.Repo, body io.Reader, limit int64) (io.ReadCloser, error) {
-	all, err := repo.Gather(body, limit)
+func gather(repo *gitrepo.Repo, service gitrepo.Service, body io.Reader, limit int64) (io.ReadCloser, error) {
+	all, err := repo.Gather(service, body, limit)
 	var slow *fault.Error
 	switch {
 	case errors.Is(err, spool.ErrTooLarge):
@@ -263,7 +272,7 @@ func (h *Handler) actor(r *http.Request) (access.Actor, error) {
 	case fault.KindOf(err) != fault.Unauthorized:
 		return actor, err
 	}
-	actor, err = h.auth.Password(r.Context(), name, password, httpapi.Network(httpapi.Address(r, h.trusted)).String())
+	actor, err = h.auth.Password(r.Context(), name, password, h.network(r))
 	if fault.KindOf(err) == fault.Unauthorized {
 		return access.Actor{}, fault.Wrap(fault.Unauthorized, err, "HTTP Basic: Access denied. Use your password or a personal access token")
 	}

@@ -123,7 +123,7 @@ func (h *Handler) push(w http.ResponseWriter, r *http.Request, a access.Actor, p
 	if r.Header.Get("Content-Encoding") == "gzip" {
 		limit = maxWants // git packs small bodies alone
 	}
-	pack, err := gather(h.ci.Repo(p), in, limit)
+	pack, err := gather(h.repo(r, p, a), gitrepo.ReceivePack, in, limit)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (h *Handler) push(w http.ResponseWriter, r *http.Request, a access.Actor, p
 	if err != nil {
 		return err
 	}
-	err = h.ci.Repo(p).WaitFor(knownTurn).Serve(ctx, gitrepo.ReceivePack, r.Header.Get("Git-Protocol"), io.MultiReader(&c.raw, pack), w, settings...)
+	err = h.repo(r, p, a).Serve(ctx, gitrepo.ReceivePack, r.Header.Get("Git-Protocol"), io.MultiReader(&c.raw, pack), w, settings...)
 	// Whether each ref moved is looked at when its pipeline is made; a client that went away may have been served.
 	done(!errors.Is(err, gitrepo.ErrBusy))
 	return committed(err)

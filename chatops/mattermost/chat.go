@@ -59,8 +59,11 @@ var (
 	group  = regexp.MustCompile(`^[0-9a-f]{40}$`)               // of several
 )
 
-// known says whether a channel's name is one that people know, and no mark of a conversation.
-func known(name string) bool { return !direct.MatchString(name) && !group.MatchString(name) }
+// known says whether a channel's name is one that people know, and no mark of a conversation. Bridges that give Slack's commands to
+// an address of Mattermost's kind send Slack's marks.
+func known(name string) bool {
+	return !direct.MatchString(name) && !group.MatchString(name) && name != "directmessage" && name != "privategroup"
+}
 
 func post(to chatops.Target, m chatops.Message) map[string]any {
 	body := map[string]any{"channel_id": to.Channel, "root_id": to.Thread, "message": message(m)}

@@ -111,12 +111,13 @@ func (h *Handler) interact(ctx context.Context, in *models.ChatIntegration, payl
 
 func (h *Handler) press(ctx context.Context, in *models.ChatIntegration, from chatops.Command, value, trigger string) error {
 	form, cmd, err := h.service.Press(ctx, in, from, value)
-	switch fault.KindOf(err) {
-	case fault.Forbidden:
-		h.service.Note(in, chatops.Asked{Kind: enum.Interaction, UserID: from.UserID}, enum.Refused, fault.Message(err), http.StatusOK)
-		return h.service.TellOf(ctx, in, from, fault.Message(err))
-	case fault.Invalid:
-		return h.service.TellOf(ctx, in, from, fault.Message(err))
+	switch kind := fault.KindOf(err); kind {
+	case fault.Forbidden, fault.Invalid:
+		untold := h.tell(ctx, in, from, err)
+		if kind == fault.Forbidden && untold == nil {
+			h.service.Note(in, chatops.Asked{Kind: enum.Interaction, UserID: from.UserID}, enum.Refused, fault.Message(err), http.StatusOK)
+		}
+		return untold
 	}
 	if err != nil {
 		return err
@@ -125,7 +126,15 @@ func (h *Handler) press(ctx context.Context, in *models.ChatIntegration, from ch
 		return h.service.Defer(ctx, in, cmd)
 	}
 	if err := h.service.Ask(ctx, in, cmd, trigger, *form); err != nil {
-		return h.service.TellOf(ctx, in, from, fault.Message(err))
+		return h.tell(ctx, in, from, err)
+	}
+	return nil
+}
+
+// tell shows whoever pressed a button why nothing came of it. Where no message can say so, the request itself is refused with it.
+func (h *Handler) tell(ctx context.Context, in *models.ChatIntegration, from chatops.Command, why error) error {
+	if h.service.TellOf(ctx, in, from, fault.Message(why)) != nil {
+		return why
 	}
 	return nil
 }

@@ -53,6 +53,7 @@ const (
 	ReadRepository    Ability = "read_repository" // fetch, and what jobs may read of it
 	ReadCode          Ability = "read_code"       // the rest of the repository
 	PushRef           Ability = "push_ref"        // change one branch or tag
+	ReadMergeRequests Ability = "read_merge_request"
 	CreatePipeline    Ability = "create_pipeline" // on the ref of the subject, if it names one
 	SetVariables      Ability = "set_pipeline_variables"
 	ReadPipelines     Ability = "read_pipelines"
@@ -136,6 +137,7 @@ type rule struct {
 	global bool     // not about a project or group
 	nobody bool     // nobody in particular may
 	group  bool     // about a group
+	also   Ability  // what it takes besides
 }
 
 var table = map[Ability]rule{
@@ -168,6 +170,7 @@ var table = map[Ability]rule{
 	CreateCommand:     {level: enum.Developer, write: true},
 	ReadProtectedRefs: {level: enum.Reporter, open: true},
 
+	ReadMergeRequests:    {level: enum.Reporter, open: true, also: ReadCode, scopes: []string{"read_repository"}},
 	UpdateMergeRequests:  {level: enum.Developer, write: true},
 	DeleteMergeRequests:  {level: enum.Owner, write: true},
 	TriggerPipeline:      {level: enum.Developer, write: true, jobs: true},
@@ -210,7 +213,7 @@ var table = map[Ability]rule{
 // belongs to CI follows builds_access_level.
 var features = map[Ability]string{
 	ReadRepository: "repository", ReadCode: "repository", PushRef: "repository",
-	UpdateMergeRequests: "merge_requests", DeleteMergeRequests: "merge_requests",
+	ReadMergeRequests: "merge_requests", UpdateMergeRequests: "merge_requests", DeleteMergeRequests: "merge_requests",
 	ReadReleases: "releases", CreateReleases: "releases",
 	ReadEnvironments: "environments", UpdateEnvironments: "environments", DeleteDeployments: "environments",
 }
@@ -237,6 +240,9 @@ func Allowed(a Actor, ability Ability, s Subject) bool {
 		return false
 	}
 	if !scoped(a, r) {
+		return false
+	}
+	if r.also != "" && !Allowed(a, r.also, s) {
 		return false
 	}
 	if feature := features[ability]; feature != "" && s.Project != nil {

@@ -82,7 +82,9 @@ func TestGuessingPasswords(t *testing.T) {
 
 		a = fresh()
 		for range 2 * access.NetworkBurst {
-			expect("a revoked token", try(a, "user26", secret.NewToken(secret.PersonalToken), "192.0.2.26"), "wrong")
+			if got := try(a, "user26", secret.NewToken(secret.PersonalToken), "192.0.2.26"); got == "in" {
+				t.Errorf("a token that is gone: %s", got)
+			}
 		}
 		expect("the password after it", try(a, "user26", "right", "192.0.2.26"), "in")
 
@@ -103,6 +105,37 @@ func TestGuessingPasswords(t *testing.T) {
 			t.Errorf("guesses of a session: %v", err)
 		}
 	})
+}
+
+// TestAPasswordThatLooksLikeAToken is a password all the same, and guesses that look so are braked like others.
+func TestAPasswordThatLooksLikeAToken(t *testing.T) {
+	dir := t.TempDir()
+	modelstest.SQLite(t, dir)
+	db := modelstest.Open(t, models.Options{Dir: dir})
+	password := secret.NewToken(secret.PersonalToken)
+	err := db.Write(t.Context(), func(tx *models.Tx) error {
+		return tx.CreateUser(&models.User{Username: "anna", Name: "x", Email: "a@example.com", State: "active", PasswordHash: secret.HashPassword(password)})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := func(burst int) access.Limiter { return limit.NewLocal(access.BrakeEvery*1000, burst) }
+	a := access.NewAuthenticator(db, access.Brakes{Login: l(access.LoginBurst), Network: l(access.NetworkBurst), Name: l(access.NameBurst)})
+	if _, err := a.Password(t.Context(), "anna", password, "192.0.2.1"); err != nil {
+		t.Errorf("the right password: %v", err)
+	}
+	for i := range access.LoginBurst + 1 {
+		_, err := a.Password(t.Context(), "anna", secret.NewToken(secret.PersonalToken), "192.0.2.2")
+		if braked := err == access.ErrTooMany; err == nil || braked != (i == access.LoginBurst) {
+			t.Errorf("guess %d: %v", i+1, err)
+		}
+	}
+	if _, err := a.Password(t.Context(), "anna", password, "192.0.2.2"); err != access.ErrTooMany {
+		t.Errorf("from where it is guessed: %v", err)
+	}
+	if _, err := a.Password(t.Context(), "anna", "mistyped", "192.0.2.2"); err == nil || err == access.ErrTooMany {
+		t.Errorf("what looks like no token is counted apart: %v", err)
+	}
 }
 
 // TestMadeUpNamesAreNotKept beyond what the network of who gives them may try, and never in full length.

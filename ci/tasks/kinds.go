@@ -122,6 +122,9 @@ func (r *Runner) Retry(ctx context.Context, id int64) error {
 	})
 }
 
+// ShareOf is the share of a project in the handlers of a kind, so that what one has to wait for holds up no other.
+func ShareOf(project int64) string { return fmt.Sprint("project ", project) }
+
 // shares are what each kind may take of a lane now. One kind leaves a quarter of the handlers to the others, and one share,
 // such as a project, half of what its kind has.
 func (r *Runner) shares(l *lane, kinds []string) (list []models.KindShare) {

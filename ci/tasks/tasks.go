@@ -42,6 +42,7 @@ type Runner struct {
 	kinds   map[string]*kind
 	lanes   []*lane
 	working sync.WaitGroup
+	claims  claims
 }
 
 // lane is a lane's handlers.
@@ -54,8 +55,9 @@ type lane struct {
 	tasks map[int64]string  // the same by id, with their kind
 }
 
-// handlers are how many tasks of each lane run at a time.
-var handlers = map[models.Lane]int{models.LaneInner: 8, models.LaneOutside: 6, models.LaneCommands: 8}
+// handlers are how many tasks of each lane run at a time. Calls of others, and commands, which may read files from elsewhere,
+// mostly wait and cost little; there are enough of them that what one project waits for leaves others their part (shares).
+var handlers = map[models.Lane]int{models.LaneInner: 8, models.LaneOutside: 18, models.LaneCommands: 18}
 
 const (
 	// hold is how long a claimed task is nobody else's. It is renewed while its handler works, so that the
@@ -143,19 +145,21 @@ func (r *Runner) runOnce(ctx context.Context, l *lane) (more bool, err error) {
 		return false, err
 	}
 	var claimed []*models.Task
+	unstored := r.claims.unstored()
 	err = r.db.Write(ctx, func(tx *models.Tx) error {
+		if err := tx.ReturnTasks(unstored); err != nil {
+			return err
+		}
 		claimed, err = tx.ClaimTasks(l.lane, r.shares(l, due), min(batch, free), hold)
 		return err
 	})
 	if err != nil {
 		return false, err
 	}
+	r.claims.ended(unstored...)
 	for _, t := range claimed {
-		select {
-		case l.slots <- struct{}{}:
-		case <-ctx.Done():
-			return false, ctx.Err()
-		}
+		r.claims.add(t)
+		l.slots <- struct{}{} // it is free: nobody else takes one
 		l.count(t, 1)
 		r.working.Go(func() {
 			defer func() {
@@ -202,7 +206,10 @@ func (r *Runner) do(ctx context.Context, t *models.Task) {
 	}
 	if store != nil {
 		r.log.ErrorContext(ctx, "outcome of a task cannot be stored", "kind", t.Kind, "task", t.ID, "error", store)
+		r.claims.fail(t)
+		return
 	}
+	r.claims.ended(t)
 }
 
 // store notes how a run ended.

@@ -189,6 +189,52 @@ func TestATaskThatKillsItsNode(t *testing.T) {
 	})
 }
 
+// TestATaskThatOutlastsOrderlyStops is not given up for them, however many there are; it is told that it may have done something.
+func TestATaskThatOutlastsOrderlyStops(t *testing.T) {
+	modelstest.Each(t, func(t *testing.T, o models.Options) {
+		db := modelstest.Open(t, o)
+		add(t, db, &models.Task{Kind: "long"})
+		end := make(chan struct{})
+		var runners sync.WaitGroup
+		defer func() {
+			close(end)
+			runners.Wait()
+		}()
+		for i := range 7 {
+			begun := make(chan bool, 1)
+			r := tasks.NewRunner(db, slog.New(slog.DiscardHandler))
+			r.Handle("long", func(_ context.Context, task *models.Task) error {
+				begun <- task.Unsure
+				<-end // it does not hear that its node stops
+				return &tasks.Later{At: db.Now()}
+			}, tasks.GivenUp(func(_ context.Context, _ *models.Task, reason error) error {
+				t.Errorf("given up: %v", reason)
+				return nil
+			}))
+			ctx, cancel := context.WithCancel(context.Background())
+			runners.Go(func() { r.Run(ctx) })
+			select {
+			case unsure := <-begun:
+				if unsure != (i > 0) {
+					t.Errorf("run %d: unsure %v", i, unsure)
+				}
+			case <-time.After(30 * time.Second):
+				t.Fatalf("run %d does not begin", i)
+			}
+			cancel()
+			if err := r.GiveBack(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := db.ReleaseTasks(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if rows := troubled(t, db); len(rows) != 0 {
+				t.Fatalf("stop %d: %+v", i, rows[0])
+			}
+		}
+	})
+}
+
 // TestKindsHaveShares: neither a crowd of one kind nor one project's crowd keeps others waiting.
 func TestKindsHaveShares(t *testing.T) {
 	modelstest.Each(t, func(t *testing.T, o models.Options) {

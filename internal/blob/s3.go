@@ -123,7 +123,7 @@ func (s *S3) Put(ctx context.Context, key string, r io.Reader) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	all, err := spool.Gather(os.TempDir(), r, 0) // who sends slowly must not keep a place
+	all, err := spool.NewDisk(os.TempDir(), 0, 0).Gather("", r, 0) // who sends slowly must not keep a place
 	if err != nil {
 		return 0, err
 	}

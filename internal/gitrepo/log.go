@@ -3,7 +3,6 @@ package gitrepo
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -248,28 +247,6 @@ func (r *Repo) SortedRefs(ctx context.Context, prefix, key string) ([]Ref, error
 		return nil, err
 	}
 	return parseRefs(string(out)), nil
-}
-
-// ArchiveFormat is a form of archive that git makes.
-type ArchiveFormat string
-
-// The formats.
-const (
-	Tar   ArchiveFormat = "tar"
-	TarGz ArchiveFormat = "tar.gz"
-	Zip   ArchiveFormat = "zip"
-)
-
-// Archive writes the files of a commit, or of a folder of it, below a folder named prefix.
-func (r *Repo) Archive(ctx context.Context, sha string, format ArchiveFormat, prefix, folder string, w io.Writer) error {
-	if !ValidSHA(sha) || folder != "" && !validPathspec(folder) {
-		return ErrBadName
-	}
-	args := []string{"--git-dir=" + r.dir, "archive", "--format=" + string(format), "--prefix=" + prefix + "/", sha, "--"}
-	if folder != "" {
-		args = append(args, ":(literal)"+strings.TrimPrefix(folder, "/"))
-	}
-	return r.answer(ctx, r.store.git(ctx, args...), w)
 }
 
 // RecursiveTree lists everything below a folder at a commit, folders included, at most limit entries behind

@@ -66,13 +66,16 @@ const (
 	serveWithin = time.Hour
 	// placeWithin is how long it waits for its turn, unless WaitFor says otherwise.
 	placeWithin = time.Minute
-	// ahead is how much of an answer git may make before its client takes it. Git gives its place back as soon as it has made
-	// the answer.
-	ahead = 64 << 20
+	// ahead is how much of an answer git may make before its client takes it, if there is room. Git gives its place back as soon
+	// as it has made the answer.
+	ahead = 512 << 20
 )
 
 // ErrBusy says that too much git runs already; nothing was begun.
 var ErrBusy = fault.New(fault.Unavailable, "Too many fetches and pushes are under way. Please try again in a minute.")
+
+// ErrNoRoom says that what a client sends, or is sent, has no room to wait in; nothing was begun.
+var ErrNoRoom = fault.New(fault.Unavailable, "The server has no room for this now: too many fetches and pushes are under way. Please try again in a minute.")
 
 // answer runs a git process whose output is for a client.
 func (r *Repo) answer(ctx context.Context, cmd *exec.Cmd, w io.Writer) error {
@@ -83,7 +86,8 @@ func (r *Repo) answer(ctx context.Context, cmd *exec.Cmd, w io.Writer) error {
 		return err
 	}
 	defer give()
-	out, errs := spool.NewOutlet(ctx, r.store.tmp, ahead, w), &head{}
+	wanted := func() bool { return r.store.serving.Short(r.dir) }
+	out, errs := r.store.fetches.NewOutlet(ctx, r.client, ahead, wanted, w), &head{}
 	cmd.Stdout, cmd.Stderr = out, errs
 	err = cmd.Run()
 	give()
@@ -97,8 +101,30 @@ func (r *Repo) answer(ctx context.Context, cmd *exec.Cmd, w io.Writer) error {
 }
 
 // Gather reads the body of a fetch or a push to its end, before Serve takes a place for it; limit bounds its bytes, 0 does not.
-func (r *Repo) Gather(body io.Reader, limit int64) (io.ReadCloser, error) {
-	return spool.Gather(r.store.tmp, body, limit)
+// ErrNoRoom is a body for which there is no room.
+func (r *Repo) Gather(service Service, body io.Reader, limit int64) (io.ReadCloser, error) {
+	all, err := r.store.disk(service).Gather(r.client, body, limit)
+	if errors.Is(err, spool.ErrNoRoom) {
+		return nil, ErrNoRoom
+	}
+	return all, err
+}
+
+// Room fails with ErrNoRoom if there is none for what a client will push, or if what it fetches already takes its whole share of
+// the disk, so that it hears of it before anything is sent. A fetch that is not asked for here goes on without the disk.
+func (r *Repo) Room(service Service) error {
+	if service == ReceivePack && !r.store.pushes.Room(r.client) || service == UploadPack && !r.store.fetches.Share(r.client) {
+		return ErrNoRoom
+	}
+	return nil
+}
+
+// disk is where bodies wait.
+func (s *Store) disk(service Service) *spool.Disk {
+	if service == ReceivePack {
+		return s.pushes
+	}
+	return s.fetches
 }
 
 // headed writes a text before the first of what is written to it.

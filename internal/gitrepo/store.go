@@ -5,6 +5,7 @@ package gitrepo
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,10 +15,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"signalbox/internal/fault"
 	"signalbox/internal/limit"
+	"signalbox/internal/spool"
 )
 
 // ErrNotFound says that a ref, a commit or a path does not exist.
@@ -33,6 +36,8 @@ type Store struct {
 	tmp      string
 	serving  *limit.Places // of git processes that serve fetches, pushes and archives
 	asking   *limit.Places // of those that answer a question
+	fetches  *spool.Disk   // for what fetches ask and are answered, and archives
+	pushes   *spool.Disk   // for what is pushed
 	mu       sync.Mutex
 	readers  map[string]*reader
 	lastUsed []string
@@ -45,6 +50,23 @@ type Options struct {
 	// Processes bounds the fetches and pushes served at once, and the questions asked at once; 0 means 32. One repository has
 	// half of them at most.
 	Processes int
+	// Fetching and Pushing bound the bytes of fetches and of pushes that wait on the disk, in the folder of Home; 0 means a part
+	// of what is free there at the start. One client's network has a quarter of the first and half of the second at most.
+	Fetching, Pushing int64
+}
+
+// maxFetching is what fetches may have at most of a disk, however large that is.
+const maxFetching = 8 << 30
+
+// rooms fills in what is not said of the bytes that may wait.
+func (o *Options) rooms(tmp string) {
+	var fs syscall.Statfs_t
+	free := int64(2 * maxFetching) // where nobody can tell
+	if err := syscall.Statfs(tmp, &fs); err == nil {
+		free = max(4, int64(fs.Bavail)*int64(fs.Bsize))
+	}
+	o.Fetching = cmp.Or(o.Fetching, min(maxFetching, free/4))
+	o.Pushing = cmp.Or(o.Pushing, free/2)
 }
 
 const gitConfig = `[safe]
@@ -100,7 +122,9 @@ func New(o Options) (*Store, error) {
 	if err := os.WriteFile(filepath.Join(home, ".gitconfig"), []byte(gitConfig), 0o600); err != nil {
 		return nil, fmt.Errorf("repositories: %w", err)
 	}
+	o.rooms(tmp)
 	return &Store{
+		fetches: spool.NewDisk(tmp, o.Fetching, max(1, o.Fetching/4)), pushes: spool.NewDisk(tmp, o.Pushing, max(1, o.Pushing/2)),
 		root: root, tmp: tmp, readers: map[string]*reader{},
 		serving: limit.NewPlaces(o.Processes, o.Processes/2), asking: limit.NewPlaces(o.Processes, o.Processes/2),
 		env: []string{
@@ -130,6 +154,14 @@ type Repo struct {
 	store      *Store
 	dir        string
 	turnWithin time.Duration // of fetches and pushes; 0 means placeWithin
+	client     string        // whom fetches and pushes are counted for
+}
+
+// For is the repository for a client, such as an address: of what waits on the disk each has a share.
+func (r *Repo) For(client string) *Repo {
+	other := *r
+	other.client = client
+	return &other
 }
 
 // WaitFor is the repository for a client whose fetches and pushes may wait that long for their turn.

@@ -25,3 +25,26 @@ func TakeSmallBody(r *http.Request) (here bool, err error) {
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return true, nil
 }
+
+// AwaitBody reads a body, at most the bytes that a small one has, and puts it back: whoever reads it then need not wait for it,
+// and finds the error that ended it.
+func AwaitBody(r *http.Request) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return
+	}
+	rest := r.Body
+	body, err := io.ReadAll(io.LimitReader(rest, smallBody+1))
+	then := io.Reader(rest)
+	if err != nil {
+		then = broken{err}
+	}
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(body), then), rest}
+}
+
+// broken is where a body ended that did not come whole.
+type broken struct{ err error }
+
+func (b broken) Read([]byte) (int, error) { return 0, b.err }

@@ -1,8 +1,12 @@
 package httpapi
 
 import (
+	"errors"
+	"io"
+	"math"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -95,6 +99,40 @@ func (c *conn) Write(p []byte) (n int, err error) {
 			return n, err
 		}
 	}
+}
+
+// ReadFrom lets the kernel send a file, piece by piece within the same times. All else goes by Write: its source may take its
+// time, which is not the client's fault.
+func (c *conn) ReadFrom(src io.Reader) (n int64, err error) {
+	to, sends := c.Conn.(io.ReaderFrom)
+	rest, limited := src.(*io.LimitedReader)
+	if !limited {
+		rest = &io.LimitedReader{R: src, N: math.MaxInt64}
+	}
+	if _, isFile := rest.R.(*os.File); !sends || !isFile {
+		return io.Copy(struct{ io.Writer }{c}, src)
+	}
+	for rest.N > 0 {
+		if err := c.Conn.SetWriteDeadline(c.until()); err != nil {
+			return n, err
+		}
+		piece := min(rest.N, writePiece)
+		sent, err := to.ReadFrom(&io.LimitedReader{R: rest.R, N: piece})
+		n, rest.N = n+sent, rest.N-sent
+		if err != nil || sent < piece {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// CloseWrite says that no more is sent. With it the server ends a connection on which the client still sends, so that the client can
+// read the answer; a connection that cannot do that is closed whole.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }
 
 func (c *conn) until() time.Time {

@@ -9,10 +9,11 @@ import (
 // one key may have wait for a place of all, so that nobody stands in line with a crowd of somebody else's. It counts for
 // one node.
 type Places struct {
-	all  chan struct{}
-	each int
-	mu   sync.Mutex
-	keys map[string]*queue // of those that have or want a place
+	all    chan struct{}
+	each   int
+	mu     sync.Mutex
+	keys   map[string]*queue // of those that have or want a place
+	queued int               // those that have a place of their key and wait for one of all
 }
 
 type queue struct {
@@ -35,18 +36,44 @@ func (p *Places) Take(ctx context.Context, key string) (give func(), err error) 
 		p.part(key, q)
 		return func() {}, context.Cause(ctx)
 	}
+	p.queue(1)
 	select {
 	case p.all <- struct{}{}:
+		p.queue(-1)
 	case <-ctx.Done():
+		p.queue(-1)
 		<-q.places
 		p.part(key, q)
 		return func() {}, context.Cause(ctx)
 	}
+	return p.giving(key, q), nil
+}
+
+// TryTake is Take without waiting: false if no place is free now.
+func (p *Places) TryTake(key string) (give func(), ok bool) {
+	q := p.join(key)
+	select {
+	case q.places <- struct{}{}:
+	default:
+		p.part(key, q)
+		return func() {}, false
+	}
+	select {
+	case p.all <- struct{}{}:
+	default:
+		<-q.places
+		p.part(key, q)
+		return func() {}, false
+	}
+	return p.giving(key, q), true
+}
+
+func (p *Places) giving(key string, q *queue) (give func()) {
 	return sync.OnceFunc(func() {
 		<-p.all
 		<-q.places
 		p.part(key, q)
-	}), nil
+	})
 }
 
 // Wanted is how many have or want a place of a key.
@@ -57,6 +84,20 @@ func (p *Places) Wanted(key string) int {
 		return q.users
 	}
 	return 0
+}
+
+// Short says whether somebody waits for a place who could have one, were one of this key given back.
+func (p *Places) Short(key string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	q := p.keys[key]
+	return p.queued > 0 || q != nil && q.users > p.each
+}
+
+func (p *Places) queue(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.queued += n
 }
 
 func (p *Places) join(key string) *queue {
