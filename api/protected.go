@@ -144,11 +144,10 @@ func (s *Server) changeProtectedBranch(c *call, p *protectParams) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.apply(row); err != nil {
+	if row, err = s.ci.ChangeProtected(c.ctx(), c.actor, row.ID, p.apply); err != nil {
 		return nil, err
 	}
-	err = s.ci.ChangeProtected(c.ctx(), c.actor, row)
-	return protectedOf(row), err
+	return protectedOf(row), nil
 }
 
 func (s *Server) protectTag(c *call, p *struct {

@@ -98,14 +98,16 @@ func (s *Server) protectionRoutes(r routes) {
 	) (any, error) {
 		g := &models.ProtectedEnvironment{ProjectID: c.project.ID, Name: p.Name}
 		p.apply(g)
-		err := s.ci.SaveProtection(c.ctx(), c.actor, g)
+		err := s.ci.ProtectEnvironment(c.ctx(), c.actor, g)
 		return protectionOf(g), err
 	}))
 	r.get(one, inProtection(), func(c *call) (any, error) { return protectionOf(c.protection), nil })
 	r.put(one, inProtection(), with(func(c *call, p *protectionParams) (any, error) {
-		p.apply(c.protection)
-		err := s.ci.SaveProtection(c.ctx(), c.actor, c.protection)
-		return protectionOf(c.protection), err
+		g, err := s.ci.ChangeProtection(c.ctx(), c.actor, c.protection.ID, p.apply)
+		if err != nil {
+			return nil, err
+		}
+		return protectionOf(g), nil
 	}))
 	r.delete(one, inProtection(), func(c *call) (any, error) {
 		return nil, s.ci.RemoveProtection(c.ctx(), c.actor, c.protection)

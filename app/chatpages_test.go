@@ -65,6 +65,7 @@ func TestChatPages(t *testing.T) {
 			r.h.success(id)
 			r.once(r.eve, "second line")
 			id, _ = r.run("other")
+			r.until("it waits", func() bool { return len(r.saying(r.eve, "pending")) == 1 }) // its reply takes the place of this message
 			r.h.run(id)
 			r.log(id, section("step_script", "\x1b[32;1m$ make deploy\x1b[0;m\nmake: *** No rule to make target 'deploy'.  Stop."))
 			r.h.fail(id)

@@ -46,7 +46,7 @@ func TestACommandIsDoneAndToldAtOnce(t *testing.T) {
 			b := newBench(t, onceConfig, nil)
 			b.write(func(tx *models.Tx) error {
 				anyone := []models.Grant{{ID: 1, AccessLevel: enum.Maintainer}}
-				return tx.SaveProtectedEnvironment(&models.ProtectedEnvironment{ProjectID: b.project.ID, Name: "production", Deployers: anyone, Approvers: anyone, RequiredApprovals: 1})
+				return tx.CreateProtectedEnvironment(&models.ProtectedEnvironment{ProjectID: b.project.ID, Name: "production", Deployers: anyone, Approvers: anyone, RequiredApprovals: 1})
 			})
 			pipeline, jobs := b.pipeline()
 			for _, j := range c.ends {

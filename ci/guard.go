@@ -259,8 +259,46 @@ func WaitsFor(tx *models.Tx, by access.Actor, subject access.Subject, d *models.
 	return w, nil
 }
 
-// SaveProtection protects an environment, or changes who may deploy to it.
-func (c *Coordinator) SaveProtection(ctx context.Context, by access.Actor, g *models.ProtectedEnvironment) error {
+// ProtectEnvironment lets only some deploy to an environment.
+func (c *Coordinator) ProtectEnvironment(ctx context.Context, by access.Actor, g *models.ProtectedEnvironment) error {
+	if err := checkProtection(g); err != nil {
+		return err
+	}
+	err := c.db.Write(ctx, func(tx *models.Tx) error {
+		g.ID = 0
+		if err := tx.CreateProtectedEnvironment(g); err != nil {
+			return err
+		}
+		return audit(tx, by, "environment_protected", "project", g.ProjectID, g.Name)
+	})
+	if errors.Is(err, models.ErrDuplicate) {
+		return fault.New(fault.Conflict, "Protected environment '%s' already exists", g.Name)
+	}
+	return err
+}
+
+// ChangeProtection changes who may deploy to an environment, by its protection as it stands then, and returns that.
+func (c *Coordinator) ChangeProtection(ctx context.Context, by access.Actor, id int64, change func(g *models.ProtectedEnvironment)) (g *models.ProtectedEnvironment, err error) {
+	err = c.db.Write(ctx, func(tx *models.Tx) error {
+		row, err := tx.LockProtectedEnvironment(id)
+		if err != nil {
+			return notFound(err, "Protected Environment")
+		}
+		g = row.ProtectedEnvironment
+		change(g)
+		if err := checkProtection(g); err != nil {
+			return err
+		}
+		if err := tx.UpdateProtectedEnvironment(row); err != nil {
+			return err
+		}
+		return audit(tx, by, "environment_protected", "project", g.ProjectID, g.Name)
+	})
+	return g, err
+}
+
+// checkProtection refuses what protects nothing, and numbers what does.
+func checkProtection(g *models.ProtectedEnvironment) error {
 	switch {
 	case len(g.Deployers) == 0:
 		return fault.Field("deploy_access_levels", "can't be blank")
@@ -275,16 +313,7 @@ func (c *Coordinator) SaveProtection(ctx context.Context, by access.Actor, g *mo
 	if g.Approvers == nil {
 		g.Approvers = []models.Grant{}
 	}
-	err := c.db.Write(ctx, func(tx *models.Tx) error {
-		if err := tx.SaveProtectedEnvironment(g); err != nil {
-			return err
-		}
-		return audit(tx, by, "environment_protected", "project", g.ProjectID, g.Name)
-	})
-	if errors.Is(err, models.ErrDuplicate) {
-		return fault.New(fault.Conflict, "Protected environment '%s' already exists", g.Name)
-	}
-	return err
+	return nil
 }
 
 // RemoveProtection lets everybody deploy to an environment who may run jobs. Jobs that wait for approvals can be started then.

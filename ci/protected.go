@@ -48,17 +48,26 @@ func (c *Coordinator) Protect(ctx context.Context, by access.Actor, r *models.Pr
 	return err
 }
 
-// ChangeProtected changes a rule.
-func (c *Coordinator) ChangeProtected(ctx context.Context, by access.Actor, r *models.ProtectedRef) error {
-	if err := checkProtected(r); err != nil {
-		return err
-	}
-	return c.db.Write(ctx, func(tx *models.Tx) error {
-		if err := tx.UpdateProtectedRef(r); err != nil {
+// ChangeProtected changes a rule, as it stands then, and returns it.
+func (c *Coordinator) ChangeProtected(ctx context.Context, by access.Actor, id int64, change func(r *models.ProtectedRef) error) (r *models.ProtectedRef, err error) {
+	err = c.db.Write(ctx, func(tx *models.Tx) error {
+		row, err := tx.LockProtectedRef(id)
+		if err != nil {
+			return notFound(err, "Protected Ref")
+		}
+		r = row.ProtectedRef
+		if err := change(r); err != nil {
+			return err
+		}
+		if err := checkProtected(r); err != nil {
+			return err
+		}
+		if err := tx.UpdateProtectedRef(row); err != nil {
 			return err
 		}
 		return audit(tx, by, "protected_"+r.Kind+"_updated", "project", r.ProjectID, r.Name)
 	})
+	return r, err
 }
 
 // Unprotect removes a rule.

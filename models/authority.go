@@ -71,6 +71,18 @@ type LockedRunner struct {
 	in *Tx
 }
 
+// LockedProtectedRef is a rule for branches or tags that a transaction may change.
+type LockedProtectedRef struct {
+	*ProtectedRef
+	in *Tx
+}
+
+// LockedProtectedEnvironment is the protection of an environment that a transaction may change.
+type LockedProtectedEnvironment struct {
+	*ProtectedEnvironment
+	in *Tx
+}
+
 // LockUser finds a user for a change.
 func (tx *Tx) LockUser(id int64) (LockedUser, error) {
 	row, err := locked[User](tx, id)
@@ -95,6 +107,18 @@ func (tx *Tx) LockRunner(id int64) (LockedRunner, error) {
 	return LockedRunner{row, tx}, err
 }
 
+// LockProtectedRef finds a project's rule for a change.
+func (tx *Tx) LockProtectedRef(id int64) (LockedProtectedRef, error) {
+	row, err := locked[ProtectedRef](tx, id)
+	return LockedProtectedRef{row, tx}, err
+}
+
+// LockProtectedEnvironment finds the protection of an environment for a change.
+func (tx *Tx) LockProtectedEnvironment(id int64) (LockedProtectedEnvironment, error) {
+	row, err := locked[ProtectedEnvironment](tx, id)
+	return LockedProtectedEnvironment{row, tx}, err
+}
+
 func locked[T any](tx *Tx, id int64) (*T, error) {
 	q := tx.db.Where("id = ?", id)
 	if tx.postgres {
@@ -106,9 +130,17 @@ func locked[T any](tx *Tx, id int64) (*T, error) {
 // storeLocked stores all fields of a row that was locked in a transaction, which must be this one, and notes that its
 // authority may have changed.
 func (tx *Tx) storeLocked(in *Tx, kind AuthorityKind, id int64, row any) error {
-	if in != tx {
-		return fmt.Errorf("%s %d is stored in a transaction that did not lock it", kind, id)
+	if err := tx.store(in, row, string(kind), id); err != nil {
+		return err
 	}
 	tx.changesAuthority(kind, id)
+	return nil
+}
+
+// store is storeLocked of a row that those who wait need not hear of.
+func (tx *Tx) store(in *Tx, row any, what string, id int64) error {
+	if in != tx {
+		return fmt.Errorf("%s %d is stored in a transaction that did not lock it", what, id)
+	}
 	return translate(tx.db.Save(row).Error)
 }

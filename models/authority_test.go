@@ -23,7 +23,7 @@ func TestOnlyLockedRowsAreStored(t *testing.T) {
 			guarded[m.Type.Out(0).Field(0).Type] = true // the row, such as *models.User
 		}
 	}
-	if len(guarded) != 4 {
+	if len(guarded) != 6 {
 		t.Fatalf("guarded are %v", guarded)
 	}
 	for m := range tx.Methods() {

@@ -3,7 +3,9 @@ package models_test
 import (
 	"errors"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"signalbox/internal/fault"
 	"signalbox/models"
@@ -115,3 +117,39 @@ func TestNothingIsPutIntoAGroupThatIsBeingDeleted(t *testing.T) {
 type errorString string
 
 func (e errorString) Error() string { return string(e) }
+
+// TestWhoeverDeletesAGroupComesFirstOrLast: what is put into a group while its deletion is stored waits for that, and is refused.
+func TestWhoeverDeletesAGroupComesFirstOrLast(t *testing.T) {
+	modelstest.Each(t, func(t *testing.T, o models.Options) {
+		db := modelstest.Open(t, o)
+		f := fill(t, db)
+		created := make(chan error, 1)
+		once := sync.OnceFunc(func() {
+			go func() {
+				created <- db.Write(ctx, func(tx *models.Tx) error {
+					return tx.CreateProject(&models.Project{Path: "new", Name: "New", Visibility: enum.Private, DefaultBranch: "main", Storage: "new"}, f.sub)
+				})
+			}()
+		})
+		must(t, db.Write(ctx, func(tx *models.Tx) error {
+			g, err := tx.LockNamespace(f.group.ID)
+			if err != nil {
+				return err
+			}
+			once()
+			select {
+			case err := <-created:
+				t.Errorf("a project is put into a group whose deletion is being stored: %v", err)
+			case <-time.After(300 * time.Millisecond): // time to do so, for who does not wait
+			}
+			g.Deleting = true
+			return tx.UpdateNamespace(g)
+		}))
+		if t.Failed() {
+			return
+		}
+		if err := <-created; fault.KindOf(err) != fault.Conflict {
+			t.Errorf("a project is put into a group that is being deleted: %v", err)
+		}
+	})
+}

@@ -370,8 +370,10 @@ func (tx *Tx) ProtectedRef(projectID int64, kind, name string) (*ProtectedRef, e
 	return first[ProtectedRef](tx.db.Where("project_id = ? AND kind = ? AND name = ?", projectID, kind, name))
 }
 
-// UpdateProtectedRef stores all fields of r.
-func (tx *Tx) UpdateProtectedRef(r *ProtectedRef) error { return translate(tx.db.Save(r).Error) }
+// UpdateProtectedRef stores all fields of r, which LockProtectedRef gave in this transaction.
+func (tx *Tx) UpdateProtectedRef(r LockedProtectedRef) error {
+	return tx.store(r.in, r.ProtectedRef, "protected ref", r.ID)
+}
 
 // ListProtectedRefs pages through a project's rules of one kind.
 func (tx *Tx) ListProtectedRefs(projectID int64, kind, search string, p Page) ([]*ProtectedRef, int64, error) {

@@ -42,13 +42,15 @@ func (tx *Tx) ProtectedEnvironments(projectID int64, p Page) ([]*ProtectedEnviro
 	return list[ProtectedEnvironment](tx.db.Model(&ProtectedEnvironment{}).Where("project_id = ?", projectID), "id", p)
 }
 
-// SaveProtectedEnvironment stores a protection, new if its id is 0; ErrDuplicate if the environment has one.
-func (tx *Tx) SaveProtectedEnvironment(p *ProtectedEnvironment) error {
-	if p.ID == 0 {
-		p.CreatedAt = tx.now()
-		return translate(tx.db.Create(p).Error)
-	}
-	return tx.db.Save(p).Error
+// CreateProtectedEnvironment stores a protection; ErrDuplicate if the environment has one.
+func (tx *Tx) CreateProtectedEnvironment(p *ProtectedEnvironment) error {
+	p.CreatedAt = tx.now()
+	return translate(tx.db.Create(p).Error)
+}
+
+// UpdateProtectedEnvironment stores all fields of p, which LockProtectedEnvironment gave in this transaction.
+func (tx *Tx) UpdateProtectedEnvironment(p LockedProtectedEnvironment) error {
+	return tx.store(p.in, p.ProtectedEnvironment, "protected environment", p.ID)
 }
 
 // DeleteProtectedEnvironment lets everybody deploy who may run jobs.

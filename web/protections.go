@@ -235,7 +235,14 @@ func (s *Server) saveProtection(r *request, c *inside) error {
 	if g.Approvers, err = s.readGrants(r, "approve", g.Approvers); err != nil {
 		return err
 	}
-	if err := s.ci.SaveProtection(r.Context(), r.actor, g); err != nil {
+	if g.ID == 0 {
+		err = s.ci.ProtectEnvironment(r.Context(), r.actor, g)
+	} else {
+		_, err = s.ci.ChangeProtection(r.Context(), r.actor, g.ID, func(row *models.ProtectedEnvironment) {
+			row.RequiredApprovals, row.Deployers, row.Approvers = g.RequiredApprovals, g.Deployers, g.Approvers
+		})
+	}
+	if err != nil {
 		return err
 	}
 	s.say(r, g.Name+" is protected.")
