@@ -19,17 +19,29 @@ func TestWhatIsSetComesBack(t *testing.T) {
 		w.must(201, "POST", "/projects/"+w.project+"/hooks", map[string]any{"url": "https://example.com/", "note_events": true}, &hook)
 		for at, sets := range map[string][]map[string]any{
 			"/projects/" + w.project: {
-				{"issues_enabled": true, "issues_access_level": "enabled"}, {"issues_enabled": false, "issues_access_level": "disabled"},
-				{"merge_method": "ff"}, {"squash_option": "always"}, {"remove_source_branch_after_merge": true}, {"request_access_enabled": true},
-				{"wiki_access_level": "private", "wiki_enabled": true}, {"pages_access_level": "public"}, {"lfs_enabled": true}, {"emails_enabled": false},
-				{"only_allow_merge_if_all_discussions_are_resolved": true}, {"auto_devops_enabled": true}, {"merge_commit_template": "%{title}"},
-				{"releases_access_level": "private"}, {"snippets_enabled": true}, {"container_registry_access_level": "private"},
+				{"issues_enabled": true, "issues_access_level": "enabled"},
+				{"issues_enabled": false, "issues_access_level": "disabled"},
+				{"merge_method": "ff"},
+				{"squash_option": "always"},
+				{"remove_source_branch_after_merge": true},
+				{"request_access_enabled": true},
+				{"wiki_access_level": "private", "wiki_enabled": true},
+				{"pages_access_level": "public"},
+				{"lfs_enabled": true},
+				{"emails_enabled": false},
+				{"only_allow_merge_if_all_discussions_are_resolved": true},
+				{"auto_devops_enabled": true},
+				{"merge_commit_template": "%{title}"},
+				{"releases_access_level": "private"},
+				{"snippets_enabled": true},
+				{"container_registry_access_level": "private"},
 			},
 			fmt.Sprintf("/projects/%s/hooks/%d", w.project, hook.ID): {
 				{"note_events": true}, {"issues_events": true, "push_events": true}, {"note_events": false, "merge_requests_events": true}, {"wiki_page_events": true},
 			},
 			"/application/settings": {
-				{"default_projects_limit": 7.0}, {"throttle_authenticated_api_enabled": true, "throttle_authenticated_api_requests_per_period": 9.0},
+				{"default_projects_limit": 7.0},
+				{"throttle_authenticated_api_enabled": true, "throttle_authenticated_api_requests_per_period": 9.0},
 				{"default_project_visibility": "internal"},
 			},
 		} {
