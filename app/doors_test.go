@@ -80,11 +80,12 @@ type doorWorld struct {
 	visitors map[string]*visitor
 	ids      map[string]string
 	job      int64
+	refused  refusals
 }
 
 func newDoorWorld(t *testing.T, debug bool, access string) *doorWorld {
 	t.Helper()
-	w := &doorWorld{world: start(t, models.Options{}), tokens: map[string]string{"nobody": "", "admin": rootToken}, visitors: map[string]*visitor{}}
+	w := &doorWorld{world: start(t, models.Options{}), tokens: map[string]string{"nobody": "", "admin": rootToken}, visitors: map[string]*visitor{}, refused: refusals{}}
 	runner := w.ready(t)
 	var group, project struct{ ID int64 }
 	w.must(201, "POST", "/groups", map[string]any{"name": "Team", "path": "team"}, &group)
@@ -293,6 +294,9 @@ func (w *doorWorld) let(d door, role string) (in bool, status int) {
 	at, _ := url.Parse(res.Header.Get("Location"))
 	switch {
 	case res.StatusCode == 401, res.StatusCode == 403, res.StatusCode == 404, res.StatusCode == 303 && at.Path == "/users/sign_in":
+		if !d.page {
+			w.refused.note(w.t, d, role, res)
+		}
 		return false, res.StatusCode
 	}
 	return true, res.StatusCode
@@ -343,6 +347,7 @@ func TestWhoIsLetInWhere(t *testing.T) {
 			}
 		}
 	}
+	w.refused.compare(t)
 	t.Run("a release tells of code to those who may read it", w.releasesTellOfCode)
 	t.Run("parts of a project that are for members alone", w.memberParts)
 }
