@@ -3,7 +3,6 @@ package app
 import (
 	"net/http"
 	"net/netip"
-	"strings"
 
 	"signalbox/api/git"
 	"signalbox/internal/httpapi"
@@ -14,7 +13,9 @@ import (
 // addresses do not.
 const inFlight = 256
 
-// bounded counts the requests of each address while they are worked on.
+// bounded counts the requests of each address while they are worked on. One that waits for something to happen is counted only
+// until it waits: a runner's request for a job until its body is there, a live page until it has a place of its own
+// (web/streams.go). Git counts its clients itself.
 func bounded(crowd *limit.Places, trusted []netip.Prefix, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, _, isGit := git.Split(r.URL.Path); isGit {
@@ -26,19 +27,10 @@ func bounded(crowd *limit.Places, trusted []netip.Prefix, next http.Handler) htt
 			return // nobody waits for the answer
 		}
 		defer give()
-		if heldOpen(r) {
+		if r.URL.Path == "/api/v4/jobs/request" { // it waits for a job, and a company's runners may have one address
 			httpapi.AwaitBody(r)
 			give()
 		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, httpapi.Counted(r, give))
 	})
-}
-
-// heldOpen says whether a request waits for something to happen. Those are counted only until their body is there: a company's
-// runners may have one address. Live pages are bounded by themselves (web/streams.go), and git counts its clients itself.
-func heldOpen(r *http.Request) bool {
-	if r.URL.Path == "/api/v4/jobs/request" {
-		return true
-	}
-	return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/live") && !strings.HasPrefix(r.URL.Path, "/api/")
 }

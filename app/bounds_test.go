@@ -4,22 +4,33 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 	"testing/synctest"
 
+	"signalbox/internal/httpapi"
 	"signalbox/internal/limit"
 )
 
-// TestWhatIsHeldOpen is all that the bound of an address leaves out.
-func TestWhatIsHeldOpen(t *testing.T) {
-	for request, want := range map[string]bool{
-		"POST /api/v4/jobs/request": true, "GET /group/app/-/jobs/1/live": true,
-		"POST /group/app/-/jobs/1/live": false, "POST /live": false, "GET /api/v4/projects/live": false, "GET /group/app": false,
-	} {
-		method, path, _ := strings.Cut(request, " ")
-		if got := heldOpen(httptest.NewRequest(method, path, nil)); got != want {
-			t.Errorf("%s: %v", request, got)
+// TestRequestsAreCountedUntilTheyWait, whatever their addresses look like: a file of a repository may be named live.
+func TestRequestsAreCountedUntilTheyWait(t *testing.T) {
+	const address = "192.0.2.1"
+	for _, waits := range []bool{true, false} {
+		crowd := limit.NewPlaces(1<<20, 4)
+		counted := -1
+		h := bounded(crowd, nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if waits {
+				httpapi.Uncount(r)
+			}
+			counted = crowd.Wanted(address)
+		}))
+		r := httptest.NewRequest("GET", "/group/app/-/raw/main/live", nil)
+		r.RemoteAddr = address + ":1"
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		if waits == (counted != 0) {
+			t.Errorf("it waits: %v, and %d requests are counted", waits, counted)
+		}
+		if n := crowd.Wanted(address); n != 0 {
+			t.Errorf("%d requests are counted that are answered", n)
 		}
 	}
 }

@@ -38,7 +38,7 @@ func TestSuiteAskedFor(t *testing.T) {
 		r.once(r.eve, "it is built")
 		m, _ = r.Message(m.ID)
 		text := m.Read()
-		if at := strings.Index(text, command); at < 0 || at > strings.Index(text, "build") && strings.Index(text, "build #") >= 0 && at > strings.Index(text, "build #") || at > strings.Index(text, "it is built") {
+		if at := strings.Index(text, command); at < 0 || at > strings.Index(text, "build") && strings.Contains(text, "build #") && at > strings.Index(text, "build #") || at > strings.Index(text, "it is built") {
 			t.Errorf("the reply: %q", text)
 		}
 		r.Press(r.carl, m, "Run again")

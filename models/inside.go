@@ -39,21 +39,27 @@ func (tx *Tx) takesMore(namespaceID int64) (*Namespace, error) {
 	return own, nil
 }
 
-// projectTakesMore is takesMore of a project's group, and refuses a project that is being deleted itself.
+// projectTakesMore is takesMore of a project's group, and refuses a project that is being deleted itself. The groups come first,
+// as for whoever renames one of them, who changes its projects after it.
 func (tx *Tx) projectTakesMore(id int64) error {
+	p, err := tx.Project(id)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.takesMore(p.NamespaceID); err != nil { // projects stay in their groups
+		return err
+	}
 	q := tx.db.Where("id = ?", id)
 	if tx.postgres {
 		q = q.Clauses(clause.Locking{Strength: "SHARE"})
 	}
-	p, err := first[Project](q)
-	if err != nil {
+	if p, err = first[Project](q); err != nil {
 		return err
 	}
 	if p.PendingDelete {
 		return fault.New(fault.Conflict, "the project is being deleted: nothing can be put into it any more")
 	}
-	_, err = tx.takesMore(p.NamespaceID)
-	return err
+	return nil
 }
 
 // placeTakesMore asks of the group or the project that is named, if one is.

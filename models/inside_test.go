@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -150,6 +151,44 @@ func TestWhoeverDeletesAGroupComesFirstOrLast(t *testing.T) {
 		}
 		if err := <-created; fault.KindOf(err) != fault.Conflict {
 			t.Errorf("a project is put into a group that is being deleted: %v", err)
+		}
+	})
+}
+
+// TestRenamingAGroupWaitsForNobodyWhoWaitsForIt: what is put into a project while its group is renamed waits for that. Were each to
+// hold what the other needs, PostgreSQL would undo one of them after a second.
+func TestRenamingAGroupWaitsForNobodyWhoWaitsForIt(t *testing.T) {
+	modelstest.Each(t, func(t *testing.T, o models.Options) {
+		db := modelstest.Open(t, o)
+		f := fill(t, db)
+		var tries atomic.Int32
+		stored := make(chan error, 1)
+		once := sync.OnceFunc(func() {
+			go func() {
+				stored <- db.Write(ctx, func(tx *models.Tx) error {
+					tries.Add(1)
+					return tx.CreateVariable(&models.Variable{Scope: "project", ScopeID: f.project.ID, Key: "NEW", EnvironmentScope: "*", Type: "env_var"})
+				})
+			}()
+		})
+		must(t, db.Write(ctx, func(tx *models.Tx) error {
+			tries.Add(1)
+			g, err := tx.LockNamespace(f.group.ID)
+			if err != nil {
+				return err
+			}
+			once()
+			select {
+			case err := <-stored:
+				t.Errorf("a variable is put into a group that is being renamed: %v", err)
+				stored <- err
+			case <-time.After(300 * time.Millisecond): // time to take what it can have
+			}
+			return tx.RenameNamespace(g, "renamed")
+		}))
+		must(t, <-stored)
+		if n := tries.Load(); n != 2 {
+			t.Errorf("the two transactions were tried %d times", n)
 		}
 	})
 }

@@ -34,3 +34,22 @@ func TestMarkdownIsReadInTime(t *testing.T) {
 		}
 	}
 }
+
+// TestMarkdownStaysShort, and so quick, where a short text stands for a long one; it is shown as it was written then.
+func TestMarkdownStaysShort(t *testing.T) {
+	const columns = 600
+	table := strings.Repeat("|a", columns) + "|\n" + strings.Repeat("|-", columns) + "|\n"
+	for what, text := range map[string]string{
+		"a wide table of many short lines": table + strings.Repeat("|\n", (maxMarkdown-len(table))/2),
+		"a long address, named often":      "[a]: <" + strings.Repeat("x", maxMarkdown/2) + ">\n\n" + strings.Repeat("[a]", maxMarkdown/6-10),
+	} {
+		got := string(markdownHTML(text))
+		if len(text) > maxMarkdown || len(got) > maxHTML || !strings.HasPrefix(got, "<pre>") {
+			t.Errorf("%s: %d bytes of %d: %.20s", what, len(got), len(text), got)
+		}
+	}
+	rows := "| a | b | c |\n|---|---|---|\n" + strings.Repeat("| 1 | 2 | 3 |\n", 500)
+	if got := string(markdownHTML(rows)); !strings.HasPrefix(got, "<table>") {
+		t.Errorf("a table: %.20s", got)
+	}
+}

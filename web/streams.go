@@ -33,7 +33,8 @@ func newStreams() *streams {
 
 var errTooManyStreams = fault.New(fault.TooMany, "Too many pages are followed live from here. Close some of them, or reload this one by hand.")
 
-// enter takes a place for a reader, which is given back when the stream ends.
+// enter takes a place for a reader, which is given back when the stream ends. The request counts no longer among those of its
+// address that are worked on.
 func (s *streams) enter(r *request, trusted []netip.Prefix) (give func(), err error) {
 	network := httpapi.Network(httpapi.Address(r.Request, trusted)).String()
 	of, key := s.visitors, network
@@ -49,6 +50,7 @@ func (s *streams) enter(r *request, trusted []netip.Prefix) (give func(), err er
 		giveOne()
 		return nil, errTooManyStreams
 	}
+	httpapi.Uncount(r.Request)
 	return func() {
 		giveOther()
 		giveOne()

@@ -8,6 +8,7 @@ import (
 
 	"signalbox/ci/access"
 	"signalbox/internal/fault"
+	"signalbox/internal/httpapi"
 	"signalbox/models"
 )
 
@@ -49,6 +50,23 @@ func TestStreamsAreBounded(t *testing.T) {
 		give()
 	}
 	fill("once all were closed", streamsOfUser, func(int) *request { return ask(1, "10.0.2.1") })
+}
+
+// TestAStreamCountsAsOne: it has a place of its own, and none of the requests of its address that are worked on. One that is
+// refused is answered first.
+func TestAStreamCountsAsOne(t *testing.T) {
+	s := newStreams()
+	for i := range streamsOfNobody + 1 {
+		counted := true
+		r := httptest.NewRequest("GET", "/group/app/-/jobs/1/live", nil)
+		give, err := s.enter(&request{Request: httpapi.Counted(r, func() { counted = false })}, nil)
+		if refused := i == streamsOfNobody; refused != (err != nil) || counted != refused {
+			t.Errorf("stream %d: %v, and counted: %v", i, err, counted)
+		}
+		if err == nil {
+			defer give()
+		}
+	}
 }
 
 // TestAStreamTooManyIsRefused with a status that programs understand.

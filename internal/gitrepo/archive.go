@@ -2,7 +2,6 @@ package gitrepo
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os/exec"
 	"strings"
@@ -32,7 +31,7 @@ func FormatOf(file string) (f ArchiveFormat, ok bool) {
 	return "", false
 }
 
-// bzip2 is the machine's own program: Go has only the reading half.
+// bzip2 is the machine's own program, which git does not bring along.
 const bzip2 = "bzip2"
 
 // Available says whether this machine can make a format.
@@ -83,27 +82,10 @@ func (r *Repo) Archive(ctx context.Context, sha string, format ArchiveFormat, pr
 	if !ValidSHA(sha) || folder != "" && !validPathspec(folder) {
 		return ErrBadName
 	}
-	if format == TarBz2 {
-		return r.bzipped(ctx, sha, prefix, folder, w)
-	}
-	args := []string{"--git-dir=" + r.dir, "archive", "--format=" + string(format), "--prefix=" + prefix + "/", sha, "--"}
+	// git itself runs the program for what it cannot make, within the turn that it has.
+	args := []string{"-c", "tar." + string(TarBz2) + ".command=" + bzip2 + " -c", "--git-dir=" + r.dir, "archive", "--format=" + string(format), "--prefix=" + prefix + "/", sha, "--"}
 	if folder != "" {
 		args = append(args, ":(literal)"+strings.TrimPrefix(folder, "/"))
 	}
 	return r.answer(ctx, r.store.git(ctx, args...), w, turn{r.store.archives, r.client})
-}
-
-func (r *Repo) bzipped(ctx context.Context, sha, prefix, folder string, w io.Writer) error {
-	cmd := exec.CommandContext(ctx, bzip2, "-c")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return err
-	}
-	cmd.Stdout = w
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	err = r.Archive(ctx, sha, Tar, prefix, folder, in)
-	in.Close()
-	return errors.Join(err, cmd.Wait())
 }

@@ -1,10 +1,14 @@
 package gitrepo
 
 import (
+	"archive/tar"
+	"bytes"
+	unbzip2 "compress/bzip2"
 	"context"
 	"errors"
 	"io"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
@@ -50,5 +54,53 @@ func TestArchivesLeavePlaces(t *testing.T) {
 	}
 	if err := r.For("mallory").Archive(ctx, head, Tar, "x", "", io.Discard); err != nil {
 		t.Errorf("once there is a place: %v", err)
+	}
+}
+
+// TestABusyStoreWritesNoArchive: whoever gets no turn is told so, and is not sent an archive of no files.
+func TestABusyStoreWritesNoArchive(t *testing.T) {
+	r, head, _ := fixture(t)
+	var held []func()
+	for give, ok := r.store.archives.TryTake(""); ok; give, ok = r.store.archives.TryTake("") {
+		held = append(held, give)
+	}
+	archive := func(format ArchiveFormat) (int, error) {
+		var out bytes.Buffer
+		err := r.WaitFor(time.Millisecond).Archive(t.Context(), head, format, "x", "", &out)
+		return out.Len(), err
+	}
+	for _, format := range ArchiveFormats {
+		if n, err := archive(format); format.Available() && (!errors.Is(err, ErrBusy) || n != 0) {
+			t.Errorf("%s: %d bytes, %v", format, n, err)
+		}
+	}
+	for _, give := range held {
+		give()
+	}
+}
+
+// TestABzippedArchive holds the files of the commit, below its folder.
+func TestABzippedArchive(t *testing.T) {
+	if !TarBz2.Available() {
+		t.Skip("bzip2 is not installed")
+	}
+	r, head, _ := fixture(t)
+	var out bytes.Buffer
+	if err := r.Archive(t.Context(), head, TarBz2, "x", "dir", &out); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for files := tar.NewReader(unbzip2.NewReader(&out)); ; {
+		h, err := files.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, h.Name)
+	}
+	if !slices.Contains(names, "x/dir/a.txt") {
+		t.Errorf("it holds %q", names)
 	}
 }

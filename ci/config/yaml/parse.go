@@ -120,7 +120,7 @@ func size(text []byte) error {
 	return nil
 }
 
-var errDeep = errors.New(tooBig)
+var errDeep error = &Error{Message: tooBig}
 
 func deep(depth int, _ *yaml.DepthContext) error {
 	if depth > MaxDepth+1 {
