@@ -23,7 +23,7 @@ type releaseEntity struct {
 	ReleasedAt  httpapi.Time  `json:"released_at"`
 	Upcoming    bool          `json:"upcoming_release"`
 	Author      *userBasic    `json:"author"`
-	Commit      *commitEntity `json:"commit,omitempty"` // this and its paths are for those who may read code
+	Commit      any           `json:"commit,omitempty"` // a *commitEntity, null if it is gone; this and its paths are for those who may read code
 	CommitPath  string        `json:"commit_path,omitempty"`
 	TagPath     string        `json:"tag_path,omitempty"`
 	Milestones  []string      `json:"milestones,omitempty"`
@@ -85,12 +85,14 @@ func (s *Server) releasedCode(c *call, r *models.Release, e *releaseEntity) erro
 	}
 	e.Assets.Count += len(e.Assets.Sources)
 	k, err := s.ci.Repo(c.project).Commit(c.ctx(), r.SHA)
+	var commit *commitEntity
 	if err == nil {
-		commit := s.commitOf(c.project, k)
-		e.Commit = &commit
+		found := s.commitOf(c.project, k)
+		commit = &found
 	} else if lost(err, "Commit") == err {
 		return err
 	}
+	e.Commit = commit
 	return nil
 }
 
