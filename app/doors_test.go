@@ -466,7 +466,16 @@ func TestDebugLogsAreForDevelopers(t *testing.T) {
 func TestArtifactsAreForWhomTheyAreKept(t *testing.T) {
 	beside(t)
 	for access, least := range map[string]string{"all": "guest", "developer": "developer", "none": "none"} {
-		t.Run(access, func(t *testing.T) { newDoorWorld(t, false, access).leastOf("archive", least) })
+		t.Run(access, func(t *testing.T) {
+			w := newDoorWorld(t, false, access)
+			w.leastOf("archive", least)
+			for i, role := range doorRoles {
+				may := least != "none" && i >= slices.Index(doorRoles, least)
+				if status, body, _ := w.visitors[role].get("/team/app/-/jobs/" + itoa(w.job)); status == 200 && strings.Contains(body, "/artifacts/browse") != may {
+					t.Errorf("the page of the job links to the archive for %s: %v", role, !may)
+				}
+			}
+		})
 	}
 }
 

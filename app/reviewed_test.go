@@ -184,6 +184,9 @@ func TestSmallPrint(t *testing.T) {
 			t.Errorf("token of a registered runner: %.6s", made.Token)
 		}
 		one := fmt.Sprintf("/runners/%d", made.ID)
+		if w.must(201, "POST", one+"/reset_authentication_token", nil, &reg); !strings.HasPrefix(reg.Token, "glrtr-") {
+			t.Errorf("new token of a registered runner: %.6s", reg.Token)
+		}
 		var shown struct {
 			Timeout  *int `json:"maximum_timeout"`
 			Projects *[]any

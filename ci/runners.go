@@ -354,7 +354,7 @@ func (c *Coordinator) ResetToken(ctx context.Context, runnerID int64) (*models.R
 			return err
 		}
 		row = locked.Runner
-		prefix := ""
+		prefix := secret.RegisteredRunner
 		if row.CreatorID != nil {
 			prefix = secret.RunnerToken
 		}

@@ -26,6 +26,15 @@ func (s *Server) archiveOf(r *request, c *inside) (j *models.Job, row *models.Ar
 	return j, row, err
 }
 
+// readsArchive says whether the reader gets the archive of a job, so that pages link to it.
+func (s *Server) readsArchive(r *request, c *inside, j *models.Job) (bool, error) {
+	_, err := s.ci.ReadableArchive(r.Context(), r.actor, c.subject, j)
+	if kind := fault.KindOf(err); kind == fault.Forbidden || kind == fault.NotFound {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 func (s *Server) downloadArtifacts(r *request, c *inside) error {
 	_, row, err := s.archiveOf(r, c)
 	if err != nil {

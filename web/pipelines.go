@@ -419,6 +419,9 @@ func (s *Server) jobPage(r *request, c *inside) error {
 		d["Mirrored"] = one
 	}
 	stated(d, j.Status)
+	if d["ReadableArchive"], err = s.readsArchive(r, c, j); err != nil {
+		return err
+	}
 	status, err := s.addLog(r, c, d, j)
 	if err != nil {
 		return err
