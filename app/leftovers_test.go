@@ -68,6 +68,15 @@ func TestLeftoversOfAKilledNode(t *testing.T) {
 		if status := w.api("GET", "/projects/"+w.project+"/jobs/"+itoa(jobs["b"].ID)+"/artifacts", nil, nil); status != 404 {
 			t.Errorf("an artifact without its object: %d", status)
 		}
+		noError(t, w.node.db.Read(t.Context(), func(tx *models.Tx) error {
+			rows, err := tx.Artifacts(jobs["b"].ID)
+			for _, a := range rows {
+				if a.ID == lost.ID {
+					t.Error("the row of an artifact without its object stays")
+				}
+			}
+			return err
+		}))
 	})
 }
 

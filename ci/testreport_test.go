@@ -5,9 +5,12 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 
 	"signalbox/ci/junit"
+	"signalbox/internal/blob"
+	"signalbox/models"
 )
 
 // TestReportsAreRefusedByTheirUnpackedSize, wherever the bytes stand.
@@ -28,6 +31,26 @@ func TestReportsAreRefusedByTheirUnpackedSize(t *testing.T) {
 		if _, err := junit.Parse(&unpacked{bytes.NewReader(blank), &budget{one: 1 << 30, all: 1 << 10}}); !errors.Is(err, errReports) {
 			t.Errorf("the budget of a view: %v", err)
 		}
+	}
+}
+
+// TestAReportIsReadOnce: a view of what was read before asks the store for nothing; one that the store or the budget of a view cut
+// short is read again.
+func TestAReportIsReadOnce(t *testing.T) {
+	blobs, err := blob.Open(t.Context(), "file://"+t.TempDir())
+	noError(t, err)
+	c := &Coordinator{blobs: blobs}
+	row := &models.Artifact{ID: 1, BlobKey: "artifacts/0/1/report", Filename: "junit.xml"}
+	_, err = blobs.Put(t.Context(), row.BlobKey, strings.NewReader("<testsuite><testcase name='x'/></testsuite>"))
+	noError(t, err)
+	if _, err := c.testCases(t.Context(), row, &budget{}); !errors.Is(err, errReports) {
+		t.Errorf("beyond the budget of a view: %v", err)
+	}
+	for _, from := range []string{"the store", "what was read"} {
+		if cases, err := c.testCases(t.Context(), row, &budget{all: maxRead}); err != nil || len(cases) != 1 {
+			t.Errorf("from %s: %d cases, %v", from, len(cases), err)
+		}
+		noError(t, blobs.Delete(t.Context(), row.BlobKey))
 	}
 }
 
