@@ -72,7 +72,7 @@ func (s *Server) file(c *call, ref string) (e fileEntity, data []byte, err error
 	if err != nil || entry.Type != "blob" {
 		return e, nil, lost(errors.Join(err, gitrepo.ErrNotFound), "File")
 	}
-	if data, err = repo.File(c.ctx(), sha, name, maxFile); err != nil {
+	if data, err = repo.For(c.network()).FileFor(c.ctx(), sha, name, maxFile); err != nil {
 		if errors.Is(err, gitrepo.ErrTooLarge) {
 			return e, nil, fault.New(fault.TooLarge, "413 Request Entity Too Large - clone the repository to read this file")
 		}

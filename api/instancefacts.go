@@ -10,6 +10,7 @@ type instanceFacts struct {
 	BranchName                          *string `json:"default_branch_name" param:"default_branch_name" max:"255"`
 	HomePageURL                         *string `json:"home_page_url" param:"home_page_url" max:"255"`
 	AfterSignOutPath                    *string `json:"after_sign_out_path" param:"after_sign_out_path" max:"255"`
+	LocalHooks                          *bool   `json:"allow_local_requests_from_web_hooks_and_services" param:"allow_local_requests_from_web_hooks_and_services" default:"false"`
 	Gravatar                            *bool   `json:"gravatar_enabled" param:"gravatar_enabled" default:"false"`
 	UsagePing                           *bool   `json:"usage_ping_enabled" param:"usage_ping_enabled" default:"false"`
 	AutoDevops                          *bool   `json:"auto_devops_enabled" param:"auto_devops_enabled" default:"false"`

@@ -245,6 +245,8 @@ func (s *Service) standing(ctx context.Context, j *models.Job) string {
 	switch {
 	case j.FinishedAt != nil && j.StartedAt != nil:
 		text += fmt.Sprintf(", after %s, %s ago", roughly(j.FinishedAt.Sub(*j.StartedAt)), roughly(now.Sub(*j.FinishedAt)))
+	case j.FinishedAt != nil:
+		text += ", " + roughly(now.Sub(*j.FinishedAt)) + " ago"
 	case j.StartedAt != nil:
 		text += " for " + roughly(now.Sub(*j.StartedAt))
 	case j.QueuedAt != nil:

@@ -23,16 +23,21 @@ const (
 // maxRefParts bounds how many parts of an address are tried as the name of a ref.
 const maxRefParts = 10
 
+// network is whom what a request holds is counted for.
+func (s *Server) network(r *request) string {
+	return httpapi.Network(httpapi.Address(r.Request, s.trusted)).String()
+}
+
 // fileAt reads the file that stands behind /-/blob/ and the like: a ref and a path at its commit. Names of refs
 // have slashes too: the shortest counts at whose commit there is such a file.
 func (s *Server) fileAt(r *request, c *inside, limit int64) (ref, file string, content []byte, err error) {
-	repo := s.ci.Repo(c.project)
+	repo := s.ci.Repo(c.project).For(s.network(r))
 	parts := strings.Split(c.args[0], "/")
 	for i := 1; i < min(len(parts), maxRefParts+1); i++ {
 		ref, file = strings.Join(parts[:i], "/"), strings.Join(parts[i:], "/")
 		sha, err := repo.Find(r.Context(), ref)
 		if err == nil {
-			content, err = repo.File(r.Context(), sha, file, limit)
+			content, err = repo.FileFor(r.Context(), sha, file, limit)
 		}
 		if errors.Is(err, gitrepo.ErrNotFound) || errors.Is(err, gitrepo.ErrBadName) {
 			continue
@@ -119,7 +124,7 @@ func (s *Server) sourceArchive(r *request, c *inside) error {
 		return nil
 	}
 	out := &begun{Writer: r.w}
-	err = repo.For(httpapi.Network(httpapi.Address(r.Request, s.trusted)).String()).Archive(r.Context(), sha, format, name, "", out)
+	err = repo.For(s.network(r)).Archive(r.Context(), sha, format, name, "", out)
 	if err != nil && out.any {
 		panic(http.ErrAbortHandler) // an archive that is not whole must not look so
 	}

@@ -135,6 +135,31 @@ func (r *Repo) File(ctx context.Context, sha, file string, limit int64) ([]byte,
 	return data, err
 }
 
+// A file of more than smallFile bytes is held for a client in one of a few places.
+const (
+	smallFile   = 1 << 20
+	largeFiles  = 8 // of all clients
+	largeOfOne  = 3
+	largeWithin = 10 * time.Second // that a client waits for a place
+)
+
+// FileFor is File for a client that is handed the bytes until ctx, that of its request, ends. Of large files only some are held at a
+// time, because a slow client keeps one in memory for long; ErrBusy says that no place came free.
+func (r *Repo) FileFor(ctx context.Context, sha, file string, limit int64) ([]byte, error) {
+	data, err := r.File(ctx, sha, file, min(limit, smallFile))
+	if !errors.Is(err, ErrTooLarge) || limit <= smallFile {
+		return data, err
+	}
+	within, cancel := context.WithTimeoutCause(ctx, largeWithin, ErrBusy)
+	defer cancel()
+	give, err := r.store.large.Take(within, r.client)
+	if err != nil {
+		return nil, err
+	}
+	context.AfterFunc(ctx, give)
+	return r.File(ctx, sha, file, limit)
+}
+
 // Tree lists a folder at a commit; "" is the root. The root of an empty repository is not found.
 func (r *Repo) Tree(ctx context.Context, sha, folder string) ([]Entry, error) {
 	clean := strings.TrimPrefix(path.Clean("/"+folder), "/")

@@ -37,6 +37,7 @@ type Store struct {
 	serving  *limit.Places // of git processes that serve fetches, pushes and archives
 	asking   *limit.Places // of those that answer a question
 	archives *limit.Places // of those that make archives, by client: they take long, and leave most places to fetches and pushes
+	large    *limit.Places // of large files that clients are handed
 	fetches  *spool.Disk   // for what fetches ask and are answered, and archives
 	pushes   *spool.Disk   // for what is pushed
 	mu       sync.Mutex
@@ -128,7 +129,7 @@ func New(o Options) (*Store, error) {
 		fetches: spool.NewDisk(tmp, o.Fetching, max(1, o.Fetching/4)), pushes: spool.NewDisk(tmp, o.Pushing, max(1, o.Pushing/2)),
 		root: root, tmp: tmp, readers: map[string]*reader{},
 		serving: limit.NewPlaces(o.Processes, o.Processes/2), asking: limit.NewPlaces(o.Processes, o.Processes/2),
-		archives: limit.NewPlaces(o.Processes/4, o.Processes/8),
+		archives: limit.NewPlaces(o.Processes/4, o.Processes/8), large: limit.NewPlaces(largeFiles, largeOfOne),
 		env: []string{
 			"HOME=" + home, "PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8",
 			"GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0", "GIT_NO_REPLACE_OBJECTS=1",
