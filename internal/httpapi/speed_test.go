@@ -74,10 +74,12 @@ func TestABodyThatDrips(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var result error
-			began, took := time.Now(), time.Duration(0)
+			var took time.Duration
+			began, over := time.Now(), make(chan struct{})
 			dial, stop := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				_, result = io.Copy(io.Discard, r.Body)
 				took = time.Since(began)
+				close(over)
 			}))
 			defer stop()
 			c := dial("10.0.0.1:1")
@@ -85,16 +87,25 @@ func TestABodyThatDrips(t *testing.T) {
 			io.WriteString(c, head)
 			for sent := 0; sent < 1_000_000; sent += tc.bytes {
 				time.Sleep(tc.every)
-				if _, err := io.WriteString(c, strings.Repeat("x", tc.bytes)); err != nil || took > 0 {
+				if _, err := io.WriteString(c, strings.Repeat("x", tc.bytes)); err != nil || closed(over) {
 					break
 				}
 			}
 			c.Close()
-			synctest.Wait()
+			<-over
 			if slow := errors.Is(result, ErrSlowBody); slow != tc.slow || slow && took > time.Minute {
 				t.Errorf("%s: %v after %s", name, result, took)
 			}
 		})
+	}
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 

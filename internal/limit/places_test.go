@@ -3,6 +3,7 @@ package limit
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 )
@@ -15,11 +16,11 @@ func TestOneKeyLeavesPlacesToOthers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		failed := 0
+		var failed atomic.Int64
 		for range 50 { // they wait for the place of a, and keep none of all
 			go func() {
 				if give, err := p.Take(ctx, "a"); err != nil {
-					failed++
+					failed.Add(1)
 				} else {
 					defer give()
 					<-ctx.Done()
@@ -46,8 +47,8 @@ func TestOneKeyLeavesPlacesToOthers(t *testing.T) {
 		cancel(gone)
 		synctest.Wait()
 		other()
-		if failed != 49 || len(p.keys) != 0 || len(p.all) != 0 {
-			t.Errorf("%d failed; %d keys and %d places are left", failed, len(p.keys), len(p.all))
+		if failed.Load() != 49 || len(p.keys) != 0 || len(p.all) != 0 {
+			t.Errorf("%d failed; %d keys and %d places are left", failed.Load(), len(p.keys), len(p.all))
 		}
 	})
 }
