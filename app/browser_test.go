@@ -78,7 +78,7 @@ func browse(t *testing.T, program string) *browser {
 	t.Cleanup(cancel)
 	tab, cancel := chromedp.NewContext(alloc)
 	t.Cleanup(cancel)
-	tab, cancel = context.WithTimeout(tab, 90*time.Second)
+	tab, cancel = context.WithTimeout(tab, 5*time.Minute)
 	t.Cleanup(cancel)
 	return &browser{t, tab}
 }
@@ -191,7 +191,6 @@ release:
 // TestFirstSteps walks in a browser alone from the first sign-in to the first green pipeline, through the pages
 // of daily work, in light and dark and on a phone.
 func TestFirstSteps(t *testing.T) {
-	beside(t)
 	b := browse(t, testenv.Browser(t))
 	w := start(t, models.Options{})
 	w.runner()
