@@ -11,6 +11,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"signalbox/internal/testenv"
 )
 
 // TestArchivesLeavePlaces: one client's archives, of however many repositories, keep neither others' archives nor fetches from
@@ -82,7 +84,7 @@ func TestABusyStoreWritesNoArchive(t *testing.T) {
 // TestABzippedArchive holds the files of the commit, below its folder.
 func TestABzippedArchive(t *testing.T) {
 	if !TarBz2.Available() {
-		t.Skip("bzip2 is not installed")
+		testenv.Missing(t, "bzip2 (Debian package bzip2)")
 	}
 	r, head, _ := fixture(t)
 	var out bytes.Buffer
